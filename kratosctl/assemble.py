@@ -1,0 +1,162 @@
+"""Brings together what was asked for, what is allotted and what the host is: all that rendering needs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kratosctl import identity, kratos_directory, ports
+from kratosctl.engine import reading
+from kratosctl.engine.client import Project
+from kratosctl.environment import Environment
+from kratosctl.errors import EngineRemote
+from kratosctl.stack import compose, secrets
+from kratosctl.stack.place import Place
+from kratosctl.stack.render import COMPOSE_FILE, File, render
+from kratosctl.workspace import State, Workspace
+
+OVERRIDES = ("compose.override.yaml", "compose.override.yml")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One environment, ready to be planned and applied.
+
+    Attributes:
+        files: its generated files.
+        revisions: by service, what its container should be made from.
+        state: what is allotted; not yet on disk.
+        notes: what a person should know.
+    """
+
+    environment: Environment
+    workspace: Workspace
+    place: Place
+    state: State
+    files: tuple[File, ...]
+    revisions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def project(self) -> Project:
+        return Project(self.place.project, self.compose_files, self.workspace.directory)
+
+    @property
+    def compose_files(self) -> list[Path]:
+        override = override_file(self.workspace.directory)
+        return [self.workspace.home / COMPOSE_FILE, *([override] if override else [])]
+
+    @property
+    def database_directory(self) -> Path | None:
+        """Where the SQLite file lies on this host, if it does."""
+        bound = self.environment.database == "sqlite" and self.place.bind_database
+        return self.workspace.home / "database" if bound else None
+
+
+def settled_state(workspace: Workspace) -> State:
+    """The environment's state, with its project settled for the directory it now lies in."""
+
+    def still_owned(directory: Path) -> bool:
+        return (directory / ".kratosctl" / workspace.name / "state.json").is_file()
+
+    return identity.settle(workspace.state(), workspace.directory, workspace.name, still_owned)
+
+
+def assemble(
+    environment: Environment,
+    workspace: Workspace,
+    state: State,
+    engine: reading.Engine | None,
+    containers: tuple[reading.Container, ...],
+    variables: Mapping[str, str],
+) -> Stack:
+    """Allots ports, completes secrets and renders the files. Nothing is written.
+
+    Args:
+        environment: what was asked for.
+        workspace: its generated directory.
+        state: its settled state.
+        engine: the engine; None renders for a local Linux engine (`render` needs no engine).
+        containers: what runs of this project now: its ports are not taken from it.
+        variables: the process environment, for secrets and DSN given there.
+    """
+    if engine and reading.is_remote(engine):
+        raise EngineRemote(
+            f"the Docker engine is on another machine ({engine.endpoint})",
+            "configuration and secrets are mounted from this machine's files, which it cannot see",
+            "switch to a local one: docker context use default",
+        )
+    theirs: dict[str, Any] | None = None
+    config_file = "kratos.yml"
+    if environment.config_dir:
+        config_file, theirs = kratos_directory.read(workspace.directory, environment.config_dir)
+    kept = workspace.secrets()
+    complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
+    generation = state.secrets_generation + (1 if kept.default and complete != kept else 0)
+    allotted, notes = _ports(environment, state, containers)
+    state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
+    place = Place(
+        project=state.project,
+        directory=workspace.directory,
+        ports=allotted,
+        user=_user(engine),
+        bind_database=engine.local if engine else True,
+        images=_locked(environment, state),
+        postgres_major=state.postgres_major or 17,
+        config_file=config_file,
+        secrets_generation=generation,
+        override=_override_digest(workspace.directory),
+    )
+    files = render(environment, place, complete, theirs)
+    return Stack(environment, workspace, place, state, files, _revisions(environment, place, files), tuple(notes))
+
+
+def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) -> dict[str, str]:
+    configuration = next(file.text for file in files if file.path == "environment.yml")
+    model = compose.compose_model(environment, place, configuration)
+    return {name: service["labels"][compose.LABEL + "revision"] for name, service in model["services"].items()}
+
+
+def _ports(
+    environment: Environment, state: State, containers: tuple[reading.Container, ...]
+) -> tuple[dict[str, int], list[str]]:
+    ours = {int(host.rsplit(":", 1)[1]) for c in containers if c.state == "running" for host in c.published}
+    return ports.allot(
+        ports.wanted(environment), state.ports, ours, lambda port: ports.is_taken(port, environment.bind), ports.holder
+    )
+
+
+def _user(engine: reading.Engine | None) -> str | None:
+    """Who Kratos runs as: the caller on a local Linux engine, so that files are the caller's and stay private."""
+    if engine and not engine.local:
+        return None
+    # in a rootless engine, root inside is the caller outside
+    return "0:0" if engine and engine.rootless else f"{os.getuid()}:{os.getgid()}"
+
+
+def _locked(environment: Environment, state: State) -> dict[str, str]:
+    """What each service's image is locked to, where it is."""
+    found = {}
+    for service, key in compose.IMAGE_KEYS.items():
+        lock = state.images.get(getattr(environment, key))
+        if lock:
+            found[service] = lock.get("digest") or lock["id"]
+    return found
+
+
+def _without_dsn(variables: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in variables.items() if key != "DSN"}
+
+
+def override_file(directory: Path) -> Path | None:
+    """The user's own Compose file that is merged over the generated one."""
+    return next((directory / name for name in OVERRIDES if (directory / name).is_file()), None)
+
+
+def _override_digest(directory: Path) -> str:
+    path = override_file(directory)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""

@@ -1,0 +1,80 @@
+"""The one place that prints. Results go to standard output; steps, warnings, errors and prompts to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kratosctl import results
+from kratosctl.errors import KratosctlError
+
+
+@dataclass(frozen=True)
+class Console:
+    """How to speak.
+
+    Attributes:
+        json: results and errors are printed as the JSON envelope.
+        quiet: steps and notes are not printed; results and errors are.
+    """
+
+    json: bool = False
+    quiet: bool = False
+
+    @property
+    def styled(self) -> bool:
+        return sys.stderr.isatty() and not self.quiet
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Shows a long step while it runs, and how long it took: in place on a terminal, one plain line elsewhere."""
+        if self.quiet:
+            yield
+            return
+        began = time.monotonic()
+        if self.styled:
+            with self._spinner(what):
+                yield
+        else:
+            yield
+        mark = "\x1b[32m✓\x1b[0m" if self.styled else "-"
+        print(f"{mark} {what} ({time.monotonic() - began:.1f} s)", file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def _spinner(self, what: str) -> Iterator[None]:
+        from rich.console import Console as RichConsole
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
+            progress.add_task(what)
+            yield
+
+    def note(self, line: str) -> None:
+        """Says something a person should know; not with --quiet."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def result(self, result: results.Result) -> None:
+        """Prints what a command found."""
+        for warning in () if self.json else result.warnings:
+            self.note(self._coloured("33", "warning: ") + warning)
+        text = result.json() if self.json else result.text()
+        if text:
+            print(text)
+
+    def error(self, command: str, error: KratosctlError) -> None:
+        """Prints an error: one to three lines, or the envelope on standard output."""
+        if self.json:
+            print(results.error_json(command, error))
+            return
+        first, *rest = error.lines()
+        print(self._coloured("31", "error: ") + first, file=sys.stderr)
+        for line in rest:
+            print(f"  {line}", file=sys.stderr)
+
+    def _coloured(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if sys.stderr.isatty() else text

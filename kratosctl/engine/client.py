@@ -1,0 +1,111 @@
+"""The only module that uses python-on-whales: all that changes what the engine runs."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kratosctl.engine import faults
+
+if TYPE_CHECKING:
+    from python_on_whales import DockerClient
+
+
+def import_early() -> None:
+    """Imports the library in the background: its 200 ms pass while docker is being asked what runs."""
+    threading.Thread(target=_library, daemon=True).start()
+
+
+def _library() -> object:
+    import python_on_whales
+
+    return python_on_whales
+
+
+class Project:
+    """One Compose project.
+
+    Args:
+        name: the project's name.
+        files: its Compose files; later ones are merged over earlier ones.
+        directory: what relative paths in them refer to.
+    """
+
+    def __init__(self, name: str, files: Sequence[Path], directory: Path) -> None:
+        self.name, self.files, self.directory = name, list(files), directory
+
+    def _client(self) -> DockerClient:
+        from python_on_whales import DockerClient
+
+        return DockerClient(
+            compose_files=[str(file) for file in self.files],
+            compose_project_name=self.name,
+            compose_project_directory=str(self.directory),
+        )
+
+    def create(self, services: Sequence[str]) -> None:
+        """Creates the containers, networks and volumes that are missing; makes changed containers anew, stopped."""
+        with _failing_as("creating containers"):
+            self._run_quietly("create", "--remove-orphans", "--pull", "never", *services)
+
+    def down(self, volumes: bool) -> None:
+        """Stops and removes the containers and networks, and with `volumes` the data in named volumes."""
+        with _failing_as("removing containers"):
+            self._run_quietly("down", "--remove-orphans", *(["--volumes"] if volumes else []))
+
+    def restart(self, services: Sequence[str]) -> None:
+        with _failing_as("restarting"):
+            self._run_quietly("restart", "--no-deps", *services)
+
+    def check(self) -> None:
+        """Lets Compose read its files.
+
+        Raises:
+            EngineFailed: with Compose's own message, which names the file.
+        """
+        with _failing_as("reading the Compose files"):
+            self._run_quietly("config", "--quiet")
+
+    def _run_quietly(self, *words: str) -> None:
+        from python_on_whales.utils import run
+
+        run(self._client().compose.docker_compose_cmd + list(words))
+
+
+def pull(reference: str, platform: str | None) -> None:
+    """Pulls an image.
+
+    Raises:
+        ImageMissing: no registry has it, or none answers.
+    """
+    from python_on_whales import DockerClient
+
+    with _failing_as(f"pulling {reference}"):
+        DockerClient().image.pull(reference, platform=platform, quiet=True)
+
+
+def build(context: Path, tag: str, platform: str | None) -> None:
+    """Builds an image from a directory with a Dockerfile."""
+    from python_on_whales import DockerClient
+
+    with _failing_as(f"building {tag}"):
+        DockerClient().legacy_build(context, tags=tag) if platform is None else DockerClient().build(
+            context, tags=tag, platforms=[platform]
+        )
+
+
+@contextlib.contextmanager
+def _failing_as(doing: str) -> Iterator[None]:
+    from python_on_whales import ClientNotFoundError, DockerException
+
+    try:
+        yield
+    except ClientNotFoundError:
+        raise faults.docker_missing() from None
+    except DockerException as error:
+        raise faults.from_output(error.stderr or "", doing) from None
+    except UnicodeDecodeError:
+        raise faults.from_output("", doing) from None

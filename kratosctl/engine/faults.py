@@ -1,0 +1,94 @@
+"""What docker and Compose print when they fail, turned into our errors.
+
+python-on-whales guesses its exception classes from substrings and its messages quote whole command lines, so neither
+is used: only the standard error stream is read.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kratosctl import errors
+
+# (pattern in what docker printed, error, what, what to do next); the first that matches wins
+_KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
+    (
+        r"permission denied while trying to connect|dial unix .*: permission denied",
+        errors.SocketForbidden,
+        "no permission to use the Docker engine's socket",
+        "join its group: sudo usermod -aG docker $USER, then log in again",
+    ),
+    (
+        r"cannot connect to the docker daemon|is the docker daemon running|failed to connect to the docker api"
+        r"|error during connect|connection refused.*docker|dial unix .*: no such file",
+        errors.DaemonDown,
+        "the Docker engine does not answer",
+        "start it: Docker Desktop, or sudo systemctl start docker; `kratosctl doctor` looks closer",
+    ),
+    (
+        r"unknown command: docker compose|'compose' is not a docker command|unknown (shorthand )?flag: .*-?-f",
+        errors.ComposeMissing,
+        "docker has no Compose plugin",
+        "install docker-compose-plugin (or Docker Desktop); `kratosctl doctor` checks it",
+    ),
+    (
+        r"no space left on device|disk quota exceeded",
+        errors.DiskFull,
+        "the Docker engine's disk is full",
+        "free some space (docker system df shows where it went), then run the same command again",
+    ),
+    (
+        r"port is already allocated|address already in use|ports are not available",
+        errors.PortTaken,
+        "a port this environment needs is taken",
+        "stop what holds it, or choose another port; `kratosctl doctor` says who holds it",
+    ),
+    (
+        r"all predefined address pools have been fully subnetted|could not find an available.*address pool",
+        errors.EngineFailed,
+        "the engine has no free network left",
+        "remove unused ones: docker network prune",
+    ),
+    (
+        r"manifest unknown|not found: manifest|pull access denied|no such image|no such host"
+        r"|failed to resolve reference|unable to find image|dial tcp .*|i/o timeout|tls handshake timeout"
+        r"|network is unreachable",
+        errors.ImageMissing,
+        "an image is neither here nor to be had",
+        "check the network and the tag, or name a local image with --kratos-image",
+    ),
+)
+
+_TELLING = re.compile(r"error|denied|cannot|fail|unknown|invalid|no such", re.IGNORECASE)
+
+
+def from_output(output: str, doing: str) -> errors.KratosctlError:
+    """The error that fits what docker printed.
+
+    Args:
+        output: docker's standard error stream.
+        doing: what was under way, such as "creating containers".
+    """
+    said = last_line(output)
+    for pattern, error, what, fix in _KNOWN:
+        if re.search(pattern, output, re.IGNORECASE):
+            return error(what, said, fix)
+    return errors.EngineFailed(f"{doing} failed", said, "`kratosctl doctor` looks for the cause")
+
+
+def last_line(output: str) -> str:
+    """The last line that says something, short enough to read."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [
+        line for line in lines if re.search(r"error|denied|cannot|fail|unknown|invalid|no such", line, re.IGNORECASE)
+    ]
+    chosen = (telling or lines or [""])[-1]
+    return chosen if len(chosen) <= 300 else chosen[:300] + "…"
+
+
+def docker_missing() -> errors.DockerMissing:
+    return errors.DockerMissing(
+        "docker is not installed",
+        "kratosctl runs everything through the docker command, and found none on PATH",
+        "install Docker: https://docs.docker.com/get-docker/",
+    )

@@ -1,0 +1,264 @@
+"""What runs now. Short docker calls: importing python-on-whales takes longer than all of them together."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from kratosctl.engine import faults
+from kratosctl.errors import ComposeMissing, EngineTooOld
+from kratosctl.stack.compose import LABEL
+
+OLDEST_ENGINE = (20, 10)
+OLDEST_COMPOSE = (2, 21)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine and how this process reaches it."""
+
+    version: str
+    platform: str
+    local: bool
+    rootless: bool
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a Compose project.
+
+    Attributes:
+        state: Docker's word: created, running, exited, restarting, paused, dead.
+        health: healthy, unhealthy, starting, or empty.
+        exit_code: of an exited one, else None.
+        published: `address:port` on this host -> container port.
+        labels: kratosctl's own, without their prefix.
+    """
+
+    id: str
+    name: str
+    service: str
+    project: str
+    state: str
+    status: str
+    health: str
+    exit_code: int | None
+    image: str
+    published: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A local image."""
+
+    id: str
+    platform: str
+    digests: tuple[str, ...]
+    environment: tuple[str, ...]
+
+
+_OUR_LABELS = ("environment", "directory", "revision", "release", "variant", "database")
+_FIELDS = {
+    "id": ".ID",
+    "name": ".Names",
+    "state": ".State",
+    "status": ".Status",
+    "image": ".Image",
+    "ports": ".Ports",
+    "project": '(.Label "com.docker.compose.project")',
+    "service": '(.Label "com.docker.compose.service")',
+    "oneoff": '(.Label "com.docker.compose.oneoff")',
+} | {f"our_{name}": f'(.Label "{LABEL}{name}")' for name in _OUR_LABELS}
+_PS_FORMAT = "{" + ",".join(f'"{key}":{{{{json {value}}}}}' for key, value in _FIELDS.items()) + "}"
+
+
+def docker(*arguments: str, timeout: float | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs one short docker command and returns what it printed.
+
+    Args:
+        arguments: the command's words. Never a secret: they are visible in the process list.
+        timeout: seconds; subprocess.TimeoutExpired past it.
+        check: raise on a non-zero exit code.
+
+    Raises:
+        DockerMissing, or what `faults.from_output` makes of its standard error stream.
+    """
+    try:
+        done = subprocess.run(
+            ["docker", *arguments],
+            capture_output=True,
+            timeout=timeout,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (FileNotFoundError, PermissionError):
+        raise faults.docker_missing() from None
+    if check and done.returncode != 0:
+        raise faults.from_output(done.stderr, f"docker {arguments[0]}")
+    return done
+
+
+def together(*calls: Any) -> list[Any]:
+    """Runs several reads at once; each is a process of its own, so threads suffice."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def engine() -> Engine:
+    """The engine behind the current Docker context.
+
+    Raises:
+        DockerMissing, DaemonDown, SocketForbidden, EngineTooOld.
+    """
+    said = json.loads(docker("version", "--format", "{{json .}}").stdout)
+    client, server = said["Client"], said["Server"]
+    endpoint = os.environ.get("DOCKER_HOST") or ""
+    context = client.get("Context") or "default"
+    if not endpoint and context != "default":
+        endpoint = docker("context", "inspect", context, "--format", "{{.Endpoints.docker.Host}}").stdout.strip()
+    if version_tuple(server["Version"]) < OLDEST_ENGINE:
+        raise EngineTooOld(
+            f"Docker engine {server['Version']} is too old",
+            "kratosctl needs 20.10 or newer",
+            "update Docker: https://docs.docker.com/engine/install/",
+        )
+    unix = not endpoint or endpoint.startswith(("unix://", "npipe://"))
+    desktop = "desktop" in (server.get("Platform", {}).get("Name") or "").lower()
+    same_kernel = sys.platform == "linux" and server.get("KernelVersion") == os.uname().release
+    return Engine(
+        version=server["Version"],
+        platform=f"{server['Os']}/{server['Arch']}",
+        local=unix and same_kernel and not desktop,
+        rootless=any(part["Name"] == "rootlesskit" for part in server.get("Components") or []),
+        endpoint=endpoint or "local",
+    )
+
+
+def is_remote(found: Engine) -> bool:
+    """True for an engine on another machine, which cannot see this one's files."""
+    return found.endpoint.startswith(("ssh://", "tcp://", "http://", "https://"))
+
+
+def check_compose() -> str:
+    """The Compose plugin's version.
+
+    Raises:
+        ComposeMissing, EngineTooOld: there is none, or it is older than kratosctl needs.
+    """
+    done = docker("compose", "version", "--short", check=False)
+    if done.returncode != 0:
+        raise faults.from_output("unknown command: docker compose\n" + done.stderr, "docker compose version")
+    version = done.stdout.strip().removeprefix("v")
+    if not version:
+        raise ComposeMissing("docker compose does not say its version", done.stderr.strip()[:200])
+    if version_tuple(version) < OLDEST_COMPOSE:
+        oldest = ".".join(map(str, OLDEST_COMPOSE))
+        raise EngineTooOld(
+            f"Docker Compose {version} is too old", f"kratosctl needs {oldest} or newer", "update docker-compose-plugin"
+        )
+    return version
+
+
+def version_tuple(version: str) -> tuple[int, ...]:
+    """`20.10.24+dfsg1` -> (20, 10, 24)."""
+    match = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def containers(project: str | None = None) -> tuple[Container, ...]:
+    """The containers of one Compose project, or of every environment of this host.
+
+    Args:
+        project: a Compose project; None finds all that carry kratosctl's label.
+    """
+    label = f"com.docker.compose.project={project}" if project else LABEL + "environment"
+    out = docker("ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", _PS_FORMAT).stdout
+    rows = [json.loads(line) for line in out.splitlines() if line.strip()]
+    return tuple(_container(row) for row in rows if row["oneoff"] != "True")
+
+
+def _container(row: dict[str, str]) -> Container:
+    health = re.search(r"\((?:health: )?(healthy|unhealthy|starting)\)", row["status"])
+    code = re.search(r"Exited \((\d+)\)", row["status"])
+    return Container(
+        id=row["id"],
+        name=row["name"],
+        service=row["service"],
+        project=row["project"],
+        state=row["state"],
+        status=row["status"],
+        health=health[1] if health else "",
+        exit_code=int(code[1]) if code else None,
+        image=row["image"],
+        published=_published(row["ports"]),
+        labels={name: row[f"our_{name}"] for name in _OUR_LABELS if row[f"our_{name}"]},
+    )
+
+
+def _published(ports: str) -> dict[str, int]:
+    """`127.0.0.1:4433->4433/tcp, 4434/tcp` -> {"127.0.0.1:4433": 4433}."""
+    return {match[1]: int(match[2]) for match in re.finditer(r"([^\s,]+)->(\d+)/tcp", ports)}
+
+
+def image(reference: str) -> Image | None:
+    """A local image; None where it is not here."""
+    done = docker("image", "inspect", reference, "--format", "{{json .}}", check=False)
+    if done.returncode != 0:
+        if re.search(r"no such image", done.stderr, re.IGNORECASE):
+            return None
+        raise faults.from_output(done.stderr, "docker image inspect")
+    said = json.loads(done.stdout)
+    variant = f"/{said['Variant']}" if said.get("Variant") and said["Architecture"] == "arm" else ""
+    return Image(
+        id=said["Id"],
+        platform=f"{said['Os']}/{said['Architecture']}{variant}",
+        digests=tuple(said.get("RepoDigests") or ()),
+        environment=tuple(said["Config"].get("Env") or ()),
+    )
+
+
+def images(references: Iterable[str]) -> dict[str, Image | None]:
+    """Several local images, read at once."""
+    wanted = list(dict.fromkeys(references))
+    return dict(zip(wanted, together(*[lambda r=r: image(r) for r in wanted]), strict=True)) if wanted else {}
+
+
+def volumes(project: str) -> dict[str, str]:
+    """A project's volumes: the name in the Compose file -> when it was created, which tells a new one from an old."""
+    wanted = f"label=com.docker.compose.project={project}"
+    names = docker("volume", "ls", "--quiet", "--filter", wanted).stdout.split()
+    if not names:
+        return {}
+    template = '{{index .Labels "com.docker.compose.volume"}}\t{{.CreatedAt}}'
+    out = docker("volume", "inspect", *names, "--format", template).stdout
+    return dict(line.split("\t", 1) for line in out.splitlines())
+
+
+def logs(container: str, lines: int = 300) -> str:
+    """The last lines a container printed, standard output and error together."""
+    done = docker("logs", "--tail", str(lines), container, check=False)
+    return done.stdout + done.stderr
+
+
+def state(container: str) -> tuple[str, int]:
+    """A container's state and exit code."""
+    done = docker("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container, check=False)
+    status, _, code = done.stdout.strip().partition(" ")
+    return (status, int(code)) if code else ("gone", 0)
+
+
+def start(names: Sequence[str]) -> None:
+    """Starts created containers, in the order given; those that run are left alone."""
+    if names:
+        docker("start", *names)

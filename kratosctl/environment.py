@@ -1,0 +1,156 @@
+"""The frozen model of an environment, made from answers; impossible combinations are refused here."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kratosctl import catalog, questions
+from kratosctl.errors import ChoiceImpossible, FloatingTag
+from kratosctl.stack import fragments
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What was asked for. Ports are TCP ports of this host; None: chosen, or (admin, PostgreSQL) not published."""
+
+    name: str
+    preset: str
+    database: str
+    release: str
+    variant: str
+    ui: bool
+    mail: bool
+    public_port: int | None
+    admin_port: int | None
+    ui_port: int | None
+    mail_port: int | None
+    postgres_port: int | None
+    config_dir: str | None
+    config: str
+    platform: str | None
+    kratos_image: str
+    postgres_image: str
+    ui_image: str
+    mail_image: str
+    host: str
+    bind: str
+    expose_admin_without_authentication: bool
+    allow_floating_tag: bool
+
+    @property
+    def facts(self) -> catalog.Release:
+        """What the release can do."""
+        return catalog.newest_matching(self.release)
+
+    @property
+    def migrates(self) -> bool:
+        """The tables of a memory DSN live in the process: there is nothing to migrate before serve."""
+        return self.database != "memory"
+
+    @property
+    def admin_bind(self) -> str:
+        """The admin API has no authentication: it stays on loopback unless the flag that names the risk is given."""
+        return self.bind if self.expose_admin_without_authentication else "127.0.0.1"
+
+
+def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
+    """Makes the model from answers, filling in defaults.
+
+    Args:
+        name: the environment's name.
+        answers: values by key of `questions.QUESTIONS`; missing ones take their default.
+
+    Raises:
+        NameInvalid, ConfigurationInvalid: a name or value that does not fit.
+        FloatingTag: `latest` or no tag, without allow_floating_tag.
+        ChoiceImpossible: values that cannot work together, with the ways out.
+    """
+    values = {q.key: q.default for q in questions.QUESTIONS} | {
+        key: value for key, value in answers.items() if value is not None
+    }
+    if values["preset"] == "api-only" and "ui" not in answers:
+        values["ui"] = False
+    image = values["kratos_image"]
+    values["release"] = values["release"] or (image and catalog.release_of_reference(image)) or catalog.NEWEST.tag
+    values["kratos_image"] = image or catalog.kratos_reference(values["release"], values["variant"])
+    values["postgres_image"] = values["postgres_image"] or catalog.POSTGRES_IMAGE
+    values["mail_image"] = values["mail_image"] or catalog.MAIL_IMAGE
+    values["ui_image"] = values["ui_image"] or f"{catalog.UI_REPOSITORY}:{_ui_tag(values['release'])}"
+    environment = Environment(name=questions.check_name(name), **values)
+    _refuse_floating(environment)
+    for key in ("database", "variant", "preset", "platform", "config"):
+        reason = reason_against(key, values[key], values)
+        if reason:
+            raise ChoiceImpossible(*reason)
+    return environment
+
+
+def reason_against(key: str, value: Any, answers: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Why a value cannot work with the other answers: what, why and the ways out; None where it can.
+
+    The prompts show the `why` beside a disabled choice; flags and files are refused with all three.
+    """
+    now = {**answers, key: value}
+    if now.get("variant") == "distroless":
+        if now.get("database") in ("sqlite", "memory"):
+            named = "SQLite" if now["database"] == "sqlite" else "a memory database, which is SQLite"
+            return (
+                f"the distroless image cannot use {named}",
+                "SQLite support is not compiled into it: Kratos would retry in silence for five minutes",
+                "use --variant default, or --database postgres",
+            )
+        if now.get("platform") and now["platform"] not in catalog.ARCHITECTURES["distroless"]:
+            return _no_platform(now["platform"], "distroless")
+    elif now.get("platform") and now["platform"] not in catalog.ARCHITECTURES["default"]:
+        return _no_platform(now["platform"], "default")
+    release = now.get("release") or catalog.NEWEST.tag
+    since = fragments.presets()["presets"][now["preset"]]["since"]
+    if catalog.version_key(catalog.newest_matching(release).tag) < catalog.version_key(since):
+        return (
+            f"preset {now['preset']} does not work on Kratos {release}",
+            f"it needs {since} or newer",
+            f"use --release {catalog.NEWEST.tag}, or another --preset",
+        )
+    if now.get("preset") == "passkey" and _is_address(now.get("host") or "localhost"):
+        return ("passkeys need a host name", "browsers refuse them on an IP address", "use --host localhost")
+    return None
+
+
+def _no_platform(platform: str, variant: str) -> tuple[str, str, str]:
+    built = ", ".join(catalog.ARCHITECTURES[variant])
+    other = " or --variant default" if platform in catalog.ARCHITECTURES["default"] else ""
+    return (
+        f"there is no {variant} image for {platform}",
+        f"it is built for {built}",
+        f"use one of these{other}",
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _ui_tag(release: str) -> str:
+    return catalog.newest_matching(release).tag if not catalog.is_floating(release) else catalog.NEWEST.tag
+
+
+def _refuse_floating(environment: Environment) -> None:
+    if environment.release == "latest" and not environment.allow_floating_tag:
+        raise FloatingTag(
+            "release 'latest' is refused",
+            "latest changes without notice: migrations and configuration would change with it",
+            f"use --release {catalog.NEWEST.tag}, or accept the risk with --allow-floating-tag",
+        )
+    images = [environment.kratos_image]
+    images += [environment.postgres_image] if environment.database == "postgres" else []
+    images += [environment.ui_image] if environment.ui else []
+    images += [environment.mail_image] if environment.mail else []
+    for image in images:
+        catalog.check_reference(image, environment.allow_floating_tag)

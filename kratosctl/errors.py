@@ -1,0 +1,171 @@
+"""One error tree. Each error says what happened, why, and what to do next, and has an exit code of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+
+class KratosctlError(Exception):
+    """Anything a user can cause or meet.
+
+    Args:
+        what: what happened, one line.
+        why: the reason, one line; may be empty.
+        fix: what to do next, one line; may be empty.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.why, self.fix = what, why, fix
+
+    @property
+    def code(self) -> str:
+        """The error's name for scripts: `PortTaken` is `port-taken`."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(self).__name__).lower()
+
+    def lines(self) -> list[str]:
+        """One to three lines for a person."""
+        return [self.what, *(line for line in (self.why, self.fix) if line)]
+
+
+class UsageError(KratosctlError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+# The engine: nothing of ours can run.
+class DockerMissing(KratosctlError):
+    exit_code = 10
+
+
+class ComposeMissing(KratosctlError):
+    exit_code = 11
+
+
+class DaemonDown(KratosctlError):
+    exit_code = 12
+
+
+class SocketForbidden(KratosctlError):
+    exit_code = 13
+
+
+class EngineTooOld(KratosctlError):
+    exit_code = 14
+
+
+class EngineRemote(KratosctlError):
+    exit_code = 15
+
+
+class EngineFailed(KratosctlError):
+    exit_code = 16
+
+
+# The host: disk, ports, directories.
+class DiskFull(KratosctlError):
+    exit_code = 20
+
+
+class PortTaken(KratosctlError):
+    exit_code = 21
+
+
+class DirectoryReadOnly(KratosctlError):
+    exit_code = 22
+
+
+class EnvironmentBusy(KratosctlError):
+    exit_code = 23
+
+
+# What was asked for.
+class ConfigurationInvalid(KratosctlError):
+    exit_code = 30
+
+
+class UnknownKey(ConfigurationInvalid):
+    exit_code = 31
+
+
+class NameInvalid(ConfigurationInvalid):
+    exit_code = 32
+
+
+class ChoiceImpossible(KratosctlError):
+    exit_code = 33
+
+
+class FloatingTag(KratosctlError):
+    exit_code = 34
+
+
+class ConfigDirectoryMissing(KratosctlError):
+    exit_code = 35
+
+
+class SecretTooShort(KratosctlError):
+    exit_code = 36
+
+
+class GeneratedFileEdited(KratosctlError):
+    exit_code = 37
+
+
+class ConfirmationNeeded(KratosctlError):
+    exit_code = 38
+
+
+class NotRunning(KratosctlError):
+    exit_code = 39
+
+
+class NotOurs(KratosctlError):
+    exit_code = 40
+
+
+class ComposeFileInvalid(KratosctlError):
+    exit_code = 41
+
+
+# What Kratos and its database say.
+class ImageMissing(KratosctlError):
+    exit_code = 50
+
+
+class MigrationFailed(KratosctlError):
+    exit_code = 51
+
+
+class KratosRefusedConfiguration(KratosctlError):
+    exit_code = 52
+
+
+class DatabaseUnreachable(KratosctlError):
+    exit_code = 53
+
+
+class DatabasePasswordWrong(KratosctlError):
+    exit_code = 54
+
+
+class NotReady(KratosctlError):
+    exit_code = 55
+
+
+class DowngradeRefused(KratosctlError):
+    exit_code = 56
+
+
+class ServiceFailed(KratosctlError):
+    exit_code = 57
+
+
+class Interrupted(KratosctlError):
+    """Ctrl-C or Ctrl-D at a prompt or during a step."""
+
+    exit_code = 130

@@ -1,0 +1,47 @@
+"""A user's own Kratos configuration directory: read, never written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kratosctl.configuration_file import load_yaml_node, read_text
+from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
+
+
+def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
+    """Reads the main file of a user's Kratos configuration directory.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        config_dir: the directory as it was given, relative to it or absolute.
+
+    Returns:
+        The file's name and its parsed configuration.
+
+    Raises:
+        ConfigDirectoryMissing, ConfigurationInvalid: it is absent, empty, or not readable as YAML or JSON.
+    """
+    path = directory / config_dir
+    names = [name for name in ("kratos.yml", "kratos.yaml", "kratos.json") if (path / name).is_file()]
+    if not names:
+        state = (
+            "is not there" if not path.exists() else "is not a directory" if not path.is_dir() else "has no kratos.yml"
+        )
+        if path.is_dir() and not any(path.iterdir()):
+            state = "is empty"
+        raise ConfigDirectoryMissing(
+            f"configuration directory {config_dir} {state}",
+            "Kratos would start without a configuration, and Docker would make the directory as root",
+            "run `kratosctl init` to write one from a preset, or correct --config-dir",
+        )
+    where = str(Path(config_dir) / names[0])
+    text = read_text(path / names[0])
+    if load_yaml_node(text, where) is None:
+        raise ConfigurationInvalid(f"{where} is empty", fix="`kratosctl init` writes one from a preset")
+    data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if not isinstance(data, dict):
+        raise ConfigurationInvalid(f"{where}:1:1: expected a mapping of Kratos configuration keys")
+    return names[0], data

@@ -1,0 +1,137 @@
+"""TCP ports of this host: which are free, who holds the others, and which an environment gets."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Mapping
+
+from kratosctl.environment import Environment
+from kratosctl.errors import PortTaken
+
+DEFAULTS = {"public": 4433, "admin": 4434, "ui": 4455, "mail": 8025, "postgres": 5432}
+CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
+_STRIDE = 100  # the second environment of a host gets 4533, 4555 and 8125: easy to tell apart
+
+
+def wanted(environment: Environment) -> dict[str, int | None]:
+    """The ports an environment publishes; None where kratosctl chooses."""
+    found: dict[str, int | None] = {"public": environment.public_port}
+    if environment.admin_port:
+        found["admin"] = environment.admin_port
+    if environment.ui:
+        found["ui"] = environment.ui_port
+    if environment.mail:
+        found["mail"] = environment.mail_port
+    if environment.postgres_port and environment.database == "postgres":
+        found["postgres"] = environment.postgres_port
+    return found
+
+
+def allot(
+    wanted: Mapping[str, int | None],
+    kept: Mapping[str, int],
+    ours: set[int],
+    is_taken: Callable[[int], bool],
+    holder: Callable[[int], str],
+) -> tuple[dict[str, int], list[str]]:
+    """Gives each name a port: the one asked for, the one kept from last time, or the next free one.
+
+    Args:
+        wanted: ports asked for by name; None where kratosctl chooses.
+        kept: ports of last time by name.
+        ours: ports this environment's own containers hold now.
+        is_taken: whether something listens on a port.
+        holder: who, in words.
+
+    Returns:
+        The ports by name, and notes on those that had to move.
+
+    Raises:
+        PortTaken: one that was asked for is held by somebody else.
+    """
+    ports: dict[str, int] = {}
+    notes: list[str] = []
+
+    def free(port: int) -> bool:
+        return port not in ports.values() and (port in ours or not is_taken(port))
+
+    for name, port in wanted.items():
+        if port is not None:
+            if not free(port):
+                who = "another port of this environment" if port in ports.values() else holder(port)
+                key = name.replace("_", "-")
+                fix = f"stop it, or choose another port: --{key}-port N"
+                raise PortTaken(f"port {port} is taken by {who}", f"the {_names(name)} was asked to listen there", fix)
+            ports[name] = port
+    chosen = [name for name, port in wanted.items() if port is None]
+    for name in chosen:
+        if name in kept and free(kept[name]):
+            ports[name] = kept[name]
+    missing = [name for name in chosen if name not in ports]
+    if missing:
+        offset = _free_offset(missing, free)
+        for name in missing:
+            ports[name] = DEFAULTS[name] + offset
+            if name in kept:
+                notes.append(
+                    f"port {kept[name]} is taken by {holder(kept[name])}: the {_names(name)} moves to {ports[name]}"
+                )
+    return ports, notes
+
+
+def _free_offset(names: list[str], free: Callable[[int], bool]) -> int:
+    for step in range(500):
+        candidates = [DEFAULTS[name] + step * _STRIDE for name in names]
+        if all(port <= 65535 and free(port) for port in candidates):
+            return step * _STRIDE
+    raise PortTaken("no free port was found", f"tried {len(names)} at a time from {DEFAULTS['public']} up", "")
+
+
+def _names(name: str) -> str:
+    return {
+        "public": "public API",
+        "admin": "admin API",
+        "ui": "self-service UI",
+        "mail": "mail inbox",
+        "postgres": "database",
+    }[name]
+
+
+def is_taken(port: int, address: str = "127.0.0.1") -> bool:
+    """True if something listens on the port, at this address or at all of them."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return True
+    if sys.platform == "linux":
+        return False
+    # elsewhere a bind to one address succeeds beside a listener on all of them
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex((address, port)) == 0
+
+
+def holder(port: int) -> str:
+    """Who listens on a port, in words: a container, a process, or what can be said without more rights."""
+    from kratosctl.engine import reading
+
+    done = reading.docker(
+        "ps", "--filter", f"publish={port}", "--format", '{{.Names}}\t{{.Label "dev.kratosctl.directory"}}', check=False
+    )
+    for line in done.stdout.splitlines():
+        name, _, directory = line.partition("\t")
+        return f"container {name}" + (f" (environment in {directory})" if directory else "")
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                process = psutil.Process(connection.pid) if connection.pid else None
+                return f"{process.name()} (process {process.pid})" if process else "a process of another user"
+    except psutil.Error:
+        pass
+    return "another program"

@@ -1,0 +1,206 @@
+"""Everything that can be asked about an environment: one row each.
+
+A row makes the flag (`--public-port`), the environment variable (`KRATOSCTL_PUBLIC_PORT`), the key of `kratosctl.yaml`
+(`public_port`), its JSON Schema and, where it has a prompt, the question. Order of precedence: flag, environment,
+kratosctl.yaml, prompt, default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kratosctl import catalog
+from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
+
+Kind = Literal["choice", "switch", "port", "path", "text", "release"]
+
+DATABASES = ("sqlite", "postgres", "memory", "external")
+CONFIG_WAYS = ("mount", "image")
+PRESETS = ("email-password", "passwordless-code", "passkey", "totp-and-lookup", "api-only", "oidc")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One row.
+
+    Attributes:
+        key: its name in kratosctl.yaml; flag and environment variable follow from it.
+        kind: which values it takes. Ports are TCP port numbers, 1 to 65535.
+        help: one line, for `--help` and the schema.
+        prompt: what is asked; empty where it is never asked.
+        choices: the values of a choice, in the order they are shown.
+        default: the value where nobody said one; None where something else decides it.
+    """
+
+    key: str
+    kind: Kind
+    help: str
+    prompt: str = ""
+    choices: tuple[str, ...] = ()
+    default: Any = None
+
+    @property
+    def flag(self) -> str:
+        name = "--" + self.key.replace("_", "-")
+        return f"{name}/--no-{name[2:]}" if self.kind == "switch" else name
+
+    @property
+    def variable(self) -> str:
+        return "KRATOSCTL_" + self.key.upper()
+
+
+QUESTIONS = (
+    Question(
+        "preset",
+        "choice",
+        "Sign-in methods to start from.",
+        "How do people sign in?",
+        PRESETS,
+        "email-password",
+    ),
+    Question("database", "choice", "Where Kratos keeps its data.", "Which database?", DATABASES, "sqlite"),
+    Question("release", "release", "Kratos release: vX.Y.Z (or vX.Y, vX).", "Which Kratos release?"),
+    Question("variant", "choice", "Image variant.", "Which image variant?", catalog.VARIANTS, "default"),
+    Question("ui", "switch", "Run the self-service UI.", "Run the self-service UI?", default=True),
+    Question("mail", "switch", "Run a mail inbox.", "Run a mail inbox (Mailpit)?", default=True),
+    Question("public_port", "port", "Port of the public API on this host.", "Port of the public API?"),
+    Question("admin_port", "port", "Publish the admin API on this port (default: not published)."),
+    Question("ui_port", "port", "Port of the self-service UI on this host."),
+    Question("mail_port", "port", "Port of the mail inbox on this host."),
+    Question("postgres_port", "port", "Publish PostgreSQL on this port (default: not published)."),
+    Question("config_dir", "path", "Your own Kratos configuration directory, mounted read-only."),
+    Question("config", "choice", "How Kratos gets its configuration.", choices=CONFIG_WAYS, default="mount"),
+    Question("platform", "text", "Platform of the Kratos image, such as linux/arm64."),
+    Question("kratos_image", "text", "Kratos image to use instead of oryd/kratos."),
+    Question("postgres_image", "text", "PostgreSQL image."),
+    Question("ui_image", "text", "Self-service UI image."),
+    Question("mail_image", "text", "Mailpit image."),
+    Question("host", "text", "Host name in the addresses people open.", default="localhost"),
+    Question("bind", "text", "Address the ports of this host listen on.", default="127.0.0.1"),
+    Question(
+        "expose_admin_without_authentication",
+        "switch",
+        "Let the admin API, which asks nobody who they are, follow --bind beyond this host.",
+        default=False,
+    ),
+    Question("allow_floating_tag", "switch", "Accept `latest` and untagged images.", default=False),
+)
+BY_KEY: Mapping[str, Question] = {question.key: question for question in QUESTIONS}
+
+_ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_PLAIN_TEXT = re.compile(r"[!-~]{1,255}")
+
+
+def check_name(name: str) -> str:
+    """Returns the environment's name if it is one.
+
+    Raises:
+        NameInvalid: it is not 1 to 32 lower-case letters, digits and inner hyphens.
+    """
+    if _ENVIRONMENT_NAME.fullmatch(name):
+        return name
+    shown = name if len(name) <= 40 else name[:40] + "…"
+    raise NameInvalid(
+        f"{shown!r} cannot name an environment",
+        "it becomes a directory, a Compose project and a cookie name",
+        "use 1 to 32 lower-case letters, digits and hyphens, such as dev or seat-07",
+    )
+
+
+def check_value(question: Question, value: object) -> Any:
+    """Returns the value of an answer in its proper type.
+
+    Args:
+        question: the row that is answered.
+        value: what a flag, a variable, a file or a prompt gave.
+
+    Raises:
+        ConfigurationInvalid: the value does not fit the row; `what` says what is expected.
+    """
+    checkers = {
+        "choice": _choice,
+        "switch": _switch,
+        "port": _port,
+        "path": _text,
+        "text": _text,
+        "release": _release,
+    }
+    return checkers[question.kind](question, value)
+
+
+def expected(question: Question) -> str:
+    """What a row takes, in words."""
+    return {
+        "choice": "one of " + ", ".join(question.choices),
+        "switch": "true or false",
+        "port": "a port number from 1 to 65535",
+        "path": "a path",
+        "text": "text without spaces or line breaks",
+        "release": "a release such as " + catalog.NEWEST.tag,
+    }[question.kind]
+
+
+def unknown_key(key: object, known: tuple[str, ...] | list[str], where: str) -> UnknownKey:
+    """The error for a key nobody reads, with the one that was probably meant."""
+    near = difflib.get_close_matches(str(key), known, n=1)
+    fix = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(known)
+    return UnknownKey(f"{where}: unknown key {str(key)[:60]!r}", fix=fix)
+
+
+def _wrong(question: Question, value: object) -> ConfigurationInvalid:
+    return ConfigurationInvalid(f"{question.key}: expected {expected(question)}, found {str(value)[:60]!r}")
+
+
+def _choice(question: Question, value: object) -> str:
+    if isinstance(value, str) and value in question.choices:
+        return value
+    error = _wrong(question, value)
+    near = difflib.get_close_matches(str(value), question.choices, n=1)
+    error.fix = f"did you mean {near[0]!r}?" if near else ""
+    raise error
+
+
+def _switch(question: Question, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    said = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    if isinstance(value, str) and value.lower() in said:
+        return said[value.lower()]
+    raise _wrong(question, value)
+
+
+def _port(question: Question, value: object) -> int:
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 65535:
+        return number
+    raise _wrong(question, value)
+
+
+def _text(question: Question, value: object) -> str:
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
+        raise _wrong(question, value)
+    if question.kind == "text" and not _PLAIN_TEXT.fullmatch(str(value)):
+        raise _wrong(question, value)
+    return str(value)
+
+
+def _release(question: Question, value: object) -> str:
+    if isinstance(value, str) and value:
+        if value != "latest":
+            catalog.newest_matching(value)
+        return value
+    raise _wrong(question, value)

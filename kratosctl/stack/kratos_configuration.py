@@ -1,0 +1,105 @@
+"""environment.yml: what an environment adds to Kratos' configuration, all that depends on addresses and releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from kratosctl import catalog
+from kratosctl.environment import Environment
+from kratosctl.stack import fragments
+from kratosctl.stack.place import Place
+from kratosctl.stack.secrets import Secrets
+
+SQLITE_DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"
+
+
+def environment_configuration(environment: Environment, place: Place, theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """What kratosctl adds where the user's own configuration is silent.
+
+    Args:
+        environment: the model.
+        place: where it runs: ports and names.
+        theirs: Kratos' own configuration, the preset's or the user's. What it sets is left as it is.
+    """
+    index = fragments.presets()
+    preset = index["presets"].get(environment.preset, {})
+    wanted = index["ui_addresses"] if environment.ui else index["api_addresses"]
+    wanted = fragments.merge(wanted, preset.get("addresses") or {})
+    for overlay in preset.get("overlays") or []:
+        if _applies(overlay, environment.release):
+            wanted = fragments.merge(wanted, overlay["config"])
+    filled = _fill(wanted, _addresses(environment, place))
+    ours = fragments.merge(filled, _always(environment, place))
+    return _only_missing(ours, theirs)
+
+
+def dsn(environment: Environment, secrets: Secrets) -> str:
+    """The data source name that Kratos is given."""
+    if environment.database == "postgres":
+        password = quote(secrets.postgres_password, safe="")
+        return f"postgres://kratos:{password}@postgres:5432/kratos?sslmode=disable&max_conns=20&max_idle_conns=4"
+    return {"sqlite": SQLITE_DSN, "memory": "memory", "external": secrets.external_dsn}[environment.database]
+
+
+def public_url(environment: Environment, place: Place) -> str:
+    return f"http://{environment.host}:{place.ports['public']}"
+
+
+def ui_url(environment: Environment, place: Place) -> str:
+    return f"http://{environment.host}:{place.ports['ui']}"
+
+
+def _always(environment: Environment, place: Place) -> dict[str, Any]:
+    ours: dict[str, Any] = {
+        "version": environment.facts.tag,
+        # browsers send cookies to every port of a host: one name for all would log other environments out
+        "session": {"cookie": {"name": f"ory_kratos_session_{place.project}"}},
+        "log": {"level": "info", "format": "text", "leak_sensitive_values": False},
+    }
+    if environment.mail:
+        ours["courier"] = {"smtp": {"connection_uri": "smtp://mail:1025/?disable_starttls=true"}}
+    else:
+        # Kratos wants an address where a method can send mail; nobody listens there
+        ours["courier"] = {"smtp": {"connection_uri": "smtp://localhost:1025/?disable_starttls=true"}}
+    return ours
+
+
+def _addresses(environment: Environment, place: Place) -> dict[str, str]:
+    public = public_url(environment, place)
+    return {
+        "public": public,
+        "ui": ui_url(environment, place) if environment.ui else public,
+        "host": environment.host,
+    }
+
+
+def _applies(overlay: Mapping[str, Any], release: str) -> bool:
+    now = catalog.version_key(catalog.newest_matching(release).tag)
+    since, until = overlay.get("from"), overlay.get("until")
+    return (not since or now >= catalog.version_key(since)) and (not until or now < catalog.version_key(until))
+
+
+def _fill(data: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(data, dict):
+        return {key: _fill(value, values) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_fill(value, values) for value in data]
+    if isinstance(data, str):
+        for name, value in values.items():
+            data = data.replace("{" + name + "}", value)
+    return data
+
+
+def _only_missing(ours: dict[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """What ours sets and theirs does not, key by key."""
+    kept: dict[str, Any] = {}
+    for key, value in ours.items():
+        if key not in theirs or theirs[key] is None:
+            kept[key] = value
+        elif isinstance(value, dict) and isinstance(theirs[key], Mapping):
+            below = _only_missing(value, theirs[key])
+            if below:
+                kept[key] = below
+    return kept

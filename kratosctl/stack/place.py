@@ -1,0 +1,39 @@
+"""Where an environment runs: everything rendering needs that was not asked for but found or allotted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Attributes:
+        project: the Compose project, unique to the directory and the environment's name.
+        directory: the absolute directory kratosctl.yaml lies in.
+        ports: TCP ports of this host by name: public, and admin, ui, mail, postgres where published.
+        user: `uid:gid` Kratos runs as; None is the image's own user.
+        bind_database: SQLite lies in a directory of this host; else in a named volume.
+        images: references to run, by service, where they differ from what was asked for (a locked digest).
+        postgres_major: PostgreSQL's major version, which decides where its volume goes.
+        config_file: name of the main file in Kratos' configuration directory.
+        secrets_generation: counts changes of the secrets, so that containers are made anew after one.
+        override: digest of the user's compose.override.yaml, empty where there is none.
+    """
+
+    project: str
+    directory: Path
+    ports: Mapping[str, int]
+    user: str | None = None
+    bind_database: bool = True
+    images: Mapping[str, str] = field(default_factory=dict)
+    postgres_major: int = 17
+    config_file: str = "kratos.yml"
+    secrets_generation: int = 1
+    override: str = ""
+
+    def home(self, environment: str) -> Path:
+        """The generated directory of an environment."""
+        return self.directory / ".kratosctl" / environment

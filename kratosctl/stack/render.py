@@ -1,0 +1,82 @@
+"""Environment -> the files of its generated directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from kratosctl.environment import Environment
+from kratosctl.stack import compose, fragments, kratos_configuration, secrets
+from kratosctl.stack.place import Place
+from kratosctl.stack.secrets import Secrets
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+COMPOSE_FILE = "compose.yaml"
+ENVIRONMENT_FILE = "environment.yml"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file to write: a path relative to the environment's generated directory, and its text."""
+
+    path: str
+    text: str = field(repr=False)
+    secret: bool = False
+
+
+def render(environment: Environment, place: Place, kept: Secrets, theirs: Mapping[str, Any] | None) -> tuple[File, ...]:
+    """Renders everything an environment needs on disk.
+
+    Args:
+        environment: what was asked for.
+        place: where it runs.
+        kept: its secrets, complete.
+        theirs: the parsed Kratos configuration of a user's directory; None to use the preset's.
+    """
+    files: list[File] = []
+    if theirs is None:
+        preset = fragments.preset_files(environment.preset)
+        files += [File(f"kratos/{name}", text) for name, text in preset.items()]
+        theirs = yaml.load(preset["kratos.yml"], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    configuration = _dump(
+        kratos_configuration.environment_configuration(environment, place, theirs),
+        f"What environment {environment.name} adds to Kratos' configuration: addresses, cookie name, mail.",
+    )
+    model = compose.compose_model(environment, place, configuration)
+    files += [
+        File(ENVIRONMENT_FILE, configuration),
+        File(COMPOSE_FILE, _dump(model, *_compose_header(environment))),
+        *_secret_files(environment, kept, theirs),
+    ]
+    return tuple(files)
+
+
+def _secret_files(environment: Environment, kept: Secrets, theirs: Mapping[str, Any]) -> list[File]:
+    dsn = kratos_configuration.dsn(environment, kept)
+    kratos = secrets.as_kratos(kept, dsn, theirs)
+    warning = (
+        "Secret, and kept across `up`: without these everybody is logged out. `kratosctl secrets rotate` adds new."
+    )
+    files = [File("secrets/kratos.yml", _dump(kratos, warning), secret=True)]
+    if environment.database == "postgres":
+        files.append(File("secrets/postgres-password", kept.postgres_password, secret=True))
+    if environment.ui:
+        ui = f"COOKIE_SECRET={kept.ui_cookie}\nCSRF_COOKIE_SECRET={kept.ui_csrf}\n"
+        files.append(File("secrets/ui.env", ui, secret=True))
+    return files
+
+
+def _compose_header(environment: Environment) -> tuple[str, ...]:
+    return (
+        f"Environment {environment.name}: Kratos {environment.release} on {environment.database}. Plain Compose:",
+        "  docker compose -f this-file up",
+        "Change kratosctl.yaml, or put a compose.override.yaml beside it; changes made here are noticed, not kept.",
+    )
+
+
+def _dump(data: Any, *comment: str) -> str:
+    lines = "".join(f"# {line}\n" for line in ("Made by kratosctl.", *comment))
+    return lines + yaml.dump(data, Dumper=_DUMPER, sort_keys=False, width=120, allow_unicode=True)

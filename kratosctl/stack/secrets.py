@@ -1,0 +1,111 @@
+"""The secrets of an environment: made once, kept, rotated; never shown."""
+
+from __future__ import annotations
+
+import csv
+import json
+import secrets as random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kratosctl.errors import SecretTooShort
+
+KINDS = ("default", "cookie", "cipher")
+CIPHER_LENGTH = 32  # exactly: Kratos uses it as an XChaCha20-Poly1305 key
+SHORTEST = 16  # Kratos' rule for default and cookie
+VARIABLES = {"default": "SECRETS_DEFAULT", "cookie": "SECRETS_COOKIE", "cipher": "SECRETS_CIPHER"}
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Everything secret of one environment. The first of each list signs and encrypts, the rest still verify."""
+
+    default: tuple[str, ...] = field(default=(), repr=False)
+    cookie: tuple[str, ...] = field(default=(), repr=False)
+    cipher: tuple[str, ...] = field(default=(), repr=False)
+    postgres_password: str = field(default="", repr=False)
+    ui_cookie: str = field(default="", repr=False)
+    ui_csrf: str = field(default="", repr=False)
+    external_dsn: str = field(default="", repr=False)
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        """The list of a kind: default, cookie or cipher."""
+        return {"default": self.default, "cookie": self.cookie, "cipher": self.cipher}[kind]
+
+
+def new_secret() -> str:
+    """32 characters of 128 random bits, safe in a URL: the length fits every kind."""
+    return random.token_hex(16)
+
+
+def complete(kept: Secrets, variables: Mapping[str, str], make: Callable[[], str] = new_secret) -> Secrets:
+    """Keeps what exists, puts what the user gave in front, and makes what is missing.
+
+    Args:
+        kept: what the secret files hold.
+        variables: the process environment; SECRETS_DEFAULT, SECRETS_COOKIE, SECRETS_CIPHER and DSN are read.
+        make: makes one secret.
+
+    Raises:
+        SecretTooShort: a given secret breaks Kratos' rule. The message never shows it.
+    """
+    lists: dict[str, Any] = {}
+    for kind in KINDS:
+        given = _given(kind, variables)
+        known = tuple(secret for secret in kept.of(kind) if secret not in given)
+        lists[kind] = (given + known) or (make(),)
+    return replace(
+        kept,
+        **lists,
+        postgres_password=kept.postgres_password or make(),
+        ui_cookie=kept.ui_cookie or make(),
+        ui_csrf=kept.ui_csrf or make(),
+        external_dsn=variables.get("DSN") or kept.external_dsn,
+    )
+
+
+def rotate(kept: Secrets, kinds: tuple[str, ...] = KINDS, make: Callable[[], str] = new_secret) -> Secrets:
+    """Puts a new secret in front of each kind's list; the old ones keep verifying what they signed."""
+    changed: dict[str, Any] = {kind: (make(), *kept.of(kind)) for kind in kinds}
+    return replace(kept, **changed)
+
+
+def _given(kind: str, variables: Mapping[str, str]) -> tuple[str, ...]:
+    text = variables.get(VARIABLES[kind], "")
+    if not text:
+        return ()
+    values = tuple(dict.fromkeys(_as_list(text)))
+    for value in values:
+        exact = kind == "cipher" and len(value) != CIPHER_LENGTH
+        if exact or len(value) < SHORTEST:
+            rule = f"exactly {CIPHER_LENGTH} characters" if kind == "cipher" else f"{SHORTEST} characters or more"
+            raise SecretTooShort(
+                f"{VARIABLES[kind]} holds a secret of {len(value)} characters",
+                f"Kratos wants {rule}",
+                f"make one with `openssl rand -hex 16`, or unset {VARIABLES[kind]} and let kratosctl make it",
+            )
+    return values
+
+
+def _as_list(text: str) -> list[str]:
+    """Kratos reads a list in a variable as JSON or as comma-separated values."""
+    if text.lstrip().startswith("["):
+        try:
+            return [str(value) for value in json.loads(text)]
+        except ValueError:
+            pass
+    return next(csv.reader([text]), [])
+
+
+def as_kratos(secrets: Secrets, dsn: str, theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """The Kratos configuration that holds the DSN and the secrets.
+
+    Args:
+        secrets: ours.
+        dsn: the data source name.
+        theirs: the user's own Kratos configuration; kinds of secrets it sets are left to it.
+    """
+    set_by_them = theirs.get("secrets") or {}
+    ours = {kind: list(secrets.of(kind)) for kind in KINDS if kind not in set_by_them}
+    return {"dsn": dsn} | ({"secrets": ours} if ours else {})
