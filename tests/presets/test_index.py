@@ -100,8 +100,8 @@ def test_addresses_use_only_known_placeholders(tree: dict[str, Any]) -> None:
 @pytest.mark.parametrize("tree", address_trees().values(), ids=address_trees().keys())
 def test_addresses_name_no_host_of_their_own(tree: dict[str, Any]) -> None:
     for path, value in leaves(tree):
-        assert isinstance(value, str), path
-        assert value.startswith("{"), path
+        if isinstance(value, str):
+            assert value.startswith("{"), path
 
 
 def test_an_environment_without_pages_needs_no_address_of_pages() -> None:
@@ -114,6 +114,11 @@ def test_the_self_service_ui_has_a_page_for_every_flow() -> None:
     assert pages == {
         flow: "{ui}/" + flow for flow in ("login", "registration", "recovery", "verification", "settings", "error")
     }
+
+
+def test_pages_may_call_the_public_api_from_their_own_origin() -> None:
+    public = INDEX["ui_addresses"]["serve"]["public"]
+    assert public["cors"] == {"enabled": True, "allowed_origins": ["{ui}"]}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "passkey" in PRESETS[n]["methods"]])
