@@ -1,0 +1,5 @@
+"""`python -m kratosctl`."""
+
+from kratosctl.main import run
+
+run()

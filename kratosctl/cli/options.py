@@ -1,0 +1,63 @@
+"""Flags made from the table of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from kratosctl.questions import QUESTIONS, Question
+
+
+def question_options() -> list[Callable[[Any], Any]]:
+    """One click option a question: flag and environment variable."""
+    return [_option(question) for question in QUESTIONS]
+
+
+def _option(question: Question) -> Callable[[Any], Any]:
+    if question.kind == "switch":
+        return click.option(question.flag, question.key, default=None, envvar=question.variable, help=question.help)
+    return click.option(
+        question.flag,
+        question.key,
+        metavar="|".join(question.choices) or {"port": "N", "path": "DIR"}.get(question.kind, "TEXT"),
+        envvar=question.variable,
+        help=question.help,
+        shell_complete=_completer(question),
+    )
+
+
+def _completer(question: Question) -> Callable[..., list[CompletionItem]]:
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if question.kind == "path":
+            return [CompletionItem(incomplete, type="dir")]
+        choices = question.choices
+        if question.kind == "release":
+            from kratosctl import catalog
+
+            choices = tuple(release.tag for release in reversed(catalog.RELEASES))
+        return [CompletionItem(choice) for choice in choices if choice.startswith(incomplete)]
+
+    return complete
+
+
+def environment_argument() -> Callable[[Any], Any]:
+    """The optional name of an environment, which completes to those of kratosctl.yaml."""
+    return click.argument(
+        "name", metavar="[ENV]", required=False, envvar="KRATOSCTL_ENVIRONMENT", shell_complete=_names
+    )
+
+
+def _names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from pathlib import Path
+
+    from kratosctl import configuration_file
+    from kratosctl.errors import KratosctlError
+
+    try:
+        names = configuration_file.load(Path(context.params.get("directory") or "."))
+    except KratosctlError:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -1,0 +1,83 @@
+"""What every command shares: the flags all have, the directory, the console, and how a Result is printed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kratosctl.console import Console
+from kratosctl.errors import ConfigurationInvalid
+from kratosctl.results import Result
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class Session:
+    """One run of the program."""
+
+    def __init__(self, json: bool = False) -> None:
+        self.console = Console(json=json)
+        self.command = ""
+        self.directory_given: str | None = None
+        self.after_interrupt = ""
+
+    @property
+    def directory(self) -> Path:
+        """The absolute directory of kratosctl.yaml, without symbolic links.
+
+        Raises:
+            ConfigurationInvalid: it does not exist.
+        """
+        given = Path(self.directory_given or ".")
+        try:
+            found = given.resolve(strict=True)
+        except OSError as error:
+            raise ConfigurationInvalid(f"directory {given} cannot be used", error.strerror or "") from error
+        if not found.is_dir():
+            raise ConfigurationInvalid(f"{given} is not a directory")
+        return found
+
+
+def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: Any) -> Callable[[Any], click.Command]:
+    """Makes a click command of a function from a Session and its options to a Result (or None).
+
+    Args:
+        parameters: click options and arguments.
+        reports: the command has a Result, so it takes --json.
+        settings: passed to click.
+    """
+
+    def make(function: Callable[..., Result | None]) -> click.Command:
+        @functools.wraps(function)
+        @click.pass_obj
+        def run(session: Session, /, directory: str | None, quiet: bool, json: bool = False, **options: Any) -> int:
+            session.command = click.get_current_context().info_name or ""
+            session.directory_given = directory or session.directory_given
+            session.console = Console(json=json, quiet=quiet)
+            result = function(session, **options)
+            if result is None:
+                return 0
+            session.console.result(result)
+            return result.exit_code
+
+        decorated: Any = run
+        for parameter in reversed((*parameters, *_common(reports))):
+            decorated = parameter(decorated)
+        to_command: Callable[[Any], click.Command] = click.command(context_settings=_CONTEXT, **settings)
+        return to_command(decorated)
+
+    return make
+
+
+def _common(reports: bool) -> list[Callable[[Any], Any]]:
+    common: list[Callable[[Any], Any]] = [
+        click.option("--directory", "-C", metavar="DIR", help="Run as if started in DIR."),
+        click.option("--quiet", "-q", is_flag=True, help="Print results and errors only."),
+    ]
+    if reports:
+        common.append(click.option("--json", is_flag=True, help="Print one JSON envelope on standard output."))
+    return common

@@ -1,0 +1,61 @@
+"""The program: one entry, one place where errors are caught."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from kratosctl.cli import kratosctl
+from kratosctl.cli.session import Session
+from kratosctl.errors import Interrupted, KratosctlError, UsageError
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code: 0, or the error's own.
+    """
+    session = Session(json="--json" in _before_dashes(arguments))
+    try:
+        code = kratosctl.main(list(arguments), prog_name="kratosctl", standalone_mode=False, obj=session)
+    except KratosctlError as error:
+        session.console.error(session.command, error)
+        return error.exit_code
+    except click.ClickException as error:
+        usage = UsageError(error.format_message(), fix=_usage_fix(error))
+        session.console.error(session.command, usage)
+        return usage.exit_code
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        print(file=sys.stderr)
+        session.console.error(session.command, Interrupted("interrupted", fix=session.after_interrupt))
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        # the reader went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _usage_fix(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see `{context.command_path} --help`" if context else "see `kratosctl --help`"
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,93 @@
+"""What is there now: the second stage of `up`, which reads and changes nothing."""
+
+from __future__ import annotations
+
+from kratosctl import catalog, images
+from kratosctl.assemble import Stack
+from kratosctl.engine import reading
+from kratosctl.errors import DowngradeRefused, NotOurs
+from kratosctl.plan import Observed
+
+
+def check_ours(stack_directory: str, environment: str, containers: tuple[reading.Container, ...]) -> None:
+    """Refuses to touch a project that somebody else made.
+
+    Raises:
+        NotOurs: a container of the project was made in a directory that still holds it, or not by kratosctl.
+    """
+    from pathlib import Path
+
+    for container in containers:
+        made_in = container.labels.get("directory")
+        moved = made_in and not (Path(made_in) / ".kratosctl" / environment / "state.json").exists()
+        if made_in != stack_directory and not moved:
+            raise NotOurs(
+                f"Compose project {container.project} belongs to somebody else",
+                f"container {container.name} was made " + (f"in {made_in}" if made_in else "without kratosctl"),
+                "run kratosctl there, or remove that project with docker compose first",
+            )
+
+
+def observe(
+    stack: Stack, containers: tuple[reading.Container, ...], needed: dict[str, reading.Image | None]
+) -> Observed:
+    """Looks at images, files and the database.
+
+    Args:
+        stack: what should be there.
+        containers: of its project.
+        needed: the images it runs, by reference; None where one is not on this engine.
+    """
+    database = database_identity(stack)
+    kratos = needed.get(stack.environment.kratos_image)
+    known = stack.state.migrated
+    return Observed(
+        containers=containers,
+        changed_files=[file.path for file in stack.workspace.changed(stack.files)],
+        missing_images=[reference for reference, image in needed.items() if image is None],
+        database_exists=bool(database),
+        migrated=bool(database and kratos) and known == migrated_mark(kratos, database),
+    )
+
+
+def migrated_mark(kratos: reading.Image | None, database: str) -> dict[str, str]:
+    """What is remembered after a migration: which image migrated which database."""
+    return {"image": kratos.id if kratos else "", "database": database}
+
+
+def database_identity(stack: Stack) -> str:
+    """Tells a database from one that took its place later; empty where there is none, or none that can be told."""
+    directory = stack.database_directory
+    if directory is not None:
+        try:
+            found = (directory / "db.sqlite").stat()
+        except OSError:
+            return ""
+        return f"file {found.st_ino} {found.st_dev}"
+    if stack.environment.database in ("sqlite", "postgres"):
+        name = "sqlite" if stack.environment.database == "sqlite" else "postgres"
+        created = reading.volumes(stack.place.project).get(name)
+        return f"volume {created}" if created else ""
+    return ""
+
+
+def check_downgrade(stack: Stack) -> None:
+    """Refuses an older Kratos on data that a newer one migrated.
+
+    Raises:
+        DowngradeRefused: naming both releases and the ways out.
+    """
+    environment, before = stack.environment, stack.state.release
+    if not before or not environment.migrates or environment.database == "external":
+        return
+    now = catalog.newest_matching(environment.release).tag
+    if catalog.version_key(now) < catalog.version_key(catalog.newest_matching(before).tag) and database_identity(stack):
+        raise DowngradeRefused(
+            f"the data of environment {environment.name} was migrated by Kratos {before}",
+            f"{now} is older and does not know these tables",
+            f"use --release {before}, or start afresh: kratosctl down --volumes",
+        )
+
+
+def emulation(stack: Stack, engine: reading.Engine, needed: dict[str, reading.Image | None]) -> list[str]:
+    return images.platform_notes(stack.environment, engine, needed.get(stack.environment.kratos_image))

@@ -1,0 +1,105 @@
+"""Which environment is meant, and what was asked for it: flag, environment variable, kratosctl.yaml, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kratosctl import configuration_file, questions
+from kratosctl.environment import Environment, from_answers
+from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
+
+DEFAULT_NAME = "dev"
+# always written to kratosctl.yaml: what a colleague needs to get the same
+_SAVED = ("release", "variant", "database", "preset", "ui", "mail")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    Attributes:
+        name: the environment's name.
+        answers: values by key, from flags, variables and kratosctl.yaml.
+        known: kratosctl.yaml holds this environment.
+        differs: keys that flags or variables set otherwise than kratosctl.yaml.
+    """
+
+    name: str
+    answers: Mapping[str, Any]
+    known: bool
+    differs: tuple[str, ...] = ()
+
+
+def select(directory: Path, name: str | None, given: Mapping[str, Any], variables: Mapping[str, str]) -> Selection:
+    """Picks the environment and merges what was said about it.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        name: the environment; None picks the only one of kratosctl.yaml, or `dev` where there is none.
+        given: flags and KRATOSCTL_ variables by key; None where nothing was given.
+        variables: the process environment, for DSN.
+
+    Raises:
+        UsageError: several environments, and none named.
+        ConfigurationInvalid, UnknownKey, NameInvalid: wrong values, with where they stand.
+    """
+    found = configuration_file.load(directory)
+    name = questions.check_name(name) if name else _only(list(found))
+    flags = {key: _checked(key, value) for key, value in given.items() if value is not None}
+    if variables.get("DSN") and "database" not in flags:
+        flags["database"] = _database_of_dsn(variables["DSN"])
+    kept = found.get(name, {})
+    differs = tuple(key for key, value in flags.items() if name in found and kept.get(key) != value)
+    return Selection(name, {**kept, **flags}, name in found, differs)
+
+
+def saved_answers(answers: Mapping[str, Any], environment: Environment) -> dict[str, Any]:
+    """What kratosctl.yaml keeps of an environment: the main facts, pinned, and all that was asked for beside."""
+    beside = {key: value for key, value in answers.items() if key not in _SAVED and value is not None}
+    kept = {key: getattr(environment, key) for key in _SAVED} | beside
+    if environment.config_dir and "preset" not in answers:
+        del kept["preset"]
+    return kept
+
+
+def environment_of(selection: Selection) -> Environment:
+    """The model of a selection.
+
+    Raises:
+        ChoiceImpossible, FloatingTag, ConfigurationInvalid.
+    """
+    return from_answers(selection.name, selection.answers)
+
+
+def _only(names: list[str]) -> str:
+    if len(names) > 1 and DEFAULT_NAME not in names:
+        raise UsageError("which environment?", f"kratosctl.yaml holds {', '.join(names)}", "name one of them")
+    return names[0] if len(names) == 1 else DEFAULT_NAME
+
+
+def _checked(key: str, value: Any) -> Any:
+    question = questions.BY_KEY[key]
+    try:
+        return questions.check_value(question, value)
+    except KratosctlError as error:
+        error.what = error.what.replace(f"{key}:", f"{question.flag.split('/')[0]} (or {question.variable}):", 1)
+        raise
+
+
+def _database_of_dsn(dsn: str) -> str:
+    if dsn == "memory":
+        return "memory"
+    scheme = dsn.split(":", 1)[0]
+    if scheme in ("postgres", "postgresql", "mysql", "cockroach"):
+        return "external"
+    if scheme == "sqlite":
+        raise ConfigurationInvalid(
+            "DSN names an SQLite file inside a container",
+            "it would be gone with it",
+            "unset DSN, and use --database sqlite",
+        )
+    raise ConfigurationInvalid(
+        f"DSN has scheme {scheme[:20]!r}", "Kratos knows postgres, mysql, cockroach and memory", "correct or unset DSN"
+    )

@@ -1,0 +1,197 @@
+"""`up`, the main job: assemble, observe, plan, apply, ready, result."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kratosctl import apply, assemble, images, observe, plan, ports
+from kratosctl.assemble import Stack
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.environment import Environment
+from kratosctl.errors import ConfigurationInvalid, PortTaken
+from kratosctl.results import Result
+from kratosctl.stack import compose, kratos_configuration
+from kratosctl.workspace import State, Workspace
+
+_PORT_RACES = 5
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How `up` is to go about it.
+
+    Attributes:
+        dry_run: print the plan and the differences of the files; change nothing.
+        overwrite: write over generated files that somebody edited.
+        pull: take what floating tags mean now.
+        limits: time limits.
+    """
+
+    dry_run: bool = False
+    overwrite: bool = False
+    pull: bool = False
+    limits: apply.Limits = field(default_factory=apply.Limits)
+
+
+def up(
+    environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
+) -> Result:
+    """Brings an environment to what was asked for, and waits until Kratos is ready.
+
+    Args:
+        environment: what was asked for.
+        workspace: its generated directory.
+        wishes: how to go about it.
+        console: where steps are shown.
+        variables: the process environment, for DSN and secrets given there.
+
+    Raises:
+        KratosctlError: anything that stands in the way. What was written is whole; running it again goes on.
+    """
+    if environment.database == "external" and not (variables.get("DSN") or workspace.secrets().external_dsn):
+        raise ConfigurationInvalid(
+            "database is external, but DSN is not set",
+            "Kratos reads the address of your database from it",
+            "export DSN=postgres://user:password@host:5432/name, or use --database postgres",
+        )
+    if wishes.dry_run:
+        return _dry_run(*_prepare(environment, workspace, wishes, console, variables))
+    with workspace.locked(f"up {environment.name}", wishes.limits.ready + 600, console.note):
+        for attempt in range(_PORT_RACES):
+            stack, steps = _prepare(environment, workspace, wishes, console, variables)
+            try:
+                return _converge(stack, steps, wishes, console)
+            except PortTaken:
+                # another environment took a port between our look and our start: look again
+                if attempt == _PORT_RACES - 1 or None not in ports.wanted(environment).values():
+                    raise
+    raise AssertionError("unreachable")
+
+
+def _prepare(
+    environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
+) -> tuple[Stack, plan.Plan]:
+    """Assembles, observes and plans."""
+    state = assemble.settled_state(workspace)
+    engine, containers = reading.together(reading.engine, lambda: reading.containers(state.project))
+    observe.check_ours(str(workspace.directory), environment.name, containers)
+    state, notes = _lock_images(environment, state, wishes, console)
+    if environment.database == "postgres":
+        state = _postgres_version(environment, state)
+    stack = assemble.assemble(environment, workspace, state, engine, containers, variables)
+    if not wishes.overwrite:
+        workspace.refuse_edited(stack.files, stack.state)
+    observe.check_downgrade(stack)
+    quick = _plan(stack, plan.Observed(containers, [file.path for file in workspace.changed(stack.files)]), [])
+    if not quick.changes:
+        return stack, replace(quick, notes=(*notes, *stack.notes))
+    reading.check_compose()
+    needed = reading.images(images.needed(environment))
+    notes += [*stack.notes, *observe.emulation(stack, engine, needed)]
+    return stack, _plan(stack, observe.observe(stack, containers, needed), notes)
+
+
+def _plan(stack: Stack, observed: plan.Observed, notes: list[str]) -> plan.Plan:
+    environment = stack.environment
+    return plan.make(compose.services(environment), stack.revisions, environment.migrates, observed, notes)
+
+
+def _lock_images(environment: Environment, state: State, wishes: Wishes, console: Console) -> tuple[State, list[str]]:
+    """Locks floating tags; pulls what must be here before it can be locked."""
+    if not images.floating(environment):
+        return state, []
+    if wishes.pull and not wishes.dry_run:
+        apply.pull(images.needed(environment), images.floating(environment), console)
+    state, notes, missing = images.lock(environment, state, reading.image, wishes.pull)
+    if missing and not wishes.dry_run:
+        apply.pull(images.needed(environment), missing, console)
+        state, notes, _ = images.lock(environment, state, reading.image, wishes.pull)
+    return state, notes
+
+
+def _postgres_version(environment: Environment, state: State) -> State:
+    major = images.postgres_major(environment, None)
+    if major is None:
+        major = images.postgres_major(environment, reading.image(environment.postgres_image))
+    return replace(state, postgres_major=images.check_postgres(major, state, environment.postgres_image))
+
+
+def _dry_run(stack: Stack, steps: plan.Plan) -> Result:
+    differences = "".join(_difference(stack, file.path, file.text) for file in stack.files if not file.secret)
+    data = {
+        "changes": steps.changes,
+        "steps": [{"do": s.kind, "subject": s.subject, "reason": s.reason} for s in steps.steps],
+        "notes": list(steps.notes),
+        "diff": differences,
+    }
+    lines = [str(step) for step in steps.steps] + [f"note: {note}" for note in steps.notes]
+    return Result("up", data, lambda: "\n".join(lines) + ("\n\n" + differences.rstrip() if differences else ""))
+
+
+def _difference(stack: Stack, path: str, text: str) -> str:
+    before = stack.workspace.read(path) or ""
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), text.splitlines(keepends=True), f"now/{path}", f"then/{path}"
+    )
+    return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+
+
+def _converge(stack: Stack, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
+    for note in steps.notes:
+        console.note(note)
+    if steps.changes:
+        apply.apply(stack, steps, console, wishes.limits)
+    else:
+        kratos = next(c for c in reading.containers(stack.place.project) if c.service == "kratos")
+        apply.wait_until_ready(stack, kratos.name, wishes.limits.ready)
+    return result(stack, steps)
+
+
+def result(stack: Stack, steps: plan.Plan) -> Result:
+    """What `up` tells: the endpoints, and what was done."""
+    environment = stack.environment
+    urls = endpoints(stack)
+    data: dict[str, Any] = {
+        "environment": environment.name,
+        "project": stack.place.project,
+        "release": environment.release,
+        "variant": environment.variant,
+        "database": environment.database,
+        "endpoints": urls,
+        "changed": steps.changes,
+        "steps": [{"do": s.kind, "subject": s.subject, "reason": s.reason} for s in steps.steps],
+    }
+    warnings = []
+    if environment.database == "memory":
+        warnings.append("the database is in memory: its data dies with the Kratos container")
+    if environment.admin_port and environment.admin_bind != "127.0.0.1":
+        warnings.append(f"the admin API, which asks nobody who they are, is open on {environment.admin_bind}")
+
+    def text() -> str:
+        width = max(len(name) for name in _TITLES.values()) + 2
+        head = f"{environment.name} is ready: Kratos {environment.release} on {environment.database}"
+        return "\n".join([head, *(f"  {_TITLES[name]:<{width}}{url}" for name, url in urls.items())])
+
+    return Result("up", data, text, warnings)
+
+
+_TITLES = {
+    "ui": "self-service UI",
+    "public": "public API",
+    "admin": "admin API",
+    "mail": "mail inbox",
+    "postgres": "PostgreSQL",
+}
+
+
+def endpoints(stack: Stack) -> dict[str, str]:
+    """The addresses of an environment by name, in the order people look for them."""
+    host, found = stack.environment.host, stack.place.ports
+    urls = {name: f"http://{host}:{found[name]}" for name in ("ui", "public", "admin", "mail") if name in found}
+    if "public" in urls:
+        urls["public"] = kratos_configuration.public_url(stack.environment, stack.place)
+    return urls | ({"postgres": f"{host}:{found['postgres']}"} if "postgres" in found else {})
