@@ -96,7 +96,8 @@ def assemble(
         config_file, theirs = kratos_directory.read(workspace.directory, environment.config_dir)
     kept = workspace.secrets()
     complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
-    generation = state.secrets_generation + (1 if kept.default and complete != kept else 0)
+    renewed = not secrets.is_empty(kept) and not secrets.same_for_kratos(kept, complete, theirs or {})
+    generation = state.secrets_generation + (1 if renewed else 0)
     allotted, notes = _ports(environment, state, containers)
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
     place = Place(

@@ -65,6 +65,19 @@ def complete(kept: Secrets, variables: Mapping[str, str], make: Callable[[], str
     )
 
 
+def is_empty(secrets: Secrets) -> bool:
+    """True where Kratos was given nothing yet."""
+    return same_for_kratos(secrets, Secrets(), {})
+
+
+def same_for_kratos(one: Secrets, other: Secrets, theirs: Mapping[str, Any]) -> bool:
+    """True where Kratos is given the same.
+
+    The rest belongs to services that an environment may not have, or to the user's own configuration.
+    """
+    return as_kratos(one, one.external_dsn, theirs) == as_kratos(other, other.external_dsn, theirs)
+
+
 def rotate(kept: Secrets, kinds: tuple[str, ...] = KINDS, make: Callable[[], str] = new_secret) -> Secrets:
     """Puts a new secret in front of each kind's list; the old ones keep verifying what they signed."""
     changed: dict[str, Any] = {kind: (make(), *kept.of(kind)) for kind in kinds}
