@@ -125,10 +125,15 @@ def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) 
 def _ports(
     environment: Environment, state: State, containers: tuple[reading.Container, ...]
 ) -> tuple[dict[str, int], list[str]]:
-    ours = {int(host.rsplit(":", 1)[1]) for c in containers if c.state == "running" for host in c.published}
+    ours = ports_held(containers)
     return ports.allot(
         ports.wanted(environment), state.ports, ours, lambda port: ports.is_taken(port, environment.bind), ports.holder
     )
+
+
+def ports_held(containers: tuple[reading.Container, ...]) -> set[int]:
+    """The ports of this host that running containers hold."""
+    return {int(host.rsplit(":", 1)[1]) for c in containers if c.state == "running" for host in c.published}
 
 
 def _user(engine: reading.Engine | None) -> str | None:

@@ -99,7 +99,7 @@ def reason_against(key: str, value: Any, answers: Mapping[str, Any]) -> tuple[st
             named = "SQLite" if now["database"] == "sqlite" else "a memory database, which is SQLite"
             return (
                 f"the distroless image cannot use {named}",
-                "SQLite support is not compiled into it: Kratos would retry in silence for five minutes",
+                "SQLite is not compiled into it",
                 "use --variant default, or --database postgres",
             )
         if now.get("platform") and now["platform"] not in catalog.ARCHITECTURES["distroless"]:
@@ -107,11 +107,12 @@ def reason_against(key: str, value: Any, answers: Mapping[str, Any]) -> tuple[st
     elif now.get("platform") and now["platform"] not in catalog.ARCHITECTURES["default"]:
         return _no_platform(now["platform"], "default")
     release = now.get("release") or catalog.NEWEST.tag
-    since = fragments.presets()["presets"][now["preset"]]["since"]
+    preset = now.get("preset")
+    since = fragments.presets()["presets"][preset]["since"] if preset else "v1"
     if catalog.version_key(catalog.newest_matching(release).tag) < catalog.version_key(since):
         return (
-            f"preset {now['preset']} does not work on Kratos {release}",
-            f"it needs {since} or newer",
+            f"preset {preset} does not work on Kratos {release}",
+            f"{preset} needs {since} or newer",
             f"use --release {catalog.NEWEST.tag}, or another --preset",
         )
     if now.get("preset") == "passkey" and _is_address(now.get("host") or "localhost"):

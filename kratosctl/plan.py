@@ -79,7 +79,7 @@ def make(
     serving = [_service_step(name, revisions[name], present.get(name)) for name in services]
     kratos = next(step for step in serving if step.subject == "kratos")
     steps += [step for step in serving if step.subject not in ("kratos", "ui")]
-    if migrates and kratos.kind != "keep":
+    if migrates and (kratos.kind != "keep" or not observed.migrated):
         steps.append(_migrate_step(observed))
     steps += [step for step in serving if step.subject in ("kratos", "ui")]
     return Plan(tuple(steps), tuple(notes))

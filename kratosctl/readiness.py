@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kratosctl import kratos_logs
 from kratosctl.engine import reading
@@ -12,21 +12,23 @@ from kratosctl.errors import KratosctlError, NotReady
 
 _PAUSE = 0.02
 _LOOK_EVERY = 0.5
+_PAGES = {"mail": "/readyz", "ui": "/health/alive"}
 
 
-def is_ready(address: str, port: int) -> int:
-    """Asks the public API's /health/ready.
+def is_ready(address: str, port: int, path: str = "/health/ready") -> int:
+    """Asks a service whether it is ready.
 
     Args:
         address: where the port listens on this host.
         port: TCP port.
+        path: what to ask for; Kratos' own by default.
 
     Returns:
         The HTTP status; 0 where nothing answers.
     """
     connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
-        connection.request("GET", "/health/ready")
+        connection.request("GET", path)
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return 0
@@ -63,14 +65,35 @@ def wait(address: str, port: int, container: str, seconds: float, clock: Callabl
     raise _not_ready(container, status, seconds)
 
 
+def wait_for_pages(
+    address: str, ports: Mapping[str, int], seconds: float, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Waits until the mail inbox and the UI answer. One that does not is found by its container's state.
+
+    Args:
+        address: where the ports listen on this host.
+        ports: TCP ports by service: mail, ui.
+        seconds: how long to wait for all of them.
+        clock: seconds that only go forward.
+    """
+    end = clock() + seconds
+    for service, port in ports.items():
+        while is_ready(address, port, _PAGES[service]) != 200:
+            if clock() > end:
+                raise NotReady(
+                    f"service {service} did not answer within {seconds:g} s", fix=f"see `kratosctl logs {service}`"
+                )
+            time.sleep(_PAUSE)
+
+
 def _not_ready(container: str, status: int, seconds: float) -> KratosctlError:
     logs = reading.logs(container)
     for line in reversed(logs.splitlines()):
         if kratos_logs.is_database_fault(line):
             return kratos_logs.database_error(line, seconds)
-    said = "migrations are pending" if status == 503 else kratos_logs.last_telling(logs.splitlines())
+    pending = status == 503
     return NotReady(
         f"Kratos was not ready within {seconds:g} s",
-        said,
-        "see `kratosctl logs kratos`; give it longer with --wait-timeout",
+        "it says that migrations are pending" if pending else kratos_logs.last_telling(logs.splitlines()),
+        "run `kratosctl up` again: it migrates first" if pending else "give it longer with --wait-timeout",
     )

@@ -10,7 +10,7 @@ from typing import Any
 from kratosctl import apply, assemble, images, observe, plan, ports
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import client, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, PortTaken
 from kratosctl.results import Result
@@ -59,12 +59,13 @@ def up(
             "export DSN=postgres://user:password@host:5432/name, or use --database postgres",
         )
     if wishes.dry_run:
-        return _dry_run(*_prepare(environment, workspace, wishes, console, variables))
+        stack, _, steps = prepare(environment, workspace, wishes, console, variables)
+        return _dry_run(stack, steps)
     with workspace.locked(f"up {environment.name}", wishes.limits.ready + 600, console.note):
         for attempt in range(_PORT_RACES):
-            stack, steps = _prepare(environment, workspace, wishes, console, variables)
+            stack, observed, steps = prepare(environment, workspace, wishes, console, variables)
             try:
-                return _converge(stack, steps, wishes, console)
+                return _converge(stack, observed, steps, wishes, console)
             except PortTaken:
                 # another environment took a port between our look and our start: look again
                 if attempt == _PORT_RACES - 1 or None not in ports.wanted(environment).values():
@@ -72,10 +73,10 @@ def up(
     raise AssertionError("unreachable")
 
 
-def _prepare(
+def prepare(
     environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
-) -> tuple[Stack, plan.Plan]:
-    """Assembles, observes and plans."""
+) -> tuple[Stack, plan.Observed, plan.Plan]:
+    """Assembles, observes and plans. Changes nothing but the images that must be here to be locked."""
     state = assemble.settled_state(workspace)
     engine, containers = reading.together(reading.engine, lambda: reading.containers(state.project))
     observe.check_ours(str(workspace.directory), environment.name, containers)
@@ -86,13 +87,17 @@ def _prepare(
     if not wishes.overwrite:
         workspace.refuse_edited(stack.files, stack.state)
     observe.check_downgrade(stack)
-    quick = _plan(stack, plan.Observed(containers, [file.path for file in workspace.changed(stack.files)]), [])
-    if not quick.changes:
-        return stack, replace(quick, notes=(*notes, *stack.notes))
-    reading.check_compose()
-    needed = reading.images(images.needed(environment))
-    notes += [*stack.notes, *observe.emulation(stack, engine, needed)]
-    return stack, _plan(stack, observe.observe(stack, containers, needed), notes)
+    notes += stack.notes
+    quick = plan.Observed(
+        containers, [file.path for file in workspace.changed(stack.files)], migrated=bool(stack.state.migrated)
+    )
+    if not _plan(stack, quick, []).changes:
+        return stack, quick, _plan(stack, quick, notes)
+    client.import_early()
+    needed, _ = reading.together(lambda: reading.images(images.needed(environment)), reading.check_compose)
+    notes += observe.emulation(stack, engine, needed)
+    observed = observe.observe(stack, containers, needed)
+    return stack, observed, _plan(stack, observed, notes)
 
 
 def _plan(stack: Stack, observed: plan.Observed, notes: list[str]) -> plan.Plan:
@@ -140,13 +145,13 @@ def _difference(stack: Stack, path: str, text: str) -> str:
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
 
 
-def _converge(stack: Stack, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
+def _converge(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
     for note in steps.notes:
         console.note(note)
     if steps.changes:
-        apply.apply(stack, steps, console, wishes.limits)
+        apply.apply(stack, observed, steps, console, wishes.limits)
     else:
-        kratos = next(c for c in reading.containers(stack.place.project) if c.service == "kratos")
+        kratos = next(c for c in observed.containers if c.service == "kratos")
         apply.wait_until_ready(stack, kratos.name, wishes.limits.ready)
     return result(stack, steps)
 

@@ -190,7 +190,7 @@ class Workspace:
         """
         from filelock import FileLock, Timeout
 
-        with _said_plainly(self.home):
+        with said_plainly(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
             ignore = self.directory / GENERATED / ".gitignore"
             if not ignore.exists():
@@ -198,7 +198,7 @@ class Workspace:
             lock = FileLock(self.home / "lock", mode=0o600)
         holder = self.home / "lock-holder"
         try:
-            with _said_plainly(self.home):
+            with said_plainly(self.home):
                 lock.acquire(timeout=0)
         except Timeout:
             say(f"waiting for {_read_holder(holder)}, which holds environment {self.name}")
@@ -231,7 +231,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, private: bool = F
     Raises:
         DiskFull, DirectoryReadOnly: nothing was changed.
     """
-    with _said_plainly(path):
+    with said_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
@@ -252,7 +252,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, private: bool = F
 
 
 @contextlib.contextmanager
-def _said_plainly(path: Path) -> Iterator[None]:
+def said_plainly(path: Path) -> Iterator[None]:
     """Turns the operating system's refusals into our errors."""
     try:
         yield

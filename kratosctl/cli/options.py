@@ -50,6 +50,18 @@ def environment_argument() -> Callable[[Any], Any]:
     )
 
 
+def environment_or_services() -> Callable[[Any], Any]:
+    """Names of services, and at most one of an environment."""
+    return click.argument("words", metavar="[ENV] [SERVICE]...", nargs=-1, shell_complete=_names_and_services)
+
+
+def _names_and_services(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from kratosctl.running import SERVICES
+
+    services = [CompletionItem(name) for name in SERVICES if name.startswith(incomplete)]
+    return services + _names(context, parameter, incomplete)
+
+
 def _names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from pathlib import Path
 

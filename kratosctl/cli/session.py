@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ class Session:
         self.after_interrupt = ""
 
     @property
+    def interactive(self) -> bool:
+        """There is a person to ask: both ends of the conversation are a terminal, and nobody wants JSON."""
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.console.json
+
+    @property
     def directory(self) -> Path:
         """The absolute directory of kratosctl.yaml, without symbolic links.
 
@@ -43,7 +49,7 @@ class Session:
 
 
 def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: Any) -> Callable[[Any], click.Command]:
-    """Makes a click command of a function from a Session and its options to a Result (or None).
+    """Makes a click command of a function from a Session and its options to a Result, or an exit code.
 
     Args:
         parameters: click options and arguments.
@@ -51,7 +57,7 @@ def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: 
         settings: passed to click.
     """
 
-    def make(function: Callable[..., Result | None]) -> click.Command:
+    def make(function: Callable[..., Result | int | None]) -> click.Command:
         @functools.wraps(function)
         @click.pass_obj
         def run(session: Session, /, directory: str | None, quiet: bool, json: bool = False, **options: Any) -> int:
@@ -59,8 +65,8 @@ def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: 
             session.directory_given = directory or session.directory_given
             session.console = Console(json=json, quiet=quiet)
             result = function(session, **options)
-            if result is None:
-                return 0
+            if not isinstance(result, Result):
+                return result or 0
             session.console.result(result)
             return result.exit_code
 

@@ -9,6 +9,7 @@ import click
 
 from kratosctl import configuration_file, selection, workspace
 from kratosctl.apply import Limits
+from kratosctl.cli import interview
 from kratosctl.cli.options import environment_argument, question_options
 from kratosctl.cli.session import Session, define
 from kratosctl.questions import BY_KEY
@@ -33,7 +34,10 @@ def command(session: Session, name: str | None, **options: Any) -> Result | None
     """Bring an environment up, and wait until Kratos is ready. Run again, it changes nothing needlessly."""
     directory = session.directory
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
-    chosen = selection.select(directory, name, flags, os.environ)
+    chosen = interview.select(session, name, flags, options["yes"])
+    if not chosen.known and interview.asks(session, options["yes"]):
+        skip = {"preset"} if chosen.answers.get("config_dir") else set()
+        chosen = interview.complete(session, chosen, *_last_look(chosen.name, options["dry_run"]), skip)
     environment = selection.environment_of(chosen)
     wishes = Wishes(
         dry_run=options["dry_run"],
@@ -47,3 +51,11 @@ def command(session: Session, name: str | None, **options: Any) -> Result | None
         text = configuration_file.add(directory, chosen.name, saved)
         workspace.write_atomically(directory / configuration_file.FILE_NAME, text)
     return up(environment, workspace.Workspace(directory, chosen.name), wishes, session.console, os.environ)
+
+
+def _last_look(name: str, dry_run: bool) -> tuple[list[str], str]:
+    """What the questions say at their end: what will be written, and what is confirmed."""
+    if dry_run:
+        return ["nothing (--dry-run)"], "Show the plan?"
+    home = f"{workspace.GENERATED}/{name}/"
+    return [configuration_file.FILE_NAME, f"{home} (Compose file, secrets, data)"], "Bring it up?"

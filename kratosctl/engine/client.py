@@ -51,15 +51,6 @@ class Project:
         with _failing_as("creating containers"):
             self._run_quietly("create", "--remove-orphans", "--pull", "never", *services)
 
-    def down(self, volumes: bool) -> None:
-        """Stops and removes the containers and networks, and with `volumes` the data in named volumes."""
-        with _failing_as("removing containers"):
-            self._run_quietly("down", "--remove-orphans", *(["--volumes"] if volumes else []))
-
-    def restart(self, services: Sequence[str]) -> None:
-        with _failing_as("restarting"):
-            self._run_quietly("restart", "--no-deps", *services)
-
     def check(self) -> None:
         """Lets Compose read its files.
 

@@ -80,6 +80,11 @@ _FIELDS = {
 } | {f"our_{name}": f'(.Label "{LABEL}{name}")' for name in _OUR_LABELS}
 _PS_FORMAT = "{" + ",".join(f'"{key}":{{{{json {value}}}}}' for key, value in _FIELDS.items()) + "}"
 
+_VOLUME_FORMAT = (
+    '{"name":{{json .Name}},"project":{{json (.Label "com.docker.compose.project")}},'
+    f'"directory":{{{{json (.Label "{LABEL}directory")}}}},"environment":{{{{json (.Label "{LABEL}environment")}}}}}}'
+)
+
 
 def docker(*arguments: str, timeout: float | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Runs one short docker command and returns what it printed.
@@ -176,16 +181,17 @@ def version_tuple(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
-def containers(project: str | None = None) -> tuple[Container, ...]:
+def containers(project: str | None = None, oneoff: bool = False) -> tuple[Container, ...]:
     """The containers of one Compose project, or of every environment of this host.
 
     Args:
         project: a Compose project; None finds all that carry kratosctl's label.
+        oneoff: also those of `docker compose run`.
     """
     label = f"com.docker.compose.project={project}" if project else LABEL + "environment"
     out = docker("ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", _PS_FORMAT).stdout
     rows = [json.loads(line) for line in out.splitlines() if line.strip()]
-    return tuple(_container(row) for row in rows if row["oneoff"] != "True")
+    return tuple(_container(row) for row in rows if oneoff or row["oneoff"] != "True")
 
 
 def _container(row: dict[str, str]) -> Container:
@@ -245,10 +251,37 @@ def volumes(project: str) -> dict[str, str]:
     return dict(line.split("\t", 1) for line in out.splitlines())
 
 
+def project_volumes(project: str) -> dict[str, str]:
+    """A project's volumes: full name -> the directory it was made in, empty where kratosctl did not make it."""
+    out = docker("volume", "ls", "--filter", f"label=com.docker.compose.project={project}", "--format", _VOLUME_FORMAT)
+    rows = [json.loads(line) for line in out.stdout.splitlines()]
+    return {row["name"]: row["directory"] for row in rows}
+
+
+def labelled_volumes() -> list[tuple[str, str, str]]:
+    """Project, directory and environment of every volume kratosctl made on this host."""
+    out = docker("volume", "ls", "--filter", f"label={LABEL}environment", "--format", _VOLUME_FORMAT).stdout
+    rows = [json.loads(line) for line in out.splitlines()]
+    return [(row["project"], row["directory"], row["environment"]) for row in rows]
+
+
+def remove_networks(project: str) -> None:
+    """Removes a project's networks; their containers must be gone."""
+    names = docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}").stdout.split()
+    if names:
+        docker("network", "rm", *names)
+
+
 def logs(container: str, lines: int = 300) -> str:
     """The last lines a container printed, standard output and error together."""
     done = docker("logs", "--tail", str(lines), container, check=False)
     return done.stdout + done.stderr
+
+
+def arguments(container: str) -> list[str]:
+    """The command a container was started with."""
+    said: list[str] = json.loads(docker("inspect", "--format", "{{json .Args}}", container).stdout)
+    return said
 
 
 def state(container: str) -> tuple[str, int]:

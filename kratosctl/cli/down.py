@@ -1,0 +1,40 @@
+"""`kratosctl down`."""
+
+from __future__ import annotations
+
+import click
+
+from kratosctl import down, running
+from kratosctl.cli.options import environment_argument
+from kratosctl.cli.session import Session, define
+from kratosctl.errors import ConfirmationNeeded, Interrupted
+from kratosctl.results import Result
+
+
+@define(
+    environment_argument(),
+    click.option("--volumes", is_flag=True, help="Delete the data too; asks first."),
+    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+)
+def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Result:
+    """Stop an environment. Its data stays, unless --volumes says otherwise."""
+    found = running.find(session.directory, name)
+    data = down.data_of(found) if volumes else None
+    if data and data.lost and not yes:
+        confirm(session, f"Delete {data.lost}? It cannot be brought back.")
+    return down.down(found, data, session.console)
+
+
+def confirm(session: Session, question: str) -> None:
+    """Asks before data goes.
+
+    Raises:
+        ConfirmationNeeded: there is nobody to ask.
+        Interrupted: the answer was no.
+    """
+    from kratosctl import prompting
+
+    if not session.interactive:
+        raise ConfirmationNeeded(question, "there is no terminal to ask at", "say --yes if that is what you want")
+    if not prompting.confirm(question, default=False):
+        raise Interrupted("nothing was deleted")

@@ -1,0 +1,46 @@
+"""`kratosctl kratos -- ARGS`: Kratos' own command line, inside the environment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+
+from kratosctl import running
+from kratosctl.cli.session import Session, define
+
+# these read the database's address from the configuration, the others ask the admin API
+_READ_CONFIGURATION = ("migrate", "cleanup", "courier")
+
+
+@define(
+    click.argument("arguments", nargs=-1, type=click.UNPROCESSED),
+    click.option("--env", "name", metavar="ENV", help="The environment."),
+    reports=False,
+)
+def command(session: Session, name: str | None, arguments: tuple[str, ...]) -> int:
+    """Run Kratos' own command line inside the environment: kratosctl kratos -- list identities."""
+    kratos = running.find(session.directory, name).running("kratos")
+    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    words = [
+        "docker",
+        "exec",
+        "--interactive",
+        *terminal,
+        "--env",
+        "KRATOS_ADMIN_URL=http://127.0.0.1:4434",
+        kratos.name,
+    ]
+    return subprocess.call([*words, "kratos", *arguments, *_configuration(arguments, kratos.name)])
+
+
+def _configuration(arguments: tuple[str, ...], container: str) -> list[str]:
+    """The -c flags Kratos itself was started with, for commands that need them and were given none."""
+    if not arguments or arguments[0] not in _READ_CONFIGURATION or {"-c", "--config"} & set(arguments):
+        return []
+    from kratosctl.engine import reading
+
+    serving = reading.arguments(container)
+    flags = [index for index, word in enumerate(serving) if word == "-c"]
+    return [word for index in flags for word in serving[index : index + 2]]

@@ -1,0 +1,26 @@
+"""`kratosctl logs`."""
+
+from __future__ import annotations
+
+import click
+
+from kratosctl import logs, running
+from kratosctl.cli.options import environment_or_services
+from kratosctl.cli.session import Session, define
+
+
+@define(
+    environment_or_services(),
+    click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C."),
+    click.option("--tail", "-n", default="all", metavar="N", help="Only the last N lines of each service."),
+    click.option("--since", metavar="TIME", help="Only lines since a time, such as 10m."),
+    click.option("--matching", "-m", metavar="PATTERN", help="Only lines that match a regular expression."),
+    reports=False,
+)
+def command(
+    session: Session, words: tuple[str, ...], follow: bool, tail: str, since: str | None, matching: str | None
+) -> int:
+    """Show or follow logs: of all services, or of those named (kratos, kratos-migrate, postgres, mail, ui)."""
+    name, services = running.environment_and_services(session.directory, words)
+    found = running.find(session.directory, name)
+    return logs.show(found, logs.Wishes(services, follow, tail, since, matching))

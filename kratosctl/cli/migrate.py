@@ -1,0 +1,29 @@
+"""`kratosctl migrate`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from kratosctl import migrate, selection
+from kratosctl.apply import Limits
+from kratosctl.cli.options import environment_argument
+from kratosctl.cli.session import Session, define
+from kratosctl.results import Result
+from kratosctl.workspace import Workspace
+
+
+@define(
+    environment_argument(),
+    click.option("--status", "status_only", is_flag=True, help="Show what is applied and what is pending (v25.4+)."),
+    click.option("--database-timeout", type=float, default=30.0, metavar="SECONDS", help="To reach the database [30]."),
+)
+def command(session: Session, name: str | None, status_only: bool, database_timeout: float) -> Result:
+    """Apply the SQL migrations alone, or show their state."""
+    chosen = selection.select(session.directory, name, {}, os.environ)
+    environment = selection.environment_of(chosen)
+    workspace = Workspace(session.directory, chosen.name)
+    if status_only:
+        return migrate.status(environment, workspace)
+    return migrate.migrate(environment, workspace, Limits(database=database_timeout), session.console, os.environ)

@@ -1,0 +1,42 @@
+"""`kratosctl open`."""
+
+from __future__ import annotations
+
+import click
+
+from kratosctl import configuration_file, running, status
+from kratosctl.cli.session import Session, define
+from kratosctl.errors import NotRunning
+from kratosctl.results import Result
+
+PAGES = {"ui": "ui", "mail": "mail", "api": "public", "admin": "admin"}
+
+
+@define(
+    click.argument("page", type=click.Choice(list(PAGES)), required=False),
+    click.option("--env", "name", metavar="ENV", help="The environment."),
+    click.option("--print", "print_only", is_flag=True, help="Print the address, open nothing."),
+)
+def command(session: Session, page: str | None, name: str | None, print_only: bool) -> Result:
+    """Open the UI, the mail inbox, the API or the admin API in a browser; without a name the UI, else the API."""
+    found = running.find(session.directory, name)
+    found.running("kratos")
+    host = configuration_file.load(session.directory).get(found.name, {}).get("host") or "localhost"
+    urls = status.endpoints(found, host)
+    wanted = PAGES[page] if page else "ui" if "ui" in urls else "public"
+    if wanted not in urls:
+        fix = "publish it: kratosctl up --admin-port 4434" if page == "admin" else f"run it: kratosctl up --{page}"
+        raise NotRunning(f"environment {found.name} has no {page}", f"open now: {', '.join(urls)}", fix)
+    return open_page(session, urls[wanted] + ("/health/ready" if wanted in ("public", "admin") else ""), print_only)
+
+
+def open_page(session: Session, url: str, print_only: bool = False) -> Result:
+    """Opens an address in the person's browser, or prints it where there is none."""
+    opened = False
+    if not print_only:
+        import webbrowser
+
+        opened = webbrowser.open(url)
+        if not opened:
+            session.console.note("no browser could be started here; the address:")
+    return Result("open", {"url": url, "opened": opened}, lambda: url)

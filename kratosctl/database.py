@@ -1,0 +1,131 @@
+"""An environment's database on its way to being served: started, made from a template, migrated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kratosctl import migration, observe, templates
+from kratosctl.assemble import Stack
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.errors import DatabaseUnreachable, ServiceFailed
+from kratosctl.plan import Observed
+
+_TEMPLATE_SQL = "kratosctl-template.sql"
+
+
+def new_from_template(stack: Stack, observed: Observed) -> bool:
+    """True where a new SQLite database can be a copy of the image's template."""
+    return stack.database_directory is not None and not observed.database_exists
+
+
+def make_sqlite(stack: Stack) -> None:
+    """Puts a migrated, empty SQLite database in place."""
+    assert stack.database_directory is not None
+    reference = _kratos_image(stack)
+    image = reading.image(reference)
+    template = templates.make_sqlite(
+        reference, image.id if image else reference, stack.place.user, stack.environment.platform
+    )
+    templates.copy(template, stack.database_directory / "db.sqlite")
+
+
+def offer_template(stack: Stack, observed: Observed) -> bool:
+    """Lets a new PostgreSQL load the image's migrated schema when it initialises.
+
+    Returns:
+        Whether there was a template to offer. An old one is taken away.
+    """
+    if stack.environment.database != "postgres":
+        return False
+    directory = stack.workspace.home / "initdb"
+    directory.mkdir(exist_ok=True)
+    # PostgreSQL's own user reads it, whatever the caller's umask is
+    directory.chmod(0o755)
+    (directory / _TEMPLATE_SQL).unlink(missing_ok=True)
+    template = _postgres_template(stack)
+    if observed.database_exists or template is None or not template.exists():
+        return False
+    templates.copy(template, directory / _TEMPLATE_SQL)
+    (directory / _TEMPLATE_SQL).chmod(0o644)
+    return True
+
+
+def start(stack: Stack, names: Mapping[str, str], console: Console, seconds: float) -> None:
+    """Starts PostgreSQL, where there is one, and waits until it answers."""
+    if "postgres" not in names:
+        return
+    reading.start([names["postgres"]])
+    with console.step("start PostgreSQL"):
+        _wait_for_postgres(names["postgres"], seconds)
+
+
+def migrate(stack: Stack, names: Mapping[str, str], console: Console, seconds: float) -> list[str]:
+    """Runs kratos-migrate, and keeps what a new PostgreSQL then holds as the image's template.
+
+    Args:
+        stack: the environment.
+        names: container names by service.
+        console: where steps are shown.
+        seconds: how long the database may stay unreachable.
+
+    Returns:
+        The last lines it printed.
+    """
+    with console.step("migrate"):
+        printed = migration.run(names["kratos-migrate"], seconds)
+    remember(stack)
+    return printed
+
+
+def remember(stack: Stack) -> None:
+    """Notes which image migrated which database, so that it need not run again."""
+    image = reading.image(_kratos_image(stack))
+    mark = observe.migrated_mark(image, observe.database_identity(stack))
+    state = stack.workspace.state()
+    stack.workspace.save_state(replace(state, migrated=mark, release=stack.environment.facts.tag))
+
+
+def keep_postgres_template(stack: Stack, postgres: str) -> None:
+    """Dumps a migrated PostgreSQL that nothing was served from yet, unless the image has a template."""
+    template = _postgres_template(stack)
+    if template is None or template.exists():
+        return
+    done = reading.docker("exec", postgres, "pg_dump", "-U", "kratos", "--no-owner", "kratos", check=False)
+    if done.returncode == 0:
+        with templates.scratch_file(template) as scratch:
+            scratch.write_text(done.stdout, encoding="utf-8")
+            templates.keep(scratch, template)
+
+
+def _postgres_template(stack: Stack) -> Path | None:
+    image = reading.image(_kratos_image(stack))
+    return templates.path_of(image.id, f"postgres-{stack.place.postgres_major}") if image else None
+
+
+def _kratos_image(stack: Stack) -> str:
+    return stack.place.images.get("kratos", stack.environment.kratos_image)
+
+
+def _wait_for_postgres(container: str, seconds: float) -> None:
+    """Asks over TCP: while it initialises, the server listens on its socket only."""
+    command = ("exec", container, "pg_isready", "-q", "-h", "127.0.0.1", "-U", "kratos", "-d", "kratos")
+    end = time.monotonic() + seconds
+    while reading.docker(*command, check=False).returncode != 0:
+        status, code = reading.state(container)
+        if status != "running":
+            said = [line for line in reading.logs(container, 30).splitlines() if line.strip()]
+            raise ServiceFailed(
+                f"PostgreSQL stopped (exit code {code})",
+                said[-1][:300] if said else "it printed nothing",
+                "see `kratosctl logs postgres`",
+            )
+        if time.monotonic() > end:
+            raise DatabaseUnreachable(
+                f"PostgreSQL was not ready within {seconds:g} s",
+                fix="see `kratosctl logs postgres`; give it longer with --database-timeout",
+            )
+        time.sleep(0.05)

@@ -1,0 +1,113 @@
+"""`down`: stops and removes what the engine has of an environment; its data only when that was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kratosctl import observe, running
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.errors import DirectoryReadOnly
+from kratosctl.results import Result
+
+
+@dataclass(frozen=True)
+class Data:
+    """What `--volumes` would delete.
+
+    Attributes:
+        volumes: names of Docker volumes.
+        directory: of the SQLite database, if there is one.
+        identities: how many people would be lost; None where that cannot be told.
+    """
+
+    volumes: tuple[str, ...]
+    directory: Path | None
+    identities: int | None
+
+    @property
+    def lost(self) -> str:
+        """What is lost, in words; empty where there is nothing."""
+        places = [f"volume {name}" for name in self.volumes] + ([str(self.directory)] if self.directory else [])
+        if not places:
+            return ""
+        people = "" if self.identities is None else f" with {self.identities} identities"
+        return f"the database{people} ({', '.join(places)})"
+
+
+def data_of(found: running.Found) -> Data:
+    """Looks for an environment's data.
+
+    Raises:
+        NotOurs: a volume of the project was made in another directory.
+    """
+    volumes = reading.project_volumes(found.state.project)
+    observe.check_volumes_ours(str(found.workspace.directory), found.name, volumes)
+    directory = found.workspace.home / "database"
+    return Data(tuple(volumes), directory if directory.exists() else None, _identities(found, directory))
+
+
+def down(found: running.Found, data: Data | None, console: Console) -> Result:
+    """Removes containers and networks, and with `data` the database too. Secrets, ports and files stay.
+
+    Args:
+        found: the environment.
+        data: what to delete for good; None keeps it.
+        console: where steps are shown.
+    """
+    with found.workspace.locked(f"down {found.name}", 600, console.note):
+        project = found.state.project
+        # containers that were made since we looked are ours too
+        containers = [container.name for container in reading.containers(project, oneoff=True)]
+        if containers:
+            with console.step(f"stop {found.name}"):
+                reading.docker("stop", "--time", "10", *containers)
+                reading.docker("rm", "--force", *containers)
+        reading.remove_networks(project)
+        if data:
+            with console.step("delete the database"):
+                _delete(found, data)
+    removed = {"containers": len(containers), "data": bool(data and data.lost)}
+    kept = not data and bool(data_of(found).lost)
+    said = f"{found.name} is down" + (", its data deleted" if removed["data"] else "; its data is kept" if kept else "")
+    return Result("down", {"environment": found.name, "project": project, "removed": removed}, lambda: said)
+
+
+def _delete(found: running.Found, data: Data) -> None:
+    if data.volumes:
+        reading.docker("volume", "rm", *data.volumes)
+    if data.directory:
+        try:
+            shutil.rmtree(data.directory)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            fix = f"remove it yourself: sudo rm -r {data.directory}"
+            raise DirectoryReadOnly(f"cannot delete {data.directory}", error.strerror or "", fix) from error
+    state = found.workspace.state()
+    if state.project:
+        # what is known of the data is gone with it
+        found.workspace.save_state(replace(state, migrated={}, release="", postgres_major=0))
+
+
+def _identities(found: running.Found, directory: Path) -> int | None:
+    """How many identities there are, where that is quick to tell."""
+    file = directory / "db.sqlite"
+    if file.exists():
+        with contextlib.suppress(sqlite3.Error):
+            connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)
+            try:
+                return int(connection.execute("SELECT count(*) FROM identities").fetchone()[0])
+            finally:
+                connection.close()
+    postgres = found.container("postgres")
+    if postgres and postgres.state == "running":
+        query = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", "SELECT count(*) FROM identities")
+        done = reading.docker("exec", postgres.name, *query, check=False)
+        if done.returncode == 0 and done.stdout.strip().isdigit():
+            return int(done.stdout)
+    return None

@@ -1,0 +1,72 @@
+"""`logs`: what an environment's services print, followed and filtered."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kratosctl.errors import NotRunning, UsageError
+from kratosctl.running import Found
+from kratosctl.stack.render import COMPOSE_FILE
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Which lines to show.
+
+    Attributes:
+        services: names; none means all.
+        follow: go on until Ctrl-C.
+        tail: only the last lines, or "all".
+        since: a time stamp or a span such as 10m.
+        matching: a regular expression; other lines are left out.
+    """
+
+    services: Sequence[str] = ()
+    follow: bool = False
+    tail: str = "all"
+    since: str | None = None
+    matching: str | None = None
+
+
+def show(found: Found, wishes: Wishes) -> int:
+    """Prints the lines to standard output.
+
+    Returns:
+        Compose's exit code.
+
+    Raises:
+        NotRunning: the environment has no containers.
+        UsageError: `matching` is no regular expression.
+    """
+    file = found.workspace.home / COMPOSE_FILE
+    if not found.containers or not file.exists():
+        fix = f"start it: kratosctl up {found.name}"
+        raise NotRunning(f"environment {found.name} has no containers, so no logs", fix=fix)
+    words = ["docker", "compose", "--project-name", found.state.project, "--file", str(file), "logs"]
+    words += ["--tail", wishes.tail] + (["--follow"] if wishes.follow else [])
+    words += ["--since", wishes.since] if wishes.since else []
+    if wishes.matching is None:
+        return subprocess.call([*words, *wishes.services])
+    try:
+        pattern = re.compile(wishes.matching, re.IGNORECASE)
+    except re.error as error:
+        raise UsageError(f"--matching {wishes.matching!r} is not a regular expression", str(error)) from error
+    return _filtered([*words, *wishes.services], pattern)
+
+
+def _filtered(words: list[str], pattern: re.Pattern[str]) -> int:
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8", errors="replace")
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if pattern.search(line):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        return process.wait()
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,41 @@
+"""`restart`: services stop and start again; Kratos is ready when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kratosctl import readiness
+from kratosctl.apply import reachable
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.results import Result
+from kratosctl.running import Found
+
+
+def restart(found: Found, services: Sequence[str], seconds: float, console: Console) -> Result:
+    """Restarts services.
+
+    Args:
+        found: the environment.
+        services: names; none means all that run.
+        seconds: how long Kratos may take to be ready.
+        console: where steps are shown.
+
+    Raises:
+        NotRunning: a named service, or Kratos, does not run.
+    """
+    alive = [c.service for c in found.containers if c.state == "running"]
+    chosen = list(services) or alive or ["kratos"]
+    containers = [found.running(service).name for service in chosen]
+    with (
+        found.workspace.locked(f"restart {found.name}", 600, console.note),
+        console.step(f"restart {', '.join(chosen)}"),
+    ):
+        reading.docker("restart", *containers)
+        kratos = found.running("kratos")
+        for address, inside in kratos.published.items():
+            if inside == 4433:
+                bound, _, port = address.rpartition(":")
+                readiness.wait(reachable(bound.strip("[]")), int(port), kratos.name, seconds)
+                break
+    return Result("restart", {"environment": found.name, "restarted": chosen}, lambda: f"restarted {', '.join(chosen)}")

@@ -1,0 +1,100 @@
+"""Finding an environment that was made before: by its name here, and by what the engine has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kratosctl import assemble, configuration_file, observe, questions, selection
+from kratosctl.engine import reading
+from kratosctl.errors import NotRunning, UsageError
+from kratosctl.workspace import GENERATED, State, Workspace
+
+SERVICES = ("kratos", "kratos-migrate", "postgres", "mail", "ui")
+
+
+@dataclass(frozen=True)
+class Found:
+    """An environment and its containers."""
+
+    workspace: Workspace
+    state: State
+    containers: tuple[reading.Container, ...]
+
+    @property
+    def name(self) -> str:
+        return self.workspace.name
+
+    def container(self, service: str) -> reading.Container | None:
+        return next((c for c in self.containers if c.service == service), None)
+
+    def running(self, service: str) -> reading.Container:
+        """The running container of a service.
+
+        Raises:
+            NotRunning: there is none.
+        """
+        found = self.container(service)
+        if found is None or found.state != "running":
+            here = ", ".join(c.service for c in self.containers if c.state == "running") or "nothing"
+            raise NotRunning(
+                f"{service} of environment {self.name} does not run",
+                f"running: {here}",
+                f"start it: kratosctl up {self.name}",
+            )
+        return found
+
+
+def names(directory: Path) -> list[str]:
+    """The environments of a directory: those of kratosctl.yaml, then those that were made and are no longer in it."""
+    named = list(configuration_file.load(directory))
+    made = sorted(path.parent.name for path in (directory / GENERATED).glob("*/state.json"))
+    return named + [name for name in made if name not in named]
+
+
+def pick(directory: Path, name: str | None) -> str:
+    """The environment that is meant.
+
+    Raises:
+        UsageError: there is none of that name, none at all, or several and none named.
+    """
+    known = names(directory)
+    if name:
+        questions.check_name(name)
+        if name not in known:
+            listed = f"there are {', '.join(known)}" if known else "there is none here yet"
+            raise UsageError(f"no environment {name!r} in {directory}", listed, f"make it: kratosctl up {name}")
+        return name
+    if not known:
+        raise UsageError(f"no environment in {directory}", "there is no kratosctl.yaml", "make one: kratosctl up")
+    if len(known) > 1 and selection.DEFAULT_NAME not in known:
+        raise UsageError("which environment?", f"there are {', '.join(known)}", "name one of them")
+    return known[0] if len(known) == 1 else selection.DEFAULT_NAME
+
+
+def find(directory: Path, name: str | None) -> Found:
+    """An environment of a directory, with what the engine has of it.
+
+    Raises:
+        UsageError, NotOurs.
+    """
+    workspace = Workspace(directory, pick(directory, name))
+    state = assemble.settled_state(workspace)
+    containers = reading.containers(state.project)
+    observe.check_ours(str(directory), workspace.name, containers)
+    return Found(workspace, state, containers)
+
+
+def environment_and_services(directory: Path, words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Tells names of services from the name of an environment: `logs dev kratos`, `logs kratos`, `logs dev`.
+
+    Raises:
+        UsageError: two words that are no service.
+    """
+    services = [word for word in words if word in SERVICES]
+    others = [word for word in words if word not in SERVICES]
+    if len(others) > 1:
+        known = ", ".join((*SERVICES, *names(directory)))
+        raise UsageError(f"neither a service nor an environment: {others[1]}", f"there are {known}")
+    return (others[0] if others else None), services

@@ -1,0 +1,171 @@
+"""`status` and `list`: what is there, for a person or as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kratosctl import catalog, configuration_file, readiness, running
+from kratosctl.apply import reachable
+from kratosctl.engine import reading
+from kratosctl.ports import CONTAINER_PORTS
+from kratosctl.results import Result, table
+from kratosctl.workspace import Workspace
+
+_SERVICE_OF_PORT = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail", "postgres": "postgres"}
+
+
+def status(directory: Path, name: str | None) -> Result:
+    """One environment's services, health, ports, version, database and migration state."""
+    found = running.find(directory, name)
+    asked = configuration_file.load(directory).get(found.name, {})
+    kratos = found.container("kratos")
+    labels = kratos.labels if kratos else {}
+    release = labels.get("release") or asked.get("release") or catalog.NEWEST.tag
+    data: dict[str, Any] = {
+        "environment": found.name,
+        "directory": str(directory),
+        "project": found.state.project,
+        "state": _state(found),
+        "release": release,
+        "variant": labels.get("variant") or asked.get("variant") or "default",
+        "database": labels.get("database") or asked.get("database") or "sqlite",
+        "migrated_by": found.state.release if found.state.migrated else None,
+        "endpoints": endpoints(found, asked.get("host") or "localhost"),
+        "services": [_service(container) for container in found.containers],
+    }
+    return Result("status", data, lambda: _status_text(data), _warnings(found, release))
+
+
+def endpoints(found: running.Found, host: str) -> dict[str, str]:
+    """The addresses that are open now, by name."""
+    open_now: dict[str, str] = {}
+    for port in ("ui", "public", "admin", "mail", "postgres"):
+        container = found.container(_SERVICE_OF_PORT[port])
+        for address, inside in (container.published if container else {}).items():
+            if inside == CONTAINER_PORTS[port] and port not in open_now:
+                number = address.rsplit(":", 1)[1]
+                open_now[port] = f"{host}:{number}" if port == "postgres" else f"http://{host}:{number}"
+    return open_now
+
+
+def _state(found: running.Found) -> str:
+    """ready, starting, stopped or absent; a service that should run and does not makes it broken."""
+    serving = [c for c in found.containers if c.service != "kratos-migrate"]
+    if not serving:
+        return "absent"
+    alive = [c for c in serving if c.state == "running"]
+    if not alive:
+        return "stopped"
+    if len(alive) < len(serving) or any(c.health == "unhealthy" for c in alive):
+        return "broken"
+    kratos = found.container("kratos")
+    for address, inside in (kratos.published if kratos else {}).items():
+        if inside == CONTAINER_PORTS["public"]:
+            bound, _, port = address.rpartition(":")
+            return "ready" if readiness.is_ready(reachable(bound.strip("[]")), int(port)) == 200 else "starting"
+    return "starting"
+
+
+def _service(container: reading.Container) -> dict[str, Any]:
+    return {
+        "service": container.service,
+        "state": container.state,
+        "health": container.health or None,
+        "exit_code": container.exit_code,
+        "image": container.image,
+        "ports": container.published,
+        "container": container.name,
+    }
+
+
+def _warnings(found: running.Found, release: str) -> list[str]:
+    warnings = [
+        f"{reference} is a floating tag, locked to {lock['id'].removeprefix('sha256:')[:12]}"
+        for reference, lock in found.state.images.items()
+    ]
+    if release == "latest":
+        warnings.append("release latest changes without notice: pin it with --release " + catalog.NEWEST.tag)
+    return warnings
+
+
+def _status_text(data: dict[str, Any]) -> str:
+    migrated = f", migrated by {data['migrated_by']}" if data["migrated_by"] else ""
+    image = data["release"] + (" distroless" if data["variant"] == "distroless" else "")
+    lines = [f"{data['environment']}: {data['state']} (Kratos {image} on {data['database']}{migrated})"]
+    if data["services"]:
+        rows = [[s["service"], _service_state(s), _ports(s["ports"]), s["image"]] for s in data["services"]]
+        lines += ["", table(("SERVICE", "STATE", "PORTS", "IMAGE"), rows)]
+    if data["endpoints"]:
+        lines += ["", *(f"{name:<10}{url}" for name, url in data["endpoints"].items())]
+    return "\n".join(lines)
+
+
+def _service_state(service: dict[str, Any]) -> str:
+    if service["state"] == "exited":
+        return f"exited {service['exit_code']}"
+    return f"{service['state']} ({service['health']})" if service["health"] else str(service["state"])
+
+
+def _ports(published: dict[str, int]) -> str:
+    return ", ".join(f"{address}->{inside}" for address, inside in published.items())
+
+
+def listing(directory: Path) -> Result:
+    """Every environment of this host: by label, wherever its directory is; and those of this directory."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    containers, kept = reading.together(reading.containers, reading.labelled_volumes)
+    for container in containers:
+        row = _row(rows, container.labels["directory"], container.labels["environment"], container.project)
+        row["services"][container.service] = container.state
+        if container.service == "kratos":
+            row.update({key: container.labels.get(key) for key in ("release", "database")})
+            row["public"] = next((int(a.rsplit(":", 1)[1]) for a, p in container.published.items() if p == 4433), None)
+    for project, where, name in kept:
+        _row(rows, where, name, project)["volume"] = True
+    for name in running.names(directory):
+        state = Workspace(directory, name).state()
+        if (str(directory), name) not in rows:
+            asked = configuration_file.load(directory).get(name, {})
+            row = _row(rows, str(directory), name, state.project)
+            row.update({key: asked.get(key) for key in ("release", "database")})
+    found = [{**row, "state": _list_state(row)} for row in rows.values()]
+    found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
+    return Result("list", {"environments": found}, lambda: _list_text(found, directory))
+
+
+def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, project: str) -> dict[str, Any]:
+    empty = {
+        "environment": name,
+        "directory": where,
+        "directory_gone": not Path(where).is_dir(),
+        "project": project,
+        "release": None,
+        "database": None,
+        "public": None,
+        "volume": False,
+        "services": {},
+    }
+    return rows.setdefault((where, name), empty)
+
+
+def _list_state(row: dict[str, Any]) -> str:
+    serving = {name: state for name, state in row["services"].items() if name != "kratos-migrate"}
+    if not serving:
+        return "down"
+    alive = [state for state in serving.values() if state == "running"]
+    return "running" if len(alive) == len(serving) else "stopped" if not alive else "broken"
+
+
+def _list_text(found: list[dict[str, Any]], here: Path) -> str:
+    if not found:
+        return "no environments; make one: kratosctl up"
+    rows = []
+    for row in found:
+        where = "." if row["directory"] == str(here) else row["directory"]
+        gone = " (gone)" if row["directory_gone"] else ""
+        port = row["public"] or "-"
+        rows.append(
+            [row["environment"], row["state"], row["release"] or "-", row["database"] or "-", port, where + gone]
+        )
+    return table(("NAME", "STATE", "RELEASE", "DATABASE", "PORT", "DIRECTORY"), rows)
