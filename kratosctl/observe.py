@@ -88,9 +88,9 @@ def database_identity(stack: Stack) -> str:
             return ""
         return f"file {found.st_ino} {found.st_dev}"
     if stack.environment.database in ("sqlite", "postgres"):
-        name = "sqlite" if stack.environment.database == "sqlite" else "postgres"
-        created = reading.volumes(stack.place.project).get(name)
-        return f"volume {created}" if created else ""
+        # an engine tells no age of a volume that stays the same: CreatedAt is when its directory last changed
+        name = f"{stack.place.project}_{stack.environment.database}"
+        return f"volume {name}" if name in reading.project_volumes(stack.place.project) else ""
     return ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,12 +29,14 @@ class Wishes:
         overwrite: write over generated files that somebody edited.
         pull: take what floating tags mean now.
         limits: time limits.
+        save: writes kratosctl.yaml; called once everything that can be refused was not.
     """
 
     dry_run: bool = False
     overwrite: bool = False
     pull: bool = False
     limits: apply.Limits = field(default_factory=apply.Limits)
+    save: Callable[[], None] | None = None
 
 
 def up(
@@ -64,6 +66,8 @@ def up(
     with workspace.locked(f"up {environment.name}", wishes.limits.ready + 600, console.note):
         for attempt in range(_PORT_RACES):
             stack, observed, steps = prepare(environment, workspace, wishes, console, variables)
+            if wishes.save and attempt == 0:
+                wishes.save()
             try:
                 return _converge(stack, observed, steps, wishes, console)
             except PortTaken:

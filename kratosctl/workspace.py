@@ -38,7 +38,7 @@ class State:
         ports: TCP ports of this host by name.
         images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
         secrets_generation: counts changes of the secrets.
-        migrated: the image ID and the database (a volume's creation time or a file's inode) last migrated by it.
+        migrated: the image ID and the database (a volume's name or a file's inode) it last migrated.
         release: the newest release that ran on this data.
         postgres_major: major version that made the PostgreSQL volume.
         generated: SHA-256 of each generated file as kratosctl wrote it; two while a write is under way.

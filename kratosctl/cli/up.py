@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 from typing import Any
 
 import click
 
-from kratosctl import configuration_file, selection, workspace
+from kratosctl import configuration_file, down, logs, running, selection, workspace
 from kratosctl.apply import Limits
 from kratosctl.cli import interview
+from kratosctl.cli.open import open_page
 from kratosctl.cli.options import environment_argument, question_options
 from kratosctl.cli.session import Session, define
+from kratosctl.environment import Environment
 from kratosctl.questions import BY_KEY
 from kratosctl.results import Result
 from kratosctl.up import Wishes, up
@@ -30,7 +34,7 @@ from kratosctl.up import Wishes, up
     click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
     click.option("--database-timeout", type=float, default=30.0, metavar="SECONDS", help="To reach the database [30]."),
 )
-def command(session: Session, name: str | None, **options: Any) -> Result | None:
+def command(session: Session, name: str | None, **options: Any) -> Result:
     """Bring an environment up, and wait until Kratos is ready. Run again, it changes nothing needlessly."""
     directory = session.directory
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
@@ -39,18 +43,38 @@ def command(session: Session, name: str | None, **options: Any) -> Result | None
         skip = {"preset"} if chosen.answers.get("config_dir") else set()
         chosen = interview.complete(session, chosen, *_last_look(chosen.name, options["dry_run"]), skip)
     environment = selection.environment_of(chosen)
+    saving = not chosen.known or (options["save"] and bool(chosen.differs))
     wishes = Wishes(
         dry_run=options["dry_run"],
         overwrite=options["overwrite"],
         pull=options["pull"],
         limits=Limits(options["wait_timeout"], options["database_timeout"]),
+        save=(lambda: _save(directory, chosen, environment)) if saving else None,
     )
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
-    if not wishes.dry_run and (not chosen.known or (options["save"] and chosen.differs)):
-        saved = selection.saved_answers(chosen.answers, environment)
-        text = configuration_file.add(directory, chosen.name, saved)
-        workspace.write_atomically(directory / configuration_file.FILE_NAME, text)
-    return up(environment, workspace.Workspace(directory, chosen.name), wishes, session.console, os.environ)
+    result = up(environment, workspace.Workspace(directory, chosen.name), wishes, session.console, os.environ)
+    if wishes.dry_run:
+        return result
+    if options["open_page"]:
+        urls = result.data["endpoints"]
+        open_page(session, urls.get("ui") or urls["public"] + "/health/ready")
+    if options["attach"]:
+        return _attach(session, chosen.name, result)
+    return result
+
+
+def _save(directory: Path, chosen: selection.Selection, environment: Environment) -> None:
+    text = configuration_file.add(directory, chosen.name, selection.saved_answers(chosen.answers, environment))
+    workspace.write_atomically(directory / configuration_file.FILE_NAME, text)
+
+
+def _attach(session: Session, name: str, result: Result) -> Result:
+    """Follows the logs until Ctrl-C, which stops the environment, as `docker compose up` does."""
+    session.console.note(result.text())
+    found = running.find(session.directory, name)
+    with contextlib.suppress(KeyboardInterrupt):
+        logs.show(found, logs.Wishes(follow=True, tail="0"))
+    return down.down(found, None, session.console)
 
 
 def _last_look(name: str, dry_run: bool) -> tuple[list[str], str]:

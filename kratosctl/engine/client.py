@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kratosctl.engine import faults
+from kratosctl.errors import ImageMissing
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -74,8 +75,12 @@ def pull(reference: str, platform: str | None) -> None:
     """
     from python_on_whales import DockerClient
 
-    with _failing_as(f"pulling {reference}"):
-        DockerClient().image.pull(reference, platform=platform, quiet=True)
+    try:
+        with _failing_as(f"pulling {reference}"):
+            DockerClient().image.pull(reference, platform=platform, quiet=True)
+    except ImageMissing as error:
+        error.what = f"image {reference} is neither here nor to be had"
+        raise
 
 
 def build(context: Path, tag: str, platform: str | None) -> None:

@@ -240,17 +240,6 @@ def images(references: Iterable[str]) -> dict[str, Image | None]:
     return dict(zip(wanted, together(*[lambda r=r: image(r) for r in wanted]), strict=True)) if wanted else {}
 
 
-def volumes(project: str) -> dict[str, str]:
-    """A project's volumes: the name in the Compose file -> when it was created, which tells a new one from an old."""
-    wanted = f"label=com.docker.compose.project={project}"
-    names = docker("volume", "ls", "--quiet", "--filter", wanted).stdout.split()
-    if not names:
-        return {}
-    template = '{{index .Labels "com.docker.compose.volume"}}\t{{.CreatedAt}}'
-    out = docker("volume", "inspect", *names, "--format", template).stdout
-    return dict(line.split("\t", 1) for line in out.splitlines())
-
-
 def project_volumes(project: str) -> dict[str, str]:
     """A project's volumes: full name -> the directory it was made in, empty where kratosctl did not make it."""
     out = docker("volume", "ls", "--filter", f"label=com.docker.compose.project={project}", "--format", _VOLUME_FORMAT)
