@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,20 @@ from kratosctl.stack import compose, fragments, kratos_configuration, secrets
 from kratosctl.stack.place import Place
 from kratosctl.stack.secrets import Secrets
 
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 COMPOSE_FILE = "compose.yaml"
 ENVIRONMENT_FILE = "environment.yml"
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Quotes every text that Compose's or Kratos' YAML reader takes for a number or a date.
+
+    PyYAML reads YAML 1.1, they read 1.2: without quotes `1234567890123e45` is text here, and infinity there.
+    """
+
+
+_NUMBER = r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9_]+)?|0[xXoObB][0-9a-fA-F_]+)"
+_DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?"
+_Dumper.add_implicit_resolver("tag:kratosctl,2026:number", re.compile(f"(?:{_NUMBER}|{_DATE})$"), list("-+.0123456789"))
 
 
 @dataclass(frozen=True)
@@ -79,4 +91,4 @@ def _compose_header(environment: Environment) -> tuple[str, ...]:
 
 def _dump(data: Any, *comment: str) -> str:
     lines = "".join(f"# {line}\n" for line in ("Made by kratosctl.", *comment))
-    return lines + yaml.dump(data, Dumper=_DUMPER, sort_keys=False, width=120, allow_unicode=True)
+    return lines + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
