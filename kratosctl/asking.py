@@ -212,7 +212,7 @@ def _port_text(name: str, question: Question, answers: Mapping[str, Any], host: 
             port = questions.check_value(question, text.strip())
             allot(from_answers(name, {**answers, question.key: port}), host)
         except KratosctlError as error:
-            return error.what
+            return error.what.removeprefix(f"{question.key}: ")
         return ""
 
     return Prompt("text", "Its number?", check=check)

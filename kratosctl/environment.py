@@ -99,7 +99,7 @@ def reason_against(key: str, value: Any, answers: Mapping[str, Any]) -> tuple[st
             named = "SQLite" if now["database"] == "sqlite" else "a memory database, which is SQLite"
             return (
                 f"the distroless image cannot use {named}",
-                "SQLite is not compiled into it",
+                "SQLite is not compiled into distroless images",
                 "use --variant default, or --database postgres",
             )
         if now.get("platform") and now["platform"] not in catalog.ARCHITECTURES["distroless"]:

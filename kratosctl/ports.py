@@ -105,11 +105,16 @@ def is_taken(port: int, address: str = "127.0.0.1") -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
+        except PermissionError:
+            # a port below 1024: Docker may listen there where we may not
+            told = False
         except OSError:
             return True
-    if sys.platform == "linux":
+        else:
+            # elsewhere a bind to one address succeeds beside a listener on all of them
+            told = sys.platform == "linux"
+    if told:
         return False
-    # elsewhere a bind to one address succeeds beside a listener on all of them
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((address, port)) == 0
@@ -124,7 +129,7 @@ def holder(port: int) -> str:
     )
     for line in done.stdout.splitlines():
         name, _, directory = line.partition("\t")
-        return f"container {name}" + (f" (environment in {directory})" if directory else "")
+        return f"container {name}" + (f" of the environment in {directory}" if directory else "")
     import psutil
 
     try:
