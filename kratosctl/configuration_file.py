@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import yaml
 
 from kratosctl import questions
 from kratosctl.errors import ConfigurationInvalid, KratosctlError
+from kratosctl.workspace import write_atomically
 
 FILE_NAME = "kratosctl.yaml"
 _HEADER = """\
@@ -66,7 +70,11 @@ def load(directory: Path) -> dict[str, dict[str, Any]]:
     path = directory / FILE_NAME
     if not path.exists():
         return {}
-    text = read_text(path)
+    return parse(read_text(path))
+
+
+def parse(text: str) -> dict[str, dict[str, Any]]:
+    """Reads the answers of each environment from the text of kratosctl.yaml; raises what `load` raises."""
     root = load_yaml_node(text, FILE_NAME)
     if root is None:
         return {}
@@ -100,6 +108,87 @@ def add(directory: Path, name: str, answers: Mapping[str, Any]) -> str:
             f"add this yourself: {line.strip()}",
         )
     return _insert(text, environments, name, line)
+
+
+def add_key(text: str, name: str, key: str, value: Any) -> str:
+    """Returns the text of kratosctl.yaml with one more key in an environment; all else stays as it was written.
+
+    Args:
+        text: a text that `parse` accepts, with this environment and without this key in it.
+        name: the environment.
+        key: the key.
+        value: its value.
+
+    Raises:
+        ConfigurationInvalid: it is written in a way that cannot be added to, such as an alias.
+    """
+    environments = _environments_node(text)
+    assert environments is not None
+    node = next(found for found_name, found in environments.value if found_name.value == name)
+    pair = yaml.safe_dump({key: value}, default_flow_style=True, width=10_000, allow_unicode=True).strip()[1:-1]
+    wanted = parse(text)
+    wanted[name] = {**wanted[name], key: value}
+    try:
+        added = _with_pair(text, node, pair)
+        if parse(added) == wanted:
+            return added
+    except KratosctlError:
+        pass
+    raise ConfigurationInvalid(
+        f"{_place(node)}: kratosctl cannot add a key to environment {name}",
+        "it does not reformat what you wrote",
+        f"add this to it yourself: {pair}",
+    )
+
+
+def _with_pair(text: str, node: yaml.Node, pair: str) -> str:
+    lines = text.splitlines(keepends=True)
+    if isinstance(node, yaml.MappingNode) and not node.flow_style:
+        last = _last_line(node)
+        lines[last] = lines[last].rstrip("\n") + "\n" + " " * node.start_mark.column + pair + "\n"
+        return "".join(lines)
+    if isinstance(node, yaml.MappingNode) and node.value:
+        mark, pair = node.value[-1][1].end_mark, f", {pair}"
+        line, start, end = mark.line, mark.column, mark.column
+    elif isinstance(node, yaml.MappingNode):
+        line, start, end = node.start_mark.line, node.start_mark.column + 1, node.start_mark.column + 1
+    else:
+        # a name with nothing, or null, behind it
+        line, start, end = node.start_mark.line, node.start_mark.column, node.end_mark.column
+        pair = f" {{{pair}}}"
+    lines[line] = lines[line][:start] + pair + lines[line][end:]
+    return "".join(lines)
+
+
+def save(directory: Path, name: str, answers: Mapping[str, Any], only: str = "") -> None:
+    """Writes one environment to kratosctl.yaml. Those who write others at the same time do not undo it.
+
+    Args:
+        directory: where kratosctl.yaml lies, or will lie.
+        name: the environment.
+        answers: its values by key.
+        only: the one key that is new; the rest of what is there stays as it was written.
+
+    Raises:
+        DiskFull, DirectoryReadOnly: nothing was changed.
+    """
+    path = directory / FILE_NAME
+    with _one_writer(directory):
+        text = add_key(read_text(path), name, only, answers[only]) if only else add(directory, name, answers)
+        write_atomically(path, text)
+
+
+@contextlib.contextmanager
+def _one_writer(directory: Path) -> Iterator[None]:
+    """Holds a lock on the directory itself: it leaves nothing behind."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        # some network file systems have no such locks
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _insert(text: str, environments: yaml.MappingNode, name: str, line: str) -> str:

@@ -64,8 +64,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
 
 
 def _save(directory: Path, chosen: selection.Selection, environment: Environment) -> None:
-    text = configuration_file.add(directory, chosen.name, selection.saved_answers(chosen.answers, environment))
-    workspace.write_atomically(directory / configuration_file.FILE_NAME, text)
+    configuration_file.save(directory, chosen.name, selection.saved_answers(chosen.answers, environment))
 
 
 def _attach(session: Session, name: str, result: Result) -> Result:
