@@ -10,6 +10,8 @@ import yaml
 from kratosctl.configuration_file import load_yaml_node, read_text
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
 
+MAIN_FILES = ("kratos.yml", "kratos.yaml", "kratos.json")
+
 
 def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
     """Reads the main file of a user's Kratos configuration directory.
@@ -25,7 +27,7 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
         ConfigDirectoryMissing, ConfigurationInvalid: it is absent, empty, or not readable as YAML or JSON.
     """
     path = directory / config_dir
-    names = [name for name in ("kratos.yml", "kratos.yaml", "kratos.json") if (path / name).is_file()]
+    names = [name for name in MAIN_FILES if (path / name).is_file()]
     if not names:
         state = (
             "is not there" if not path.exists() else "is not a directory" if not path.is_dir() else "has no kratos.yml"

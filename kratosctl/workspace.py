@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -249,6 +251,53 @@ def write_atomically(path: Path, text: str, mode: int = 0o644, private: bool = F
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def write_directory(path: Path, files: Mapping[str, str]) -> None:
+    """Writes a directory whole or not at all: beside its place first, then into it.
+
+    Args:
+        path: the directory; absent or empty.
+        files: text by name.
+
+    Raises:
+        DiskFull, DirectoryReadOnly: nothing was changed.
+        EnvironmentBusy: somebody else filled it meanwhile.
+    """
+    path = path.resolve()
+    _remove_remains(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        for name, text in files.items():
+            write_atomically(temporary / name, text)
+        with said_plainly(path):
+            try:
+                temporary.replace(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                fix = "look at it, then run the same command again"
+                raise EnvironmentBusy(f"{path} was filled meanwhile", "somebody else writes here", fix) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_remains(path: Path) -> None:
+    """Removes what a killed process left beside a directory it was about to write."""
+    for remains in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = remains.name.split(".")[-2]
+        if process.isdigit() and not _is_alive(int(process)) and remains.is_dir():
+            shutil.rmtree(remains, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextlib.contextmanager
