@@ -92,8 +92,8 @@ QUESTIONS = (
 )
 BY_KEY: Mapping[str, Question] = {question.key: question for question in QUESTIONS}
 
-_ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_PLAIN_TEXT = re.compile(r"[!-~]{1,255}")
+ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+PLAIN_TEXT = re.compile(r"[!-~]{1,255}")
 
 
 def check_name(name: str) -> str:
@@ -102,7 +102,7 @@ def check_name(name: str) -> str:
     Raises:
         NameInvalid: it is not 1 to 32 lower-case letters, digits and inner hyphens.
     """
-    if _ENVIRONMENT_NAME.fullmatch(name):
+    if ENVIRONMENT_NAME.fullmatch(name):
         return name
     shown = name if len(name) <= 40 else name[:40] + "…"
     raise NameInvalid(
@@ -193,7 +193,7 @@ def _port(question: Question, value: object) -> int:
 def _text(question: Question, value: object) -> str:
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise _wrong(question, value)
-    if question.kind == "text" and not _PLAIN_TEXT.fullmatch(str(value)):
+    if question.kind == "text" and not PLAIN_TEXT.fullmatch(str(value)):
         raise _wrong(question, value)
     return str(value)
 

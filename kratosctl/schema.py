@@ -1,0 +1,62 @@
+"""The JSON Schema of kratosctl.yaml, made from the table of questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kratosctl import catalog
+from kratosctl.questions import ENVIRONMENT_NAME, PLAIN_TEXT, QUESTIONS, Question
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The schema that editors use to check and complete kratosctl.yaml."""
+    return {
+        "$schema": DRAFT,
+        "title": "kratosctl.yaml",
+        "description": "The environments that `kratosctl up` makes.",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {
+            "environments": {
+                "description": "One entry an environment: its name, and what is asked for.",
+                "type": ["object", "null"],
+                "propertyNames": {"pattern": _whole(ENVIRONMENT_NAME.pattern)},
+                "additionalProperties": {"$ref": "#/$defs/environment"},
+            }
+        },
+        "$defs": {
+            "environment": {
+                "description": "What is asked for; what is left out takes its default.",
+                "type": ["object", "null"],
+                "additionalProperties": False,
+                "properties": {question.key: _property(question) for question in QUESTIONS},
+            }
+        },
+    }
+
+
+def _property(question: Question) -> dict[str, Any]:
+    described = {"description": question.help} | _values(question)
+    return described if question.default is None else described | {"default": question.default}
+
+
+def _values(question: Question) -> dict[str, Any]:
+    """What a row takes, in JSON Schema's terms."""
+    if question.kind == "release":
+        known = [release.tag for release in reversed(catalog.RELEASES)]
+        # the first choice is what editors offer, the second what else is accepted
+        return {"anyOf": [{"enum": known}, {"type": "string", "pattern": r"^(v\d+(\.\d+){0,2}|latest)$"}]}
+    kinds: dict[str, dict[str, Any]] = {
+        "choice": {"enum": list(question.choices)},
+        "switch": {"type": "boolean"},
+        "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+        "path": {"type": "string", "minLength": 1},
+        "text": {"type": "string", "pattern": _whole(PLAIN_TEXT.pattern)},
+    }
+    return kinds[question.kind]
+
+
+def _whole(pattern: str) -> str:
+    return f"^{pattern}$"
