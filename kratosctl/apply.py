@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kratosctl import database, images, readiness
+from kratosctl import database, image_build, images, readiness
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
@@ -29,13 +29,19 @@ def pull(stack_images: Mapping[str, str | None], wanted: list[str], console: Con
             client.pull(reference, stack_images.get(reference))
 
 
+def _provide_images(stack: Stack, plan: Plan, console: Console) -> None:
+    pull(images.needed(stack.environment), plan.subjects("pull"), console)
+    if stack.custom and plan.subjects("build"):
+        image_build.make(stack.custom, plan.subjects("build"), console)
+
+
 def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits: Limits) -> None:
     """Makes what runs be what was asked for.
 
     Compose creates; starting is done here, one service after the other. `docker compose up` polls what it waits for
     every half second, and says of a failed migration only that it failed.
     """
-    pull(images.needed(stack.environment), plan.subjects("pull"), console)
+    _provide_images(stack, plan, console)
     _write(stack)
     services = compose.services(stack.environment)
     migrating = bool(plan.subjects("migrate"))
@@ -69,7 +75,7 @@ def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console,
 
 def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> list[str]:
     """Runs kratos-migrate and nothing that depends on it. Returns the last lines it printed."""
-    pull(images.needed(stack.environment), plan.subjects("pull"), console)
+    _provide_images(stack, plan, console)
     _write(stack)
     with console.step("create containers"):
         stack.project.create(["kratos-migrate"])

@@ -14,11 +14,14 @@ from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
 from kratosctl.errors import EngineRemote
-from kratosctl.stack import compose, secrets
+from kratosctl.stack import compose, fragments, secrets
+from kratosctl.stack import custom_image as custom_images
+from kratosctl.stack.custom_image import CustomImage
 from kratosctl.stack.place import Place
 from kratosctl.stack.render import COMPOSE_FILE, File, render
 from kratosctl.workspace import State, Workspace
 
+KRATOS_SERVICES = ("kratos", "kratos-migrate")
 OVERRIDES = ("compose.override.yaml", "compose.override.yml")
 
 
@@ -31,6 +34,7 @@ class Stack:
         revisions: by service, what its container should be made from.
         state: what is allotted; not yet on disk.
         notes: what a person should know.
+        custom: the image with the configuration in it, where Kratos gets it that way.
     """
 
     environment: Environment
@@ -40,6 +44,7 @@ class Stack:
     files: tuple[File, ...]
     revisions: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    custom: CustomImage | None = None
 
     @property
     def project(self) -> Project:
@@ -49,6 +54,11 @@ class Stack:
     def compose_files(self) -> list[Path]:
         override = override_file(self.workspace.directory)
         return [self.workspace.home / COMPOSE_FILE, *([override] if override else [])]
+
+    @property
+    def kratos_image(self) -> str:
+        """The released image of Kratos, whose migrations the database has; a custom image is built from it."""
+        return self.custom.base if self.custom else self.place.images.get("kratos", self.environment.kratos_image)
 
     @property
     def database_directory(self) -> Path | None:
@@ -90,30 +100,52 @@ def assemble(
             "configuration and secrets are mounted from this machine's files, which it cannot see",
             "switch to a local one: docker context use default",
         )
-    theirs: dict[str, Any] | None = None
-    config_file = "kratos.yml"
-    if environment.config_dir:
-        config_file, theirs = kratos_directory.read(workspace.directory, environment.config_dir)
+    config_file, theirs = their_configuration(environment, workspace)
     kept = workspace.secrets()
     complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
     renewed = not secrets.is_empty(kept) and not secrets.same_for_kratos(kept, complete, theirs or {})
     generation = state.secrets_generation + (1 if renewed else 0)
     allotted, notes = _ports(environment, state, containers)
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
+    custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
     place = Place(
         project=state.project,
         directory=workspace.directory,
         ports=allotted,
         user=_user(engine),
         bind_database=engine.local if engine else True,
-        images=_locked(environment, state),
+        images=_locked(environment, state) | (dict.fromkeys(KRATOS_SERVICES, custom.reference) if custom else {}),
         postgres_major=state.postgres_major or 17,
         config_file=config_file,
         secrets_generation=generation,
         override=_override_digest(workspace.directory),
+        content=custom.content if custom else "",
     )
     files = render(environment, place, complete, theirs)
-    return Stack(environment, workspace, place, state, files, _revisions(environment, place, files), tuple(notes))
+    revisions = _revisions(environment, place, files)
+    notes += custom_images.warnings(config_file, theirs) if custom else []
+    return Stack(environment, workspace, place, state, files, revisions, tuple(notes), custom)
+
+
+def their_configuration(environment: Environment, workspace: Workspace) -> tuple[str, dict[str, Any] | None]:
+    """The main file's name and its parsed content; None where the preset's is used.
+
+    Raises:
+        ConfigDirectoryMissing, ConfigurationInvalid: the user's directory cannot be used.
+    """
+    if environment.config_dir:
+        return kratos_directory.read(workspace.directory, environment.config_dir)
+    return "kratos.yml", None
+
+
+def custom_image(environment: Environment, workspace: Workspace, state: State, config_file: str) -> CustomImage:
+    """The image with an environment's configuration in it, as it would be built now."""
+    if environment.config_dir:
+        files = kratos_directory.files(workspace.directory, environment.config_dir)
+    else:
+        files = {name: text.encode() for name, text in fragments.preset_files(environment.preset).items()}
+    lock = state.images.get(environment.kratos_image, {})
+    return custom_images.custom_image(environment, state.project, lock, config_file, files)
 
 
 def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) -> dict[str, str]:

@@ -25,7 +25,7 @@ def new_from_template(stack: Stack, observed: Observed) -> bool:
 def make_sqlite(stack: Stack) -> None:
     """Puts a migrated, empty SQLite database in place."""
     assert stack.database_directory is not None
-    reference = _kratos_image(stack)
+    reference = stack.kratos_image
     image = reading.image(reference)
     template = templates.make_sqlite(
         reference, image.id if image else reference, stack.place.user, stack.environment.platform
@@ -83,7 +83,7 @@ def migrate(stack: Stack, names: Mapping[str, str], console: Console, seconds: f
 
 def remember(stack: Stack) -> None:
     """Notes which image migrated which database, so that it need not run again."""
-    image = reading.image(_kratos_image(stack))
+    image = reading.image(stack.kratos_image)
     mark = observe.migrated_mark(image, observe.database_identity(stack))
     state = stack.workspace.state()
     stack.workspace.save_state(replace(state, migrated=mark, release=stack.environment.facts.tag))
@@ -102,12 +102,8 @@ def keep_postgres_template(stack: Stack, postgres: str) -> None:
 
 
 def _postgres_template(stack: Stack) -> Path | None:
-    image = reading.image(_kratos_image(stack))
+    image = reading.image(stack.kratos_image)
     return templates.path_of(image.id, f"postgres-{stack.place.postgres_major}") if image else None
-
-
-def _kratos_image(stack: Stack) -> str:
-    return stack.place.images.get("kratos", stack.environment.kratos_image)
 
 
 def _wait_for_postgres(container: str, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,32 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(data, dict):
         raise ConfigurationInvalid(f"{where}:1:1: expected a mapping of Kratos configuration keys")
     return names[0], data
+
+
+def files(directory: Path, config_dir: str) -> dict[str, bytes]:
+    """Every file of a user's configuration directory, but for hidden ones: `.git` and `.env` belong in no image.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        config_dir: the directory as it was given.
+
+    Returns:
+        The content by path in the directory, in the order of the paths.
+
+    Raises:
+        ConfigurationInvalid: one of them cannot be read.
+    """
+    root = directory / config_dir
+    found: dict[str, bytes] = {}
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(folder, name)
+            if name.startswith(".") or (path.exists() and not path.is_file()):
+                continue
+            try:
+                found[str(path.relative_to(root))] = path.read_bytes()
+            except OSError as error:
+                why = error.strerror or ""
+                raise ConfigurationInvalid(f"{path} cannot be read", why, "mend it, or move it elsewhere") from error
+    return dict(sorted(found.items()))

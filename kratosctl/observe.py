@@ -10,6 +10,7 @@ from kratosctl.assemble import Stack
 from kratosctl.engine import reading
 from kratosctl.errors import DowngradeRefused, NotOurs
 from kratosctl.plan import Observed
+from kratosctl.stack.custom_image import CONTENT_LABEL
 
 
 def check_ours(directory: str, environment: str, containers: tuple[reading.Container, ...]) -> None:
@@ -64,13 +65,21 @@ def observe(
     database = database_identity(stack)
     kratos = needed.get(stack.environment.kratos_image)
     known = stack.state.migrated
+    custom = stack.custom.reference if stack.custom else ""
     return Observed(
         containers=containers,
         changed_files=[file.path for file in stack.workspace.changed(stack.files)],
-        missing_images=[reference for reference, image in needed.items() if image is None],
+        missing_images=[reference for reference, image in needed.items() if image is None and reference != custom],
+        unbuilt=_unbuilt(stack, needed.get(custom)),
         database_exists=bool(database),
         migrated=bool(database and kratos) and known == migrated_mark(kratos, database),
     )
+
+
+def _unbuilt(stack: Stack, built: reading.Image | None) -> dict[str, str]:
+    if stack.custom is None or (built and built.labels.get(CONTENT_LABEL) == stack.custom.content):
+        return {}
+    return {stack.custom.reference: "the configuration or its base changed" if built else "not built yet"}
 
 
 def migrated_mark(kratos: reading.Image | None, database: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ class Step:
     """One thing to do.
 
     Attributes:
-        kind: pull, write, create, replace, remove, start, restart, migrate or keep.
+        kind: pull, build, write, create, replace, remove, start, restart, migrate or keep.
         subject: what it is done to: an image, a file, a service.
         reason: why.
     """
@@ -34,6 +34,7 @@ class Observed:
         containers: of this project.
         changed_files: generated files that are new or differ, by path.
         missing_images: references that are not on this engine.
+        unbuilt: custom images to build, with the reason.
         database_exists: the database's files or volume are there.
         migrated: the database is known to have all migrations of this image.
     """
@@ -41,6 +42,7 @@ class Observed:
     containers: Sequence[Container] = ()
     changed_files: Sequence[str] = ()
     missing_images: Sequence[str] = ()
+    unbuilt: Mapping[str, str] = field(default_factory=dict)
     database_exists: bool = False
     migrated: bool = False
 
@@ -74,6 +76,7 @@ def make(
     """
     present = {container.service: container for container in observed.containers}
     steps = [Step("pull", reference, "not on this engine") for reference in observed.missing_images]
+    steps += [Step("build", reference, reason) for reference, reason in observed.unbuilt.items()]
     steps += [Step("write", path, "new or changed") for path in observed.changed_files]
     steps += [Step("remove", name, "no longer asked for") for name in present if name not in revisions]
     serving = [_service_step(name, revisions[name], present.get(name)) for name in services]

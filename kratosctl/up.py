@@ -98,7 +98,8 @@ def prepare(
     if not _plan(stack, quick, []).changes:
         return stack, quick, _plan(stack, quick, notes)
     client.import_early()
-    needed, _ = reading.together(lambda: reading.images(images.needed(environment)), reading.check_compose)
+    wanted = [*images.needed(environment), *([stack.custom.reference] if stack.custom else [])]
+    needed, _ = reading.together(lambda: reading.images(wanted), reading.check_compose)
     notes += observe.emulation(stack, engine, needed)
     observed = observe.observe(stack, containers, needed)
     return stack, observed, _plan(stack, observed, notes)

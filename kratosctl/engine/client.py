@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,14 +83,15 @@ def pull(reference: str, platform: str | None) -> None:
         raise
 
 
-def build(context: Path, tag: str, platform: str | None) -> None:
-    """Builds an image from a directory with a Dockerfile."""
+def build(context: Path, tags: Sequence[str], labels: Mapping[str, str]) -> None:
+    """Builds an image from a directory with a Dockerfile, and tags it.
+
+    This is plain `docker build`: BuildKit where docker has buildx, the classic builder where not.
+    """
     from python_on_whales import DockerClient
 
-    with _failing_as(f"building {tag}"):
-        DockerClient().legacy_build(context, tags=tag) if platform is None else DockerClient().build(
-            context, tags=tag, platforms=[platform]
-        )
+    with _failing_as(f"building {tags[0]}"):
+        DockerClient().legacy_build(context, tags=list(tags), labels=labels)
 
 
 @contextlib.contextmanager

@@ -64,6 +64,7 @@ class Image:
     platform: str
     digests: tuple[str, ...]
     environment: tuple[str, ...]
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 _OUR_LABELS = ("environment", "directory", "revision", "release", "variant", "database")
@@ -231,6 +232,7 @@ def image(reference: str) -> Image | None:
         platform=f"{said['Os']}/{said['Architecture']}{variant}",
         digests=tuple(said.get("RepoDigests") or ()),
         environment=tuple(said["Config"].get("Env") or ()),
+        labels=dict(said["Config"].get("Labels") or {}),
     )
 
 

@@ -133,7 +133,7 @@ def _label(model: dict[str, Any], environment: Environment, place: Place, config
     for name, service in model["services"].items():
         made_from = [service, place.override]
         if name.startswith("kratos"):
-            made_from += [configuration, place.secrets_generation]
+            made_from += [configuration, place.secrets_generation, *([place.content] if place.content else [])]
         revision = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
         service["labels"] = whose | (facts if name == "kratos" else {}) | {LABEL + "revision": revision}
     for volume in model.get("volumes", {}).values():
