@@ -32,7 +32,8 @@ def status(directory: Path, name: str | None) -> Result:
         "database": labels.get("database") or asked.get("database") or "sqlite",
         "migrated_by": found.state.release if found.state.migrated else None,
         "endpoints": endpoints(found, asked.get("host") or "localhost"),
-        "services": [_service(container) for container in found.containers],
+        # Compose creates kratos-migrate beside Kratos; it never ran where there was nothing to migrate
+        "services": [_service(c) for c in found.containers if (c.service, c.state) != ("kratos-migrate", "created")],
     }
     return Result("status", data, lambda: _status_text(data), _warnings(found, release))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from kratosctl import down, running
 from kratosctl.cli.options import environment_argument
 from kratosctl.cli.session import Session, define
-from kratosctl.errors import ConfirmationNeeded, Interrupted
-from kratosctl.results import Result
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
 
 
 @define(
@@ -18,6 +20,8 @@ from kratosctl.results import Result
 )
 def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Result:
     """Stop an environment. Its data stays, unless --volumes says otherwise."""
+    from kratosctl import down, running
+
     found = running.find(session.directory, name)
     data = down.data_of(found) if volumes else None
     if data and data.lost and not yes:
@@ -33,6 +37,7 @@ def confirm(session: Session, question: str) -> None:
         Interrupted: the answer was no.
     """
     from kratosctl import prompting
+    from kratosctl.errors import ConfirmationNeeded, Interrupted
 
     if not session.interactive:
         raise ConfirmationNeeded(question, "there is no terminal to ask at", "say --yes if that is what you want")

@@ -7,7 +7,6 @@ import sys
 
 import click
 
-from kratosctl import running
 from kratosctl.cli.session import Session, define
 
 # these read the database's address from the configuration, the others ask the admin API
@@ -21,6 +20,8 @@ _READ_CONFIGURATION = ("migrate", "cleanup", "courier")
 )
 def command(session: Session, name: str | None, arguments: tuple[str, ...]) -> int:
     """Run Kratos' own command line inside the environment: kratosctl kratos -- list identities."""
+    from kratosctl import running
+
     kratos = running.find(session.directory, name).running("kratos")
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     words = [

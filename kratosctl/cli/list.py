@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kratosctl.cli.session import Session, define
-from kratosctl.results import Result
-from kratosctl.status import listing
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
 
 
 @define()
 def command(session: Session) -> Result:
     """Show every environment of this host, wherever its directory is."""
+    from kratosctl.status import listing
+
     return listing(session.directory)

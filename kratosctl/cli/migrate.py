@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
-from kratosctl import migrate, selection
-from kratosctl.apply import Limits
 from kratosctl.cli.options import environment_argument
 from kratosctl.cli.session import Session, define
-from kratosctl.results import Result
-from kratosctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
 
 
 @define(
@@ -21,6 +21,10 @@ from kratosctl.workspace import Workspace
 )
 def command(session: Session, name: str | None, status_only: bool, database_timeout: float) -> Result:
     """Apply the SQL migrations alone, or show their state."""
+    from kratosctl import migrate, selection
+    from kratosctl.apply import Limits
+    from kratosctl.workspace import Workspace
+
     chosen = selection.select(session.directory, name, {}, os.environ)
     environment = selection.environment_of(chosen)
     workspace = Workspace(session.directory, chosen.name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from kratosctl import configuration_file, running, status
 from kratosctl.cli.session import Session, define
-from kratosctl.errors import NotRunning
-from kratosctl.results import Result
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
 
 PAGES = {"ui": "ui", "mail": "mail", "api": "public", "admin": "admin"}
 
@@ -19,6 +21,9 @@ PAGES = {"ui": "ui", "mail": "mail", "api": "public", "admin": "admin"}
 )
 def command(session: Session, page: str | None, name: str | None, print_only: bool) -> Result:
     """Open the UI, the mail inbox, the API or the admin API in a browser; without a name the UI, else the API."""
+    from kratosctl import configuration_file, running, status
+    from kratosctl.errors import NotRunning
+
     found = running.find(session.directory, name)
     found.running("kratos")
     host = configuration_file.load(session.directory).get(found.name, {}).get("host") or "localhost"

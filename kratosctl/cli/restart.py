@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from kratosctl import restart, running
 from kratosctl.cli.options import environment_or_services
 from kratosctl.cli.session import Session, define
-from kratosctl.results import Result
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
 
 
 @define(
@@ -16,5 +19,7 @@ from kratosctl.results import Result
 )
 def command(session: Session, words: tuple[str, ...], wait_timeout: float) -> Result:
     """Restart all services, or those named."""
+    from kratosctl import restart, running
+
     name, services = running.environment_and_services(session.directory, words)
     return restart.restart(running.find(session.directory, name), services, wait_timeout, session.console)

@@ -5,31 +5,38 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kratosctl.console import Console
-from kratosctl.errors import ConfigurationInvalid
-from kratosctl.results import Result
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kratosctl.console import Console
+    from kratosctl.results import Result
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 class Session:
-    """One run of the program."""
+    """One run of the program. What it needs is imported when it is needed: `--help` and completion need nothing."""
 
     def __init__(self, json: bool = False) -> None:
-        self.console = Console(json=json)
+        self.json, self.quiet = json, False
         self.command = ""
         self.directory_given: str | None = None
         self.after_interrupt = ""
 
     @property
+    def console(self) -> Console:
+        from kratosctl.console import Console
+
+        return Console(json=self.json, quiet=self.quiet)
+
+    @property
     def interactive(self) -> bool:
         """There is a person to ask: both ends of the conversation are a terminal, and nobody wants JSON."""
-        return sys.stdin.isatty() and sys.stderr.isatty() and not self.console.json
+        return sys.stdin.isatty() and sys.stderr.isatty() and not self.json
 
     @property
     def directory(self) -> Path:
@@ -38,6 +45,10 @@ class Session:
         Raises:
             ConfigurationInvalid: it does not exist.
         """
+        from pathlib import Path
+
+        from kratosctl.errors import ConfigurationInvalid
+
         given = Path(self.directory_given or ".")
         try:
             found = given.resolve(strict=True)
@@ -63,9 +74,9 @@ def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: 
         def run(session: Session, /, directory: str | None, quiet: bool, json: bool = False, **options: Any) -> int:
             session.command = click.get_current_context().info_name or ""
             session.directory_given = directory or session.directory_given
-            session.console = Console(json=json, quiet=quiet)
+            session.json, session.quiet = json, quiet
             result = function(session, **options)
-            if not isinstance(result, Result):
+            if result is None or isinstance(result, int):
                 return result or 0
             session.console.result(result)
             return result.exit_code

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kratosctl import configuration_file, down, logs, running, selection, workspace
-from kratosctl.apply import Limits
-from kratosctl.cli import interview
-from kratosctl.cli.open import open_page
 from kratosctl.cli.options import environment_argument, question_options
 from kratosctl.cli.session import Session, define
-from kratosctl.environment import Environment
-from kratosctl.questions import BY_KEY
-from kratosctl.results import Result
-from kratosctl.up import Wishes, up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kratosctl.results import Result
+    from kratosctl.up import Wishes
 
 
 @define(
@@ -36,39 +33,53 @@ from kratosctl.up import Wishes, up
 )
 def command(session: Session, name: str | None, **options: Any) -> Result:
     """Bring an environment up, and wait until Kratos is ready. Run again, it changes nothing needlessly."""
-    directory = session.directory
+    from kratosctl import configuration_file, selection
+    from kratosctl.cli import interview
+    from kratosctl.questions import BY_KEY
+    from kratosctl.up import up
+    from kratosctl.workspace import Workspace
+
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
     chosen = interview.select(session, name, flags, options["yes"])
     if not chosen.known and interview.asks(session, options["yes"]):
         skip = {"preset"} if chosen.answers.get("config_dir") else set()
         chosen = interview.complete(session, chosen, *_last_look(chosen.name, options["dry_run"]), skip)
     environment = selection.environment_of(chosen)
+
+    def save() -> None:
+        configuration_file.save(session.directory, chosen.name, selection.saved_answers(chosen.answers, environment))
+
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
-    wishes = Wishes(
+    wishes = _wishes(options, save if saving else None)
+    session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
+    result = up(environment, Workspace(session.directory, chosen.name), wishes, session.console, os.environ)
+    return result if wishes.dry_run else _afterwards(session, chosen.name, result, options)
+
+
+def _wishes(options: dict[str, Any], save: Callable[[], None] | None) -> Wishes:
+    from kratosctl.apply import Limits
+    from kratosctl.up import Wishes
+
+    return Wishes(
         dry_run=options["dry_run"],
         overwrite=options["overwrite"],
         pull=options["pull"],
         limits=Limits(options["wait_timeout"], options["database_timeout"]),
-        save=(lambda: _save(directory, chosen, environment)) if saving else None,
+        save=save,
     )
-    session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
-    result = up(environment, workspace.Workspace(directory, chosen.name), wishes, session.console, os.environ)
-    if wishes.dry_run:
-        return result
+
+
+def _afterwards(session: Session, name: str, result: Result, options: dict[str, Any]) -> Result:
+    """--open and --attach, which follows the logs until Ctrl-C stops the environment, as `docker compose up` does."""
     if options["open_page"]:
+        from kratosctl.cli.open import open_page
+
         urls = result.data["endpoints"]
         open_page(session, urls.get("ui") or urls["public"] + "/health/ready")
-    if options["attach"]:
-        return _attach(session, chosen.name, result)
-    return result
+    if not options["attach"]:
+        return result
+    from kratosctl import down, logs, running
 
-
-def _save(directory: Path, chosen: selection.Selection, environment: Environment) -> None:
-    configuration_file.save(directory, chosen.name, selection.saved_answers(chosen.answers, environment))
-
-
-def _attach(session: Session, name: str, result: Result) -> Result:
-    """Follows the logs until Ctrl-C, which stops the environment, as `docker compose up` does."""
     session.console.note(result.text())
     found = running.find(session.directory, name)
     with contextlib.suppress(KeyboardInterrupt):
@@ -78,7 +89,9 @@ def _attach(session: Session, name: str, result: Result) -> Result:
 
 def _last_look(name: str, dry_run: bool) -> tuple[list[str], str]:
     """What the questions say at their end: what will be written, and what is confirmed."""
+    from kratosctl.configuration_file import FILE_NAME
+    from kratosctl.workspace import GENERATED
+
     if dry_run:
         return ["nothing (--dry-run)"], "Show the plan?"
-    home = f"{workspace.GENERATED}/{name}/"
-    return [configuration_file.FILE_NAME, f"{home} (Compose file, secrets, data)"], "Bring it up?"
+    return [FILE_NAME, f"{GENERATED}/{name}/ (Compose file, secrets, data)"], "Bring it up?"
