@@ -51,7 +51,8 @@ ARCHITECTURES = {
     "distroless": ("linux/amd64", "linux/arm64"),
 }
 
-_TAG = re.compile(r"v(\d+)(?:\.(\d+))?(?:\.(\d+))?")
+_PART = r"(0|[1-9][0-9]{0,5})"
+_TAG = re.compile(rf"v{_PART}(?:\.{_PART})?(?:\.{_PART})?")
 
 
 def version_key(tag: str) -> tuple[int, ...]:
@@ -63,7 +64,7 @@ def version_key(tag: str) -> tuple[int, ...]:
     match = _TAG.fullmatch(tag)
     if not match:
         raise ConfigurationInvalid(
-            f"{tag!r} is not a Kratos release",
+            f"{tag[:60]!r} is not a Kratos release",
             "a release is written vX.Y.Z, vX.Y or vX",
             f"use --release {NEWEST.tag}; `kratosctl catalog` lists all",
         )
@@ -90,7 +91,9 @@ def newest_matching(tag: str) -> Release:
     if found:
         return found[-1]
     if wanted > version_key(NEWEST.tag):
-        return Release(tag, NEWEST.year, NEWEST.migrations, NEWEST.migrate_status)
+        # Kratos wants three parts in `version:`
+        exact = "v" + ".".join(map(str, (*wanted, 0, 0)[:3]))
+        return Release(exact, NEWEST.year, NEWEST.migrations, NEWEST.migrate_status)
     known = ", ".join(r.tag for r in RELEASES)
     raise ConfigurationInvalid(
         f"Kratos {tag} is not in the catalogue", f"known releases: {known}", f"use --release {NEWEST.tag}"
@@ -107,6 +110,11 @@ def split_reference(reference: str) -> tuple[str, str]:
     return (f"{head}/{name}" if head else name), tag
 
 
+def tag_of(reference: str) -> str:
+    """The tag of an image reference, also where a digest follows it; empty where there is none."""
+    return split_reference(reference.partition("@")[0])[1]
+
+
 def check_reference(reference: str, allow_floating: bool) -> None:
     """Refuses an image reference that can mean something else tomorrow.
 
@@ -114,10 +122,11 @@ def check_reference(reference: str, allow_floating: bool) -> None:
         FloatingTag: the reference has no tag, or `latest`, and floating tags were not allowed.
     """
     repository, tag = split_reference(reference)
-    if allow_floating or tag not in ("", "latest"):
+    suffix = DISTROLESS_SUFFIX if tag.endswith(DISTROLESS_SUFFIX) else ""
+    if allow_floating or tag.removesuffix(suffix) not in ("", "latest"):
         return
-    said = "has no tag, which means latest" if not tag else "is tagged latest"
-    exact = f"{repository}:{NEWEST.tag}" if "kratos" in repository else f"{repository}:<exact tag>"
+    said = "has no tag, which means latest" if not tag else f"is tagged {tag}"
+    exact = f"{repository}:{NEWEST.tag}{suffix}" if "kratos" in repository else f"{repository}:<exact tag>"
     raise FloatingTag(
         f"image {reference!r} {said}",
         "latest changes without notice: migrations and configuration would change with it",
@@ -126,9 +135,25 @@ def check_reference(reference: str, allow_floating: bool) -> None:
 
 
 def release_of_reference(reference: str) -> str | None:
-    """The release that an image's tag names (`…:v1.3.1-distroless` is v1.3.1), if it names one."""
-    tag = split_reference(reference)[1].removesuffix(DISTROLESS_SUFFIX)
-    return tag if _TAG.fullmatch(tag) else None
+    """The release that an image's tag names (`…:v1.3.1-distroless` is v1.3.1), if it names one.
+
+    People tag their own images as they like: of those only what is in the catalogue counts.
+    """
+    tag = tag_of(reference).removesuffix(DISTROLESS_SUFFIX)
+    if not _TAG.fullmatch(tag):
+        return None
+    return tag if is_official(reference) or tag in [r.tag for r in RELEASES] else None
+
+
+def is_official(reference: str) -> bool:
+    """True for Ory's own Kratos images and mirrors of them."""
+    repository = split_reference(reference.partition("@")[0])[0]
+    return f"/{repository}".endswith(f"/{KRATOS_REPOSITORY}")
+
+
+def is_distroless(reference: str) -> bool:
+    """True for an image whose tag says so."""
+    return tag_of(reference).endswith(DISTROLESS_SUFFIX)
 
 
 def kratos_reference(release: str, variant: str) -> str:
@@ -138,6 +163,8 @@ def kratos_reference(release: str, variant: str) -> str:
 
 
 def postgres_major(reference: str) -> int | None:
-    """The major version that a PostgreSQL image's tag names (`postgres:17.2-alpine` is 17), if it names one."""
-    match = re.match(r"(\d+)", split_reference(reference)[1])
-    return int(match[1]) if match else None
+    """The major version that an image's tag names, if any: 17 in `postgres:17.2` and in `timescaledb:2.17-pg17`."""
+    tag = tag_of(reference)
+    match = re.search(r"pg(\d+)", tag) or re.match(r"(\d+)", tag)
+    # what is no version of PostgreSQL is a date, or another program's version
+    return int(match[1]) if match and len(match[1]) == 2 else None

@@ -71,9 +71,11 @@ def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
     values = {q.key: q.default for q in questions.QUESTIONS} | {
         key: value for key, value in answers.items() if value is not None
     }
-    if values["preset"] == "api-only" and "ui" not in answers:
+    if values["preset"] == "api-only" and answers.get("ui") is None:
         values["ui"] = False
     image = values["kratos_image"]
+    if image and catalog.is_distroless(image) and answers.get("variant") is None:
+        values["variant"] = "distroless"
     values["release"] = values["release"] or (image and catalog.release_of_reference(image)) or catalog.NEWEST.tag
     values["kratos_image"] = image or catalog.kratos_reference(values["release"], values["variant"])
     values["postgres_image"] = values["postgres_image"] or catalog.POSTGRES_IMAGE
@@ -81,7 +83,7 @@ def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
     values["ui_image"] = values["ui_image"] or f"{catalog.UI_REPOSITORY}:{_ui_tag(values['release'])}"
     environment = Environment(name=questions.check_name(name), **values)
     _refuse_floating(environment)
-    for key in ("database", "variant", "preset", "platform", "config"):
+    for key in ("database", "variant", "preset", "platform", "config", "kratos_image"):
         reason = reason_against(key, values[key], values)
         if reason:
             raise ChoiceImpossible(*reason)
@@ -94,6 +96,9 @@ def reason_against(key: str, value: Any, answers: Mapping[str, Any]) -> tuple[st
     The prompts show the `why` beside a disabled choice; flags and files are refused with all three.
     """
     now = {**answers, key: value}
+    other = _image_is_another(now)
+    if other:
+        return other
     if now.get("variant") == "distroless":
         if now.get("database") in ("sqlite", "memory"):
             named = "SQLite" if now["database"] == "sqlite" else "a memory database, which is SQLite"
@@ -118,6 +123,28 @@ def reason_against(key: str, value: Any, answers: Mapping[str, Any]) -> tuple[st
     if now.get("preset") == "passkey" and _is_address(now.get("host") or "localhost"):
         return ("passkeys need a host name", "browsers refuse them on an IP address", "use --host localhost")
     return None
+
+
+def _image_is_another(now: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Why the image is not of the variant or release that was asked for; what it can do would be misjudged."""
+    image, variant, release = now.get("kratos_image"), now.get("variant"), now.get("release")
+    if not image:
+        return None
+    if variant == "default" and catalog.is_distroless(image):
+        return (
+            f"{image} is a distroless image",
+            "the variant is default, whose health check and database it lacks",
+            "use --variant distroless, or an image without -distroless",
+        )
+    named = catalog.release_of_reference(image) if catalog.is_official(image) else None
+    if named and release and release != "latest" and not _same_release(named, release):
+        return (f"{image} is not Kratos {release}", "its tag names another release", f"use --release {named}")
+    return None
+
+
+def _same_release(one: str, other: str) -> bool:
+    """v1.3 and v1.3.1 can be the same."""
+    return all(a == b for a, b in zip(catalog.version_key(one), catalog.version_key(other), strict=False))
 
 
 def _no_platform(platform: str, variant: str) -> tuple[str, str, str]:
