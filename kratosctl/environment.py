@@ -159,7 +159,7 @@ def _no_platform(platform: str, variant: str) -> tuple[str, str, str]:
 
 def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host)
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
     return True

@@ -8,6 +8,7 @@ kratosctl.yaml, prompt, default.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, Literal
 from kratosctl import catalog
 from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
 
-Kind = Literal["choice", "switch", "port", "path", "text", "release"]
+Kind = Literal["choice", "switch", "port", "path", "text", "release", "host", "address"]
 
 DATABASES = ("sqlite", "postgres", "memory", "external")
 CONFIG_WAYS = ("mount", "image")
@@ -80,8 +81,8 @@ QUESTIONS = (
     Question("postgres_image", "text", "PostgreSQL image."),
     Question("ui_image", "text", "Self-service UI image."),
     Question("mail_image", "text", "Mailpit image."),
-    Question("host", "text", "Host name in the addresses people open.", default="localhost"),
-    Question("bind", "text", "Address the ports of this host listen on.", default="127.0.0.1"),
+    Question("host", "host", "Host name in the addresses people open.", default="localhost"),
+    Question("bind", "address", "Address the ports of this host listen on.", default="127.0.0.1"),
     Question(
         "expose_admin_without_authentication",
         "switch",
@@ -93,7 +94,9 @@ QUESTIONS = (
 BY_KEY: Mapping[str, Question] = {question.key: question for question in QUESTIONS}
 
 ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-PLAIN_TEXT = re.compile(r"[!-~]{1,255}")
+# what begins with a hyphen would be an option to docker
+PLAIN_TEXT = re.compile(r"(?!-)[!-~]{1,255}")
+HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,31}|\[[0-9a-fA-F:.]{2,45}\]")
 
 
 def check_name(name: str) -> str:
@@ -129,6 +132,8 @@ def check_value(question: Question, value: object) -> Any:
         "path": _text,
         "text": _text,
         "release": _release,
+        "host": _host,
+        "address": _address,
     }
     return checkers[question.kind](question, value)
 
@@ -142,6 +147,8 @@ def expected(question: Question) -> str:
         "path": "a path",
         "text": "text without spaces or line breaks",
         "release": "a release such as " + catalog.NEWEST.tag,
+        "host": "a host name such as localhost",
+        "address": "an IP address such as 127.0.0.1",
     }[question.kind]
 
 
@@ -184,7 +191,7 @@ def _switch(question: Question, value: object) -> bool:
 
 
 def _port(question: Question, value: object) -> int:
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,5}", value) else value
     if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 65535:
         return number
     raise _wrong(question, value)
@@ -203,4 +210,20 @@ def _release(question: Question, value: object) -> str:
         if value != "latest":
             catalog.newest_matching(value)
         return value
+    raise _wrong(question, value)
+
+
+def _host(question: Question, value: object) -> str:
+    if isinstance(value, str) and HOST.fullmatch(value):
+        return value
+    raise _wrong(question, value)
+
+
+def _address(question: Question, value: object) -> str:
+    try:
+        # a zone, as in fe80::1%eth0, is nothing Docker binds to
+        if isinstance(value, str) and "%" not in value:
+            return str(ipaddress.ip_address(value))
+    except ValueError:
+        pass
     raise _wrong(question, value)

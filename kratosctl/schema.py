@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kratosctl import catalog
-from kratosctl.questions import ENVIRONMENT_NAME, PLAIN_TEXT, QUESTIONS, Question
+from kratosctl.questions import ENVIRONMENT_NAME, HOST, PLAIN_TEXT, QUESTIONS, Question
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -54,9 +54,11 @@ def _values(question: Question) -> dict[str, Any]:
         "port": {"type": "integer", "minimum": 1, "maximum": 65535},
         "path": {"type": "string", "minLength": 1},
         "text": {"type": "string", "pattern": _whole(PLAIN_TEXT.pattern)},
+        "host": {"type": "string", "pattern": _whole(HOST.pattern)},
+        "address": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
     }
     return kinds[question.kind]
 
 
 def _whole(pattern: str) -> str:
-    return f"^{pattern}$"
+    return f"^(?:{pattern})$"
