@@ -90,7 +90,7 @@ def wait_until_ready(stack: Stack, kratos: str, seconds: float) -> None:
     Raises:
         NotReady, ServiceFailed, KratosRefusedConfiguration: what did not come up, and what it said last.
     """
-    address, ports = reachable(stack.environment.bind), stack.place.ports
+    address, ports = readiness.reachable(stack.environment.bind), stack.place.ports
     try:
         readiness.wait(address, ports["public"], kratos, seconds)
     except NotReady:
@@ -106,11 +106,6 @@ def wait_until_ready(stack: Stack, kratos: str, seconds: float) -> None:
                 said[-1][:300] if said else "it printed nothing",
                 f"see `kratosctl logs {container.service}`",
             )
-
-
-def reachable(bind: str) -> str:
-    """The address at which this host reaches a port bound to `bind`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
 
 
 def _write(stack: Stack) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import identity, kratos_directory, ports
+from kratosctl import kratos_directory, ports
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
@@ -17,8 +17,10 @@ from kratosctl.errors import EngineRemote
 from kratosctl.stack import compose, fragments, secrets
 from kratosctl.stack import custom_image as custom_images
 from kratosctl.stack.custom_image import CustomImage
+from kratosctl.stack.files import COMPOSE_FILE, File
+from kratosctl.stack.labels import LABEL
 from kratosctl.stack.place import Place
-from kratosctl.stack.render import COMPOSE_FILE, File, render
+from kratosctl.stack.render import render
 from kratosctl.workspace import State, Workspace
 
 KRATOS_SERVICES = ("kratos", "kratos-migrate")
@@ -65,15 +67,6 @@ class Stack:
         """Where the SQLite file lies on this host, if it does."""
         bound = self.environment.database == "sqlite" and self.place.bind_database
         return self.workspace.home / "database" if bound else None
-
-
-def settled_state(workspace: Workspace) -> State:
-    """The environment's state, with its project settled for the directory it now lies in."""
-
-    def still_owned(directory: Path) -> bool:
-        return (directory / ".kratosctl" / workspace.name / "state.json").is_file()
-
-    return identity.settle(workspace.state(), workspace.directory, workspace.name, still_owned)
 
 
 def assemble(
@@ -151,7 +144,7 @@ def custom_image(environment: Environment, workspace: Workspace, state: State, c
 def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) -> dict[str, str]:
     configuration = next(file.text for file in files if file.path == "environment.yml")
     model = compose.compose_model(environment, place, configuration)
-    return {name: service["labels"][compose.LABEL + "revision"] for name, service in model["services"].items()}
+    return {name: service["labels"][LABEL + "revision"] for name, service in model["services"].items()}
 
 
 def _ports(

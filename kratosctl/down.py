@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kratosctl import observe, running
+from kratosctl import identity, running
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import DirectoryReadOnly
@@ -46,7 +46,7 @@ def data_of(found: running.Found) -> Data:
         NotOurs: a volume of the project was made in another directory.
     """
     volumes = reading.project_volumes(found.state.project)
-    observe.check_volumes_ours(str(found.workspace.directory), found.name, volumes)
+    identity.check_volumes_ours(str(found.workspace.directory), found.name, volumes)
     directory = found.workspace.home / "database"
     return Data(tuple(volumes), directory if directory.exists() else None, _identities(found, directory))
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kratosctl.workspace import State
+from kratosctl.errors import NotOurs
+from kratosctl.workspace import GENERATED, State, Workspace
+
+if TYPE_CHECKING:
+    from kratosctl.engine.reading import Container
 
 
 def project_name(directory: Path, environment: str) -> str:
@@ -45,3 +50,51 @@ def settle(state: State, directory: Path, environment: str, still_owned: Callabl
     return replace(
         state, project=project_name(directory, environment), directory=here, ports={}, migrated={}, postgres_major=0
     )
+
+
+def settled_state(workspace: Workspace) -> State:
+    """The environment's state, with its project settled for the directory it now lies in."""
+
+    def still_owned(directory: Path) -> bool:
+        return (directory / GENERATED / workspace.name / "state.json").is_file()
+
+    return settle(workspace.state(), workspace.directory, workspace.name, still_owned)
+
+
+def check_ours(directory: str, environment: str, containers: tuple[Container, ...]) -> None:
+    """Refuses to touch a project that somebody else made.
+
+    Raises:
+        NotOurs: a container of the project was made in a directory that still holds it, or not by kratosctl.
+    """
+    ours = any(container.labels.get("directory") for container in containers)
+    for container in containers:
+        # services of a compose.override.yaml carry no label of ours
+        if not ours or container.labels.get("directory"):
+            _check_maker(container.labels.get("directory", ""), directory, environment, f"container {container.name}")
+
+
+def check_volumes_ours(directory: str, environment: str, volumes: Mapping[str, str]) -> None:
+    """Refuses to delete a volume that another directory made.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        environment: the environment's name.
+        volumes: the project's volumes: name -> directory of its label, empty for those of compose.override.yaml.
+
+    Raises:
+        NotOurs: naming the directory.
+    """
+    for name, made_in in volumes.items():
+        if made_in:
+            _check_maker(made_in, directory, environment, f"volume {name}")
+
+
+def _check_maker(made_in: str, directory: str, environment: str, what: str) -> None:
+    moved = made_in and not (Path(made_in) / ".kratosctl" / environment / "state.json").exists()
+    if made_in != directory and not moved:
+        raise NotOurs(
+            f"{what} belongs to somebody else",
+            f"it was made in {made_in}" if made_in else "it was made without kratosctl",
+            "run kratosctl there, or remove that project with docker compose first",
+        )

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from kratosctl import assemble
+from kratosctl import assemble, identity
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.environment import Environment
@@ -80,5 +80,5 @@ def make(image: CustomImage, tags: Sequence[str], console: Console) -> None:
 def _image(environment: Environment, workspace: Workspace) -> tuple[CustomImage, list[str]]:
     """The image, and warnings about what should not be in it."""
     config_file, theirs = assemble.their_configuration(environment, workspace)
-    image = assemble.custom_image(environment, workspace, assemble.settled_state(workspace), config_file)
+    image = assemble.custom_image(environment, workspace, identity.settled_state(workspace), config_file)
     return image, warnings(config_file, theirs)

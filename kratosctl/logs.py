@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kratosctl.errors import NotRunning, UsageError
 from kratosctl.running import Found
-from kratosctl.stack.render import COMPOSE_FILE
+from kratosctl.stack.files import COMPOSE_FILE
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from kratosctl import apply, assemble, up
+from kratosctl import apply, identity, up
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
@@ -51,7 +51,7 @@ def status(environment: Environment, workspace: Workspace) -> Result:
             "`migrate sql status` came with v25.4.0",
             "`kratosctl migrate` applies what is missing; `kratosctl status` says whether Kratos is ready",
         )
-    project = assemble.settled_state(workspace).project
+    project = identity.settled_state(workspace).project
     kratos = next((c for c in reading.containers(project) if c.service == "kratos" and c.state == "running"), None)
     if kratos is None:
         raise NotRunning(

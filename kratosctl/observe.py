@@ -2,54 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 from kratosctl import catalog, images
 from kratosctl.assemble import Stack
 from kratosctl.engine import reading
-from kratosctl.errors import DowngradeRefused, NotOurs
+from kratosctl.errors import DowngradeRefused
 from kratosctl.plan import Observed
 from kratosctl.stack.custom_image import CONTENT_LABEL
-
-
-def check_ours(directory: str, environment: str, containers: tuple[reading.Container, ...]) -> None:
-    """Refuses to touch a project that somebody else made.
-
-    Raises:
-        NotOurs: a container of the project was made in a directory that still holds it, or not by kratosctl.
-    """
-    ours = any(container.labels.get("directory") for container in containers)
-    for container in containers:
-        # services of a compose.override.yaml carry no label of ours
-        if not ours or container.labels.get("directory"):
-            _check_maker(container.labels.get("directory", ""), directory, environment, f"container {container.name}")
-
-
-def check_volumes_ours(directory: str, environment: str, volumes: Mapping[str, str]) -> None:
-    """Refuses to delete a volume that another directory made.
-
-    Args:
-        directory: where kratosctl.yaml lies.
-        environment: the environment's name.
-        volumes: the project's volumes: name -> directory of its label, empty for those of compose.override.yaml.
-
-    Raises:
-        NotOurs: naming the directory.
-    """
-    for name, made_in in volumes.items():
-        if made_in:
-            _check_maker(made_in, directory, environment, f"volume {name}")
-
-
-def _check_maker(made_in: str, directory: str, environment: str, what: str) -> None:
-    moved = made_in and not (Path(made_in) / ".kratosctl" / environment / "state.json").exists()
-    if made_in != directory and not moved:
-        raise NotOurs(
-            f"{what} belongs to somebody else",
-            f"it was made in {made_in}" if made_in else "it was made without kratosctl",
-            "run kratosctl there, or remove that project with docker compose first",
-        )
 
 
 def observe(

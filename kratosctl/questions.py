@@ -20,6 +20,7 @@ from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
 
 Kind = Literal["choice", "switch", "port", "path", "text", "release", "host", "address"]
 
+DEFAULT_NAME = "dev"
 DATABASES = ("sqlite", "postgres", "memory", "external")
 CONFIG_WAYS = ("mount", "image")
 PRESETS = ("email-password", "passwordless-code", "passkey", "totp-and-lookup", "api-only", "oidc")

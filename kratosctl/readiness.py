@@ -36,6 +36,11 @@ def is_ready(address: str, port: int, path: str = "/health/ready") -> int:
         connection.close()
 
 
+def reachable(bind: str) -> str:
+    """The address at which this host reaches a port bound to `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+
+
 def wait(address: str, port: int, container: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
     """Waits until Kratos is ready, and says why if it is not.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kratosctl import readiness
-from kratosctl.apply import reachable
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.results import Result
@@ -36,6 +35,6 @@ def restart(found: Found, services: Sequence[str], seconds: float, console: Cons
         for address, inside in kratos.published.items():
             if inside == 4433:
                 bound, _, port = address.rpartition(":")
-                readiness.wait(reachable(bound.strip("[]")), int(port), kratos.name, seconds)
+                readiness.wait(readiness.reachable(bound.strip("[]")), int(port), kratos.name, seconds)
                 break
     return Result("restart", {"environment": found.name, "restarted": chosen}, lambda: f"restarted {', '.join(chosen)}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kratosctl import assemble, configuration_file, observe, questions, selection
+from kratosctl import configuration_file, identity, questions
 from kratosctl.engine import reading
 from kratosctl.errors import NotRunning, UsageError
 from kratosctl.workspace import GENERATED, State, Workspace
@@ -68,9 +68,9 @@ def pick(directory: Path, name: str | None) -> str:
         return name
     if not known:
         raise UsageError(f"no environment in {directory}", "there is no kratosctl.yaml", "make one: kratosctl up")
-    if len(known) > 1 and selection.DEFAULT_NAME not in known:
+    if len(known) > 1 and questions.DEFAULT_NAME not in known:
         raise UsageError("which environment?", f"there are {', '.join(known)}", "name one of them")
-    return known[0] if len(known) == 1 else selection.DEFAULT_NAME
+    return known[0] if len(known) == 1 else questions.DEFAULT_NAME
 
 
 def find(directory: Path, name: str | None) -> Found:
@@ -80,9 +80,9 @@ def find(directory: Path, name: str | None) -> Found:
         UsageError, NotOurs.
     """
     workspace = Workspace(directory, pick(directory, name))
-    state = assemble.settled_state(workspace)
+    state = identity.settled_state(workspace)
     containers = reading.containers(state.project)
-    observe.check_ours(str(directory), workspace.name, containers)
+    identity.check_ours(str(directory), workspace.name, containers)
     return Found(workspace, state, containers)
 
 

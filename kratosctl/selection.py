@@ -11,7 +11,6 @@ from kratosctl import configuration_file, questions
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 
-DEFAULT_NAME = "dev"
 # always written to kratosctl.yaml: what a colleague needs to get the same
 _SAVED = ("release", "variant", "database", "preset", "ui", "mail")
 
@@ -74,9 +73,9 @@ def environment_of(selection: Selection) -> Environment:
 
 
 def _only(names: list[str]) -> str:
-    if len(names) > 1 and DEFAULT_NAME not in names:
+    if len(names) > 1 and questions.DEFAULT_NAME not in names:
         raise UsageError("which environment?", f"kratosctl.yaml holds {', '.join(names)}", "name one of them")
-    return names[0] if len(names) == 1 else DEFAULT_NAME
+    return names[0] if len(names) == 1 else questions.DEFAULT_NAME
 
 
 def _checked(key: str, value: Any) -> Any:

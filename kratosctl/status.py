@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import catalog, configuration_file, readiness, running
-from kratosctl.apply import reachable
 from kratosctl.engine import reading
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.results import Result, table
@@ -64,7 +63,9 @@ def _state(found: running.Found) -> str:
     for address, inside in (kratos.published if kratos else {}).items():
         if inside == CONTAINER_PORTS["public"]:
             bound, _, port = address.rpartition(":")
-            return "ready" if readiness.is_ready(reachable(bound.strip("[]")), int(port)) == 200 else "starting"
+            return (
+                "ready" if readiness.is_ready(readiness.reachable(bound.strip("[]")), int(port)) == 200 else "starting"
+            )
     return "starting"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kratosctl import apply, assemble, images, observe, plan, ports
+from kratosctl import apply, assemble, identity, images, observe, plan, ports
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
@@ -81,9 +81,9 @@ def prepare(
     environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
 ) -> tuple[Stack, plan.Observed, plan.Plan]:
     """Assembles, observes and plans. Changes nothing but the images that must be here to be locked."""
-    state = assemble.settled_state(workspace)
+    state = identity.settled_state(workspace)
     engine, containers = reading.together(reading.engine, lambda: reading.containers(state.project))
-    observe.check_ours(str(workspace.directory), environment.name, containers)
+    identity.check_ours(str(workspace.directory), environment.name, containers)
     state, notes = _lock_images(environment, state, wishes, console)
     if environment.database == "postgres":
         state = _postgres_version(environment, state)

@@ -23,7 +23,7 @@ from kratosctl.errors import (
     EnvironmentBusy,
     GeneratedFileEdited,
 )
-from kratosctl.stack.render import File
+from kratosctl.stack.files import File
 from kratosctl.stack.secrets import KINDS, Secrets
 
 GENERATED = ".kratosctl"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kratosctl import asking, assemble, configuration_file, ports, selection
+from kratosctl import asking, assemble, configuration_file, identity, ports, questions, selection
 from kratosctl.cli.session import Session
 from kratosctl.engine import reading
 from kratosctl.environment import from_answers
@@ -42,7 +42,7 @@ def select(session: Session, name: str | None, flags: Mapping[str, Any], yes: bo
 
             session.after_interrupt = NOTHING_WRITTEN
             choices = [asking.Choice(known, known, asking.in_short(answers)) for known, answers in found.items()]
-            name = str(prompting.select("Which environment?", choices, selection.DEFAULT_NAME))
+            name = str(prompting.select("Which environment?", choices, questions.DEFAULT_NAME))
     return selection.select(session.directory, name, flags, os.environ)
 
 
@@ -80,7 +80,7 @@ def complete(
 
 
 def _host(workspace: Workspace) -> asking.Host:
-    state = assemble.settled_state(workspace)
+    state = identity.settled_state(workspace)
     return asking.Host(ports.is_taken, _holder, bool(os.environ.get("DSN")), state.ports, _own_ports(state.project))
 
 

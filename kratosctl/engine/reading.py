@@ -14,7 +14,7 @@ from typing import Any
 
 from kratosctl.engine import faults
 from kratosctl.errors import ComposeMissing, EngineTooOld
-from kratosctl.stack.compose import LABEL
+from kratosctl.stack.labels import LABEL
 
 OLDEST_ENGINE = (20, 10)
 OLDEST_COMPOSE = (2, 21)

@@ -9,9 +9,9 @@ from typing import Any
 
 from kratosctl.environment import Environment
 from kratosctl.stack import fragments, kratos_configuration
+from kratosctl.stack.labels import LABEL
 from kratosctl.stack.place import Place
 
-LABEL = "dev.kratosctl."
 CONFIG_TARGET = "/etc/config/kratos"
 IMAGE_KEYS = {
     "kratos": "kratos_image",

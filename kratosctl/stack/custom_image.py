@@ -10,7 +10,8 @@ from typing import Any
 
 from kratosctl import catalog
 from kratosctl.environment import Environment
-from kratosctl.stack.compose import CONFIG_TARGET, LABEL
+from kratosctl.stack.compose import CONFIG_TARGET
+from kratosctl.stack.labels import LABEL
 
 CONTENT_LABEL = LABEL + "content"
 CONTEXT_FOLDER = "kratos"

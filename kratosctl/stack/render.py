@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from kratosctl.environment import Environment
 from kratosctl.stack import compose, fragments, kratos_configuration, secrets
+from kratosctl.stack.files import COMPOSE_FILE, ENVIRONMENT_FILE, File
 from kratosctl.stack.place import Place
 from kratosctl.stack.secrets import Secrets
-
-COMPOSE_FILE = "compose.yaml"
-ENVIRONMENT_FILE = "environment.yml"
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
@@ -28,15 +25,6 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 _NUMBER = r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9_]+)?|0[xXoObB][0-9a-fA-F_]+)"
 _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?"
 _Dumper.add_implicit_resolver("tag:kratosctl,2026:number", re.compile(f"(?:{_NUMBER}|{_DATE})$"), list("-+.0123456789"))
-
-
-@dataclass(frozen=True)
-class File:
-    """One file to write: a path relative to the environment's generated directory, and its text."""
-
-    path: str
-    text: str = field(repr=False)
-    secret: bool = False
 
 
 def render(environment: Environment, place: Place, kept: Secrets, theirs: Mapping[str, Any] | None) -> tuple[File, ...]:
