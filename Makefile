@@ -1,0 +1,41 @@
+# Everything a developer does, in a virtual environment of its own.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: up test lint tests unit wheel bench clean
+
+## Kratos on SQLite, ready to use, from nothing but Python and a package manager
+up: $(VENV)/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/first-up
+
+## what has to pass: linters, types, every test, the wheel
+test: lint tests wheel
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+tests: $(VENV)/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(PYTEST)
+
+## the tests that need no Docker engine
+unit: $(VENV)/installed
+	$(BIN)/pytest -m "not engine" $(PYTEST)
+
+## build the wheel, install it into an empty environment, try it
+wheel: $(VENV)/installed
+	BIN=$(BIN) scripts/try-wheel
+
+## the tables of times against Ory's quickstart
+bench: $(VENV)/installed
+	$(BIN)/python bench/run.py $(BENCH)
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
