@@ -12,7 +12,7 @@ from kratosctl.errors import ConfigurationInvalid, FloatingTag
 
 KRATOS_REPOSITORY = "oryd/kratos"
 UI_REPOSITORY = "oryd/kratos-selfservice-ui-node"
-MAIL_IMAGE = "axllent/mailpit:v1.27.0"
+MAIL_IMAGE = "axllent/mailpit:v1.30.5"
 POSTGRES_IMAGE = "postgres:17"
 
 VARIANTS = ("default", "distroless")
