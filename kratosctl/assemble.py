@@ -14,7 +14,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
 from kratosctl.errors import EngineRemote
-from kratosctl.stack import compose, fragments, secrets
+from kratosctl.stack import compose, fragments, kratos_configuration, secrets
 from kratosctl.stack import custom_image as custom_images
 from kratosctl.stack.custom_image import CustomImage
 from kratosctl.stack.files import COMPOSE_FILE, File
@@ -112,6 +112,7 @@ def assemble(
         config_file=config_file,
         secrets_generation=generation,
         override=_override_digest(workspace.directory),
+        sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
         content=custom.content if custom else "",
     )
     files = render(environment, place, complete, theirs)

@@ -37,7 +37,7 @@ def compose_model(environment: Environment, place: Place, configuration: str) ->
     model["services"] = {name: s for name, s in model["services"].items() if "image" in s}
     model = fragments.interpolate(model, variables(environment, place))
     for name, service in model["services"].items():
-        _finish(name, service, environment)
+        _finish(name, service, environment, place)
     _label(model, environment, place, configuration)
     return model
 
@@ -105,9 +105,12 @@ def _fragment_names(environment: Environment, place: Place) -> Iterator[str]:
         yield "ui"
 
 
-def _finish(name: str, service: dict[str, Any], environment: Environment) -> None:
+def _finish(name: str, service: dict[str, Any], environment: Environment, place: Place) -> None:
     for key in [key for key, value in service.items() if value == ""]:
         del service[key]
+    if name == "kratos" and not place.sends_mail:
+        # the courier would retry every mail at an address where nobody listens, and log each failure
+        service["command"].remove("--watch-courier")
     if name.startswith("kratos"):
         if environment.platform:
             service["platform"] = environment.platform

@@ -51,6 +51,13 @@ def ui_url(environment: Environment, place: Place) -> str:
     return f"http://{environment.host}:{place.ports['ui']}"
 
 
+def names_mail_server(theirs: Mapping[str, Any]) -> bool:
+    """Whether the user's own configuration says where mail goes."""
+    courier = theirs.get("courier") or {}
+    smtp = courier.get("smtp") or {}
+    return bool(smtp.get("connection_uri") or courier.get("http") or courier.get("channels"))
+
+
 def _always(environment: Environment, place: Place) -> dict[str, Any]:
     ours: dict[str, Any] = {
         "version": environment.facts.tag,

@@ -20,6 +20,7 @@ class Place:
         postgres_major: PostgreSQL's major version, which decides where its volume goes.
         config_file: name of the main file in Kratos' configuration directory.
         secrets_generation: counts changes of the secrets, so that containers are made anew after one.
+        sends_mail: there is a server Kratos can hand mail to; else mails wait in its queue.
         content: digest of the configuration in a custom image, empty where it is mounted.
         override: digest of the user's compose.override.yaml, empty where there is none.
     """
@@ -34,6 +35,7 @@ class Place:
     config_file: str = "kratos.yml"
     secrets_generation: int = 1
     override: str = ""
+    sends_mail: bool = True
     content: str = ""
 
     def home(self, environment: str) -> Path:
