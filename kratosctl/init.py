@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kratosctl import configuration_file, questions, selection
+from kratosctl import configuration_file, questions, selection, yaml_text
 from kratosctl.configuration_file import FILE_NAME
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid
@@ -66,7 +66,7 @@ def target(directory: Path, answers: Mapping[str, Any]) -> Target:
         raise ConfigurationInvalid(
             f"{given} holds files, but no kratos.yml", "init does not write among files it did not make", elsewhere
         )
-    made_from = _MADE_FROM.match(configuration_file.read_text(main))
+    made_from = _MADE_FROM.match(yaml_text.read_text(main))
     found = Target(given, path, True, made_from[1] if made_from and made_from[1] in questions.PRESETS else "")
     wanted = answers.get("preset")
     if found.preset and wanted and wanted != found.preset:
@@ -115,7 +115,7 @@ def init(directory: Path, chosen: Selection, environment: Environment, found: Ta
         configuration_file.save(directory, chosen.name, selection.saved_answers(chosen.answers, environment))
         wrote.append(FILE_NAME)
     elif "config_dir" not in configuration_file.load(directory)[chosen.name]:
-        configuration_file.save(directory, chosen.name, {"config_dir": found.given}, only="config_dir")
+        configuration_file.save(directory, chosen.name, {"config_dir": found.given})
         wrote.append(FILE_NAME)
     kept = [name for name in (found.shown, FILE_NAME) if name not in wrote]
     return _result(directory, chosen, environment, wrote, kept)
@@ -123,7 +123,7 @@ def init(directory: Path, chosen: Selection, environment: Environment, found: Ta
 
 def _result(directory: Path, chosen: Selection, environment: Environment, wrote: list[str], kept: list[str]) -> Result:
     several = len(configuration_file.load(directory)) > 1
-    following = "kratosctl up" + (f" {chosen.name}" if several and chosen.name != selection.DEFAULT_NAME else "")
+    following = "kratosctl up" + (f" {chosen.name}" if several and chosen.name != questions.DEFAULT_NAME else "")
     data = {
         "environment": chosen.name,
         "config_dir": environment.config_dir,

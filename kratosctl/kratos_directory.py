@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kratosctl.configuration_file import load_yaml_node, read_text
+from kratosctl import yaml_text
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
 
 MAIN_FILES = ("kratos.yml", "kratos.yaml", "kratos.json")
@@ -41,13 +40,23 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
             "run `kratosctl init` to write one from a preset, or correct --config-dir",
         )
     where = str(Path(config_dir) / names[0])
-    text = read_text(path / names[0])
-    if load_yaml_node(text, where) is None:
+    text = yaml_text.read_text(path / names[0])
+    data = _json(text, where) if names[0].endswith(".json") else yaml_text.load(text, where)
+    if data is None:
         raise ConfigurationInvalid(f"{where} is empty", fix="`kratosctl init` writes one from a preset")
-    data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     if not isinstance(data, dict):
         raise ConfigurationInvalid(f"{where}:1:1: expected a mapping of Kratos configuration keys")
     return names[0], data
+
+
+def _json(text: str, where: str) -> Any:
+    """Not as YAML: JSON may be indented by tabs."""
+    try:
+        return json.loads(text) if text.strip() else None
+    except json.JSONDecodeError as error:
+        raise ConfigurationInvalid(f"{where}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationInvalid(f"{where}: not valid JSON: {str(error)[:120]}") from error
 
 
 def files(directory: Path, config_dir: str) -> dict[str, bytes]:

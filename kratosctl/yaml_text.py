@@ -1,0 +1,236 @@
+"""YAML texts of users: read into nodes that know their positions, and changed in one place with all else left alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kratosctl.errors import ConfigurationInvalid
+
+BYTE_ORDER_MARK = "\ufeff"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST = 100
+_MOST_VALUES = 1_000_000
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_TO_LINE_END = re.compile("[^\n\r\x85\u2028\u2029]*")
+_REST_OF_LINE = re.compile(_TO_LINE_END.pattern + "(?:\r\n|[\n\r\x85\u2028\u2029])?")
+_COLON = re.compile(r"[ \t]*:")
+
+
+def read_text(path: Path) -> str:
+    """Reads a user's file as UTF-8, with its line ends and byte order mark as they are.
+
+    Raises:
+        ConfigurationInvalid: it cannot be read, or is not text.
+    """
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = position(data[: error.start].decode("utf-8"), error.start)
+        raise ConfigurationInvalid(f"{path.name}:{line}:{column}: not UTF-8 text") from error
+    except OSError as error:
+        raise ConfigurationInvalid(f"{path}: cannot be read", error.strerror or "", "check its permissions") from error
+
+
+def parse(text: str, where: str) -> yaml.Node | None:
+    """Parses YAML into nodes.
+
+    Args:
+        text: the file's text; of a byte order mark nothing is seen in positions.
+        where: the file's name for error messages.
+
+    Returns:
+        The root; None where there are only comments.
+
+    Raises:
+        ConfigurationInvalid: the text is not YAML, or not what a person would write; with line and column.
+    """
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    odd = _NOT_TEXT.search(text)
+    if odd:
+        line, column = position(text, odd.start())
+        raise ConfigurationInvalid(
+            f"{where}:{line}:{column}: not valid YAML: U+{ord(odd[0]):04X} cannot stand in a text"
+        )
+    try:
+        _refuse_deep(text, where)
+        node: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(error, where) from error
+    except yaml.YAMLError as error:
+        raise ConfigurationInvalid(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if node is not None and _size(node, {}) > _MOST_VALUES:
+        raise ConfigurationInvalid(f"{where}: its aliases make more than {_MOST_VALUES} values of it")
+    return node
+
+
+def load(text: str, where: str) -> Any:
+    """Parses YAML into Python's own types.
+
+    Args:
+        text: the file's text.
+        where: the file's name for error messages.
+
+    Returns:
+        The data; None where there are only comments.
+
+    Raises:
+        ConfigurationInvalid: as `parse`, and for values that are not what their tag says.
+    """
+    parse(text, where)
+    try:
+        return yaml.load(text.removeprefix(BYTE_ORDER_MARK), Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(error, where) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationInvalid(f"{where}: not valid YAML: {str(error)[:120]}") from error
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, where: str) -> ConfigurationInvalid:
+    mark = error.problem_mark or error.context_mark
+    place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+    return ConfigurationInvalid(f"{place}: not valid YAML: {error.problem or error.context}")
+
+
+def position(text: str, index: int) -> tuple[int, int]:
+    """Line and column of a character, both from 1, as editors count them."""
+    before = re.split("\r\n|[\n\r\x85\u2028\u2029]", text[:index])
+    return len(before), len(before[-1]) + 1
+
+
+def _refuse_deep(text: str, where: str) -> None:
+    """The parser's C code recurses, and would overflow its stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            mark = event.start_mark
+            place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+            raise ConfigurationInvalid(f"{place}: nested more than {_DEEPEST} levels deep")
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for once its aliases are followed; one that holds itself counts as too many."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1
+        below = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_size(part, known) for part in below)
+    return known[id(node)]
+
+
+def flow(value: Any) -> str:
+    """A value on one line, as people write it: `{release: v26.2.0, ui: true}`."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1_000_000, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def put(text: str, root: yaml.MappingNode, key: str, name: str, answers: Mapping[str, Any]) -> str | None:
+    """Writes answers into the mapping called `name` in the mapping at `key`, and leaves all else as it is.
+
+    Args:
+        text: what root was parsed from.
+        root: a mapping.
+        key: a key of it, there or not.
+        name: a key of the mapping at that key, there or not.
+        answers: keys to set in that one: scalars.
+
+    Returns:
+        The new text; None where it is written in a way that cannot be added to, such as an alias. Whoever calls
+        parses the new text and sees whether it says what it should.
+    """
+    found = _find(root, key)
+    if found is None:
+        return None if root.flow_style else f"{text}{_break_missing(text)}{key}:\n  {name}: {flow(answers)}\n"
+    key_node, inner = found
+    if _is_alias(key_node, inner):
+        return None
+    if _is_null(inner):
+        return _fill(text, key_node, inner, f"{_break(text)}  {name}: {flow(answers)}")
+    there = _find(inner, name) if isinstance(inner, yaml.MappingNode) else None
+    if there is None:
+        return _append(text, inner, {name: answers})
+    name_node, innermost = there
+    if _is_alias(name_node, innermost):
+        return None
+    if _is_null(innermost):
+        return _fill(text, name_node, innermost, " " + flow(answers))
+    known = {key.value: (key, value) for key, value in innermost.value}
+    # from the end, so that the marks before it stay right
+    text = _append(text, innermost, {key: value for key, value in answers.items() if key not in known}) or text
+    for key_node, value in reversed(innermost.value):
+        if key_node.value in answers and isinstance(value, yaml.ScalarNode) and not _is_alias(key_node, value):
+            said = flow(answers[key_node.value])
+            text = text[: value.start_mark.index] + said + text[value.end_mark.index :]
+    return text
+
+
+def _append(text: str, mapping: yaml.Node, items: Mapping[str, Any]) -> str | None:
+    """Adds items behind the last one."""
+    if not isinstance(mapping, yaml.MappingNode) or not items:
+        return None
+    pairs = [f"{key}: {flow(value)}" for key, value in items.items()]
+    if not mapping.value:
+        opened = text.find("{", mapping.start_mark.index, mapping.end_mark.index) + 1
+        return f"{text[:opened]}{', '.join(pairs)}{text[opened:]}" if opened else None
+    end = _end(*mapping.value[-1])
+    if mapping.flow_style:
+        return f"{text[:end]}, {', '.join(pairs)}{text[end:]}"
+    found = _REST_OF_LINE.match(text, end)
+    end = found.end() if found else len(text)
+    indent = " " * mapping.value[0][0].start_mark.column
+    lines = "".join(f"{indent}{pair}{_break(text)}" for pair in pairs)
+    return f"{text[:end]}{_break_missing(text[:end])}{lines}{text[end:]}"
+
+
+def _fill(text: str, key: yaml.Node, null: yaml.Node, said: str) -> str | None:
+    """Puts a value where there is none, or null. A comment behind the key stays there."""
+    colon = _COLON.match(text, key.end_mark.index)
+    if not colon:
+        return None
+    text = text[: colon.end()] + text[max(colon.end(), null.end_mark.index) :]
+    after = colon.end()
+    if said.startswith(("\n", "\r")):
+        rest = _TO_LINE_END.match(text, after)
+        after = rest.end() if rest else after
+    return text[:after] + said + text[after:]
+
+
+def _find(mapping: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    return next((item for item in mapping.value if item[0].value == key), None)
+
+
+def _end(key: yaml.Node, value: yaml.Node) -> int:
+    """Where the text of an item ends. A block mapping itself ends where the next token starts, far below."""
+    if _is_alias(key, value):
+        return int(key.end_mark.index)
+    if isinstance(value, yaml.CollectionNode) and not value.flow_style and value.value:
+        last = value.value[-1]
+        return _end(*last) if isinstance(last, tuple) else _end(key, last)
+    return int(max(key.end_mark.index, value.end_mark.index))
+
+
+def _is_alias(key: yaml.Node, value: yaml.Node) -> bool:
+    """An alias stands for a node that was written before its key."""
+    return bool(value.start_mark.index < key.start_mark.index)
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _break(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _break_missing(text: str) -> str:
+    return "" if not text or text.endswith(("\n", "\r", "\x85", "\u2028", "\u2029")) else _break(text)
