@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kratosctl import configuration_file, init, selection
-from kratosctl.cli import interview
 from kratosctl.cli.options import environment_argument, question_options
 from kratosctl.cli.session import Session, define
-from kratosctl.results import Result
-from kratosctl.selection import Selection
+
+if TYPE_CHECKING:
+    from kratosctl.init import Target
+    from kratosctl.results import Result
+    from kratosctl.selection import Selection
 
 
 @define(
@@ -22,6 +22,11 @@ from kratosctl.selection import Selection
 )
 def command(session: Session, name: str | None, yes: bool, **flags: Any) -> Result:
     """Write kratosctl.yaml, and Kratos' own configuration in kratos/, both yours to edit. Starts nothing."""
+    from dataclasses import replace
+
+    from kratosctl import init, selection
+    from kratosctl.cli import interview
+
     directory = session.directory
     chosen = interview.select(session, name, flags, yes)
     if chosen.known:
@@ -31,17 +36,16 @@ def command(session: Session, name: str | None, yes: bool, **flags: Any) -> Resu
         chosen = replace(chosen, answers={**chosen.answers, "preset": found.preset})
     if not chosen.known and interview.asks(session, yes):
         chosen = _asked(session, chosen, found)
-    chosen = replace(chosen, answers={**_with_preset(chosen, found), "config_dir": found.given})
+    # the preset that is written is said in kratosctl.yaml, also where nobody chose it
+    preset = {} if found.in_use else {"preset": selection.environment_of(chosen).preset}
+    chosen = replace(chosen, answers={**preset, **chosen.answers, "config_dir": found.given})
     return init.init(directory, chosen, selection.environment_of(chosen), found)
 
 
-def _asked(session: Session, chosen: Selection, found: init.Target) -> Selection:
-    kept = "kept as found" if found.in_use else "Kratos' own configuration, yours to edit"
-    writes = [configuration_file.FILE_NAME, f"{found.shown} ({kept})"]
+def _asked(session: Session, chosen: Selection, found: Target) -> Selection:
+    from kratosctl import configuration_file
+    from kratosctl.cli import interview
+
+    what = "kept as found" if found.in_use else "Kratos' own configuration, yours to edit"
+    writes = [configuration_file.FILE_NAME, f"{found.shown} ({what})"]
     return interview.complete(session, chosen, writes, "Write it?", {"preset"} if found.in_use else ())
-
-
-def _with_preset(chosen: Selection, found: init.Target) -> dict[str, Any]:
-    """The preset that is written is said in kratosctl.yaml, also where nobody chose it."""
-    default = selection.environment_of(chosen).preset
-    return {**({} if found.in_use else {"preset": default}), **chosen.answers}

@@ -1,0 +1,106 @@
+"""`kratosctl menu`, and `kratosctl` alone on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kratosctl.cli.session import Session, define
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@define(reports=False)
+def command(session: Session) -> None:
+    """Pick an environment, see its state, and act on it. Every action is a command, which is shown."""
+    from kratosctl import menu, prompting, status
+    from kratosctl.errors import UsageError
+
+    if not session.interactive:
+        fix = "use `kratosctl list`, and `kratosctl up`, `status`, `logs` or `down` with a name"
+        raise UsageError("the menu needs a terminal", "there is nobody to ask", fix)
+    here = session.directory
+    while True:
+        rows = status.listing(here).data["environments"]
+        picked = prompting.select("Which environment?", menu.environments(rows, str(here)))
+        if picked == menu.QUIT:
+            return
+        if picked == menu.NEW:
+            _make_new(session, here)
+        elif _act_on(session, rows[picked]) == menu.QUIT:
+            return
+
+
+def _make_new(session: Session, here: Path) -> None:
+    """Asks for a name that is not used here, and brings up an environment of that name."""
+    from kratosctl import prompting, questions, running
+    from kratosctl.errors import KratosctlError
+
+    known = running.names(here)
+
+    def check(name: str) -> str:
+        try:
+            questions.check_name(name)
+        except KratosctlError as error:
+            return f"{error.what}: {error.fix}"
+        return f"there is an environment {name} here already" if name in known else ""
+
+    name = questions.DEFAULT_NAME if not known else prompting.text("Its name?", check)
+    _run(session, here, ("up", name))
+
+
+def _act_on(session: Session, row: dict[str, Any]) -> str:
+    """Shows an environment's state and does what is picked, until one leaves it. Returns BACK or QUIT."""
+    from pathlib import Path
+
+    from kratosctl import down, menu, prompting, running, status
+    from kratosctl.errors import KratosctlError
+
+    directory, name = Path(row["directory"]), row["environment"]
+    while True:
+        try:
+            found = status.status(directory, name)
+            lost = down.data_of(running.find(directory, name)).lost
+        except KratosctlError as error:
+            session.console.error(session.command, error)
+            return menu.BACK
+        session.console.note(f"\n{found.text()}\nin {directory}\n")
+        ready = found.data["state"] == "ready"
+        picked = str(prompting.select(f"What with {name}?", menu.actions(found.data, lost), "open" if ready else "up"))
+        if picked in (menu.BACK, menu.QUIT):
+            return picked
+        act = menu.act(picked, found.data, lost)
+        if act.question and not prompting.confirm(act.question, default=False):
+            continue
+        page = _page(menu.pages(found.data)) if picked == "open" else ()
+        _run(session, directory, (*act.words, *page), act.returns)
+
+
+def _page(choices: Sequence[Any]) -> tuple[str, ...]:
+    from kratosctl import prompting
+
+    return (prompting.select("Which page?", choices),) if len(choices) > 1 else ()
+
+
+def _run(session: Session, directory: Path, words: tuple[str, ...], returns: bool = False) -> None:
+    """Runs one command as if it had been typed, and shows it, so that people learn it.
+
+    Raises:
+        KeyboardInterrupt, EOFError: at a question of the command, or while it works, unless it `returns`.
+    """
+    import shlex
+    from pathlib import Path
+
+    from kratosctl.cli import kratosctl
+    from kratosctl.errors import KratosctlError
+
+    where = () if directory == Path.cwd() else ("-C", str(directory))
+    session.console.note(f"$ kratosctl {shlex.join((*where, *words))}")
+    try:
+        kratosctl.main([*where, *words], prog_name="kratosctl", standalone_mode=False, obj=session)
+    except KratosctlError as error:
+        session.console.error(session.command, error)
+    except KeyboardInterrupt:
+        if not returns:
+            raise
