@@ -37,6 +37,8 @@ def command(session: Session, page: str | None, name: str | None, print_only: bo
 
 def open_page(session: Session, url: str, print_only: bool = False) -> Result:
     """Opens an address in the person's browser, or prints it where there is none."""
+    from kratosctl.results import Result
+
     opened = False
     if not print_only:
         import webbrowser
