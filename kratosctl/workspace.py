@@ -9,10 +9,12 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -24,7 +26,7 @@ from kratosctl.errors import (
     GeneratedFileEdited,
 )
 from kratosctl.stack.files import File
-from kratosctl.stack.secrets import KINDS, Secrets
+from kratosctl.stack.secrets import KINDS, Secrets, postgres_dsn
 
 GENERATED = ".kratosctl"
 _STATE = "state.json"
@@ -72,10 +74,10 @@ class Workspace:
         """
         path = self.home / _STATE
         try:
-            return State(**json.loads(path.read_text(encoding="utf-8")))
+            return _state(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return State()
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             fix = f"move {path} away: ports are allotted anew; data and secrets stay"
             raise ConfigurationInvalid(f"{path} is not readable as kratosctl's state", str(error)[:80], fix) from error
 
@@ -88,34 +90,46 @@ class Workspace:
         Raises:
             ConfigurationInvalid: a secrets file is damaged. It is never replaced: that would log everybody out.
         """
-        kratos = self._read_secret("kratos.yml")
-        try:
-            data = yaml.safe_load(kratos) or {}
-            lists = {kind: tuple(map(str, (data.get("secrets") or {}).get(kind, ()))) for kind in KINDS}
-            dsn = str(data.get("dsn", ""))
-        except (yaml.YAMLError, AttributeError, TypeError):
-            # nothing of the parser's message: it quotes the line
-            path = self.home / "secrets" / "kratos.yml"
-            fix = "mend it or restore it from a backup; removing it makes new secrets, and logs everybody out"
-            raise ConfigurationInvalid(f"{path} is damaged", "it is not the YAML kratosctl wrote", fix) from None
-        ui = dict(line.split("=", 1) for line in self._read_secret("ui.env").splitlines() if "=" in line)
-        return Secrets(
-            **lists,
-            postgres_password=self._read_secret("postgres-password"),
-            ui_cookie=ui.get("COOKIE_SECRET", ""),
-            ui_csrf=ui.get("CSRF_COOKIE_SECRET", ""),
-            external_dsn=dsn if dsn.split(":")[0] in ("postgres", "postgresql", "mysql", "cockroach") else "",
+        password, ui = self._read_secret("postgres-password"), self._read_secret("ui.env") or ""
+        lines = dict(line.split("=", 1) for line in ui.splitlines() if "=" in line)
+        others = Secrets(
+            # an editor may have added a line break; PostgreSQL's image does not read it either
+            postgres_password=(password or "").rstrip("\n"),
+            ui_cookie=lines.get("COOKIE_SECRET", ""),
+            ui_csrf=lines.get("CSRF_COOKIE_SECRET", ""),
         )
+        if password is not None and not others.postgres_password:
+            raise self._damaged("postgres-password", "it is empty")
+        kratos = self._read_secret("kratos.yml")
+        if kratos is None:
+            return others
+        try:
+            data = yaml.safe_load(kratos)
+            lists: dict[str, Any] = {kind: _texts(data.get("secrets", {}).get(kind, [])) for kind in KINDS}
+            (dsn,) = _texts([data["dsn"]])
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            # nothing of the parser's message: it quotes the line
+            raise self._damaged("kratos.yml", "it is not the YAML kratosctl wrote") from None
+        theirs = dsn.split(":")[0] in ("postgres", "postgresql", "mysql", "cockroach")
+        ours = dsn == postgres_dsn(others.postgres_password)
+        return replace(others, **lists, external_dsn=dsn if theirs and not ours else "")
 
-    def _read_secret(self, name: str) -> str:
+    def _read_secret(self, name: str) -> str | None:
         try:
             return (self.home / "secrets" / name).read_text(encoding="utf-8")
         except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeDecodeError) as error:
+            return None
+        except UnicodeDecodeError:
+            raise self._damaged(name, "it is not text") from None
+        except OSError as error:
             path = self.home / "secrets" / name
             fix = "mend its permissions, or restore it from a backup"
-            raise ConfigurationInvalid(f"{path} cannot be read", type(error).__name__, fix) from None
+            raise ConfigurationInvalid(f"{path} cannot be read", error.strerror or "", fix) from None
+
+    def _damaged(self, name: str, why: str) -> ConfigurationInvalid:
+        lost = "logs everybody out" if name == "kratos.yml" else "Kratos is then refused by its database"
+        fix = f"mend it or restore it from a backup; removing it makes new secrets: {lost}"
+        return ConfigurationInvalid(f"{self.home / 'secrets' / name} is damaged", why, fix)
 
     def changed(self, files: Sequence[File]) -> list[File]:
         """Those of the files that are not on disk as they are."""
@@ -158,7 +172,8 @@ class Workspace:
         changed = self.changed(files)
         plain = {file.path: _digest(file.text) for file in files if not file.secret}
         if changed:
-            both = {path: [*state.generated.get(path, [])[-1:], digest] for path, digest in plain.items()}
+            # all of them, however often it was interrupted: any may be on disk
+            both = {path: list(dict.fromkeys([*state.generated.get(path, []), new])) for path, new in plain.items()}
             self.save_state(replace(state, generated=both))
             for file in changed:
                 self.write(file.path, file.text, 0o600 if file.secret else 0o644)
@@ -178,6 +193,12 @@ class Workspace:
         """Writes a file of the generated directory, whole or not at all."""
         write_atomically(self.home / path, text, mode, private=path.startswith("secrets/"))
 
+    def _remove_remains(self) -> None:
+        """Removes what killed processes were writing; whoever holds the lock is the only one to write."""
+        for remains in (*self.home.glob(".*.tmp"), *self.home.glob("*/.*.tmp")):
+            with contextlib.suppress(OSError):
+                remains.unlink()
+
     @contextlib.contextmanager
     def locked(self, command: str, timeout: float, say: Callable[[str], None]) -> Iterator[None]:
         """Holds the environment's lock, which the kernel releases however the process ends.
@@ -196,7 +217,7 @@ class Workspace:
             self.home.mkdir(parents=True, exist_ok=True)
             ignore = self.directory / GENERATED / ".gitignore"
             if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
+                write_atomically(ignore, "*\n")
             lock = FileLock(self.home / "lock", mode=0o600)
         holder = self.home / "lock-holder"
         try:
@@ -213,6 +234,7 @@ class Workspace:
                     "wait for it, or stop that process",
                 ) from None
         try:
+            self._remove_remains()
             with contextlib.suppress(OSError):
                 holder.write_text(f"`kratosctl {command}` (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
             yield
@@ -222,35 +244,48 @@ class Workspace:
             lock.release()
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644, private: bool = False) -> None:
+def write_atomically(path: Path, text: str, mode: int | None = None, private: bool = False) -> None:
     """Writes a file whole or not at all, even through a power cut.
 
     Args:
-        path: the file; missing directories are made.
-        mode: its permission bits.
+        path: the file; missing directories are made. A symbolic link is followed.
+        mode: its permission bits; None leaves those it has, or the caller's umask to decide.
         private: its directory is for the owner alone.
 
     Raises:
         DiskFull, DirectoryReadOnly: nothing was changed.
     """
     with said_plainly(path):
+        path = path.resolve() if path.is_symlink() else path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(descriptor, mode)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            descriptor = os.open(temporary, flags, 0o666 if mode is None else mode)
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                _give_mode(descriptor, path, mode)
                 file.write(text)
                 file.flush()
                 os.fsync(descriptor)
             temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
         directory = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+def _give_mode(descriptor: int, path: Path, mode: int | None) -> None:
+    if mode is not None:
+        os.fchmod(descriptor, mode)
+        return
+    with contextlib.suppress(OSError):
+        there = path.stat()
+        os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
+        os.fchown(descriptor, there.st_uid, there.st_gid)
 
 
 def write_directory(path: Path, files: Mapping[str, str]) -> None:
@@ -269,7 +304,7 @@ def write_directory(path: Path, files: Mapping[str, str]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         for name, text in files.items():
-            write_atomically(temporary / name, text)
+            write_atomically(temporary / name, text, 0o644)
         with said_plainly(path):
             try:
                 temporary.replace(path)
@@ -309,10 +344,39 @@ def said_plainly(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             fix = "free some space, then run the same command again: nothing was half-written"
             raise DiskFull(f"no space left to write {path}", error.strerror or "", fix) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            fix = "use a directory you may write to: --directory DIR"
-            raise DirectoryReadOnly(f"cannot write {path}", error.strerror or "", fix) from error
-        raise
+        if error.errno is None:
+            raise
+        fix = "use a directory you may write to: --directory DIR"
+        shown = str(path) if len(str(path)) <= 200 else "…" + str(path)[-200:]
+        raise DirectoryReadOnly(f"cannot write {shown}", error.strerror or "", fix) from error
+
+
+def _state(data: object) -> State:
+    """The state that a JSON document holds; TypeError where it is not one."""
+    if not isinstance(data, dict):
+        raise TypeError("it is not an object")
+    for name, kind in get_type_hints(State).items():
+        if name in data and not _fits(data[name], kind):
+            raise TypeError(f"{name} is not {kind.__name__ if isinstance(kind, type) else kind}")
+    state = State(**data)
+    if not all(1 <= port <= 65535 for port in state.ports.values()):
+        raise TypeError("ports are not from 1 to 65535")
+    return state
+
+
+def _fits(value: object, kind: Any) -> bool:
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, parts[0]) for item in value)
+    return type(value) is kind
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+        raise TypeError("not a list of texts")
+    return tuple(values)
 
 
 def _read_holder(path: Path) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from kratosctl import catalog
 from kratosctl.environment import Environment
 from kratosctl.stack import fragments
 from kratosctl.stack.place import Place
-from kratosctl.stack.secrets import Secrets
+from kratosctl.stack.secrets import Secrets, postgres_dsn
 
 SQLITE_DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"
 
@@ -38,8 +37,7 @@ def environment_configuration(environment: Environment, place: Place, theirs: Ma
 def dsn(environment: Environment, secrets: Secrets) -> str:
     """The data source name that Kratos is given."""
     if environment.database == "postgres":
-        password = quote(secrets.postgres_password, safe="")
-        return f"postgres://kratos:{password}@postgres:5432/kratos?sslmode=disable&max_conns=20&max_idle_conns=4"
+        return postgres_dsn(secrets.postgres_password)
     return {"sqlite": SQLITE_DSN, "memory": "memory", "external": secrets.external_dsn}[environment.database]
 
 

@@ -8,6 +8,7 @@ import secrets as random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 from kratosctl.errors import SecretTooShort
 
@@ -109,6 +110,12 @@ def _as_list(text: str) -> list[str]:
         except ValueError:
             pass
     return next(csv.reader([text]), [])
+
+
+def postgres_dsn(password: str) -> str:
+    """The data source name of the PostgreSQL that kratosctl runs."""
+    host = f"kratos:{quote(password, safe='')}@postgres:5432"
+    return f"postgres://{host}/kratos?sslmode=disable&max_conns=20&max_idle_conns=4"
 
 
 def as_kratos(secrets: Secrets, dsn: str, theirs: Mapping[str, Any]) -> dict[str, Any]:
