@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kratosctl import database, image_build, images, readiness
@@ -43,26 +43,36 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     """
     _provide_images(stack, plan, console)
     _write(stack)
+    kratos_id = observed.kratos_id or database.kratos_id(stack)
     services = compose.services(stack.environment)
     migrating = bool(plan.subjects("migrate"))
+    names: dict[str, str] = {}
     if migrating and database.new_from_template(stack, observed):
         with console.step("migrate an empty database, create containers"):
-            reading.together(lambda: database.make_sqlite(stack), lambda: stack.project.create(services))
-        database.remember(stack)
+            names, _ = reading.together(
+                lambda: _create(stack, services), lambda: database.make_sqlite(stack, kratos_id)
+            )
+        database.remember(stack, kratos_id)
         migrating = False
-    else:
-        offered = migrating and database.offer_template(stack, observed)
+    offered = migrating and database.offer_template(stack, observed, kratos_id)
+    if not names:
         with console.step("create containers"):
-            stack.project.create(services if offered else ["kratos-migrate", *services] if migrating else services)
-    names = {c.service: c.name for c in reading.containers(stack.place.project)}
+            names = _create(stack, services if offered or not migrating else ["kratos-migrate", *services])
     database.start(stack, names, console, limits.database)
-    if migrating and offered:
-        database.remember(stack)
+    if offered:
+        database.remember(stack, kratos_id)
     elif migrating:
-        database.migrate(stack, names, console, limits.database)
+        database.migrate(stack, kratos_id, names, console, limits.database)
         if "postgres" in names and not observed.database_exists:
-            database.keep_postgres_template(stack, names["postgres"])
+            database.keep_postgres_template(stack, kratos_id, names["postgres"])
     _serve(stack, plan, names, console, limits)
+
+
+def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
+    """Lets Compose create the containers. Returns their names by service."""
+    reading.check_compose()
+    stack.project.create(services)
+    return {c.service: c.name for c in reading.containers(stack.place.project)}
 
 
 def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console, limits: Limits) -> None:
@@ -78,10 +88,9 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     _provide_images(stack, plan, console)
     _write(stack)
     with console.step("create containers"):
-        stack.project.create(["kratos-migrate"])
-    names = {c.service: c.name for c in reading.containers(stack.place.project)}
+        names = _create(stack, ["kratos-migrate"])
     database.start(stack, names, console, limits.database)
-    return database.migrate(stack, names, console, limits.database)
+    return database.migrate(stack, database.kratos_id(stack), names, console, limits.database)
 
 
 def wait_until_ready(stack: Stack, kratos: str, seconds: float) -> None:
@@ -98,8 +107,11 @@ def wait_until_ready(stack: Stack, kratos: str, seconds: float) -> None:
         stack.workspace.save_state(replace(stack.workspace.state(), migrated={}))
         raise
     readiness.wait_for_pages(address, {name: ports[name] for name in ("mail", "ui") if name in ports}, seconds)
+    services = compose.services(stack.environment)
+    if services == ["kratos"]:
+        return
     for container in reading.containers(stack.place.project):
-        if container.service in compose.services(stack.environment) and container.state != "running":
+        if container.service in services and container.state != "running":
             said = reading.logs(container.name, 20).strip().splitlines()
             raise ServiceFailed(
                 f"service {container.service} did not stay up (exit code {container.exit_code})",

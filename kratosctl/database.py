@@ -22,18 +22,20 @@ def new_from_template(stack: Stack, observed: Observed) -> bool:
     return stack.database_directory is not None and not observed.database_exists
 
 
-def make_sqlite(stack: Stack) -> None:
+def kratos_id(stack: Stack) -> str:
+    """The ID of the image whose migrations count."""
+    image = reading.image(stack.kratos_image)
+    return image.id if image else stack.kratos_image
+
+
+def make_sqlite(stack: Stack, kratos_id: str) -> None:
     """Puts a migrated, empty SQLite database in place."""
     assert stack.database_directory is not None
-    reference = stack.kratos_image
-    image = reading.image(reference)
-    template = templates.make_sqlite(
-        reference, image.id if image else reference, stack.place.user, stack.environment.platform
-    )
+    template = templates.make_sqlite(stack.kratos_image, kratos_id, stack.place.user, stack.environment.platform)
     templates.copy(template, stack.database_directory / "db.sqlite")
 
 
-def offer_template(stack: Stack, observed: Observed) -> bool:
+def offer_template(stack: Stack, observed: Observed, kratos_id: str) -> bool:
     """Lets a new PostgreSQL load the image's migrated schema when it initialises.
 
     Returns:
@@ -46,8 +48,8 @@ def offer_template(stack: Stack, observed: Observed) -> bool:
     # PostgreSQL's own user reads it, whatever the caller's umask is
     directory.chmod(0o755)
     (directory / _TEMPLATE_SQL).unlink(missing_ok=True)
-    template = _postgres_template(stack)
-    if observed.database_exists or template is None or not template.exists():
+    template = _postgres_template(stack, kratos_id)
+    if observed.database_exists or not template.exists():
         return False
     templates.copy(template, directory / _TEMPLATE_SQL)
     (directory / _TEMPLATE_SQL).chmod(0o644)
@@ -63,11 +65,12 @@ def start(stack: Stack, names: Mapping[str, str], console: Console, seconds: flo
         _wait_for_postgres(names["postgres"], seconds)
 
 
-def migrate(stack: Stack, names: Mapping[str, str], console: Console, seconds: float) -> list[str]:
+def migrate(stack: Stack, kratos_id: str, names: Mapping[str, str], console: Console, seconds: float) -> list[str]:
     """Runs kratos-migrate, and keeps what a new PostgreSQL then holds as the image's template.
 
     Args:
         stack: the environment.
+        kratos_id: the ID of the image that migrates.
         names: container names by service.
         console: where steps are shown.
         seconds: how long the database may stay unreachable.
@@ -77,22 +80,21 @@ def migrate(stack: Stack, names: Mapping[str, str], console: Console, seconds: f
     """
     with console.step("migrate"):
         printed = migration.run(names["kratos-migrate"], seconds)
-    remember(stack)
+    remember(stack, kratos_id)
     return printed
 
 
-def remember(stack: Stack) -> None:
+def remember(stack: Stack, kratos_id: str) -> None:
     """Notes which image migrated which database, so that it need not run again."""
-    image = reading.image(stack.kratos_image)
-    mark = observe.migrated_mark(image, observe.database_identity(stack))
+    mark = observe.migrated_mark(kratos_id, observe.database_identity(stack))
     state = stack.workspace.state()
     stack.workspace.save_state(replace(state, migrated=mark, release=stack.environment.facts.tag))
 
 
-def keep_postgres_template(stack: Stack, postgres: str) -> None:
+def keep_postgres_template(stack: Stack, kratos_id: str, postgres: str) -> None:
     """Dumps a migrated PostgreSQL that nothing was served from yet, unless the image has a template."""
-    template = _postgres_template(stack)
-    if template is None or template.exists():
+    template = _postgres_template(stack, kratos_id)
+    if template.exists():
         return
     done = reading.docker("exec", postgres, "pg_dump", "-U", "kratos", "--no-owner", "kratos", check=False)
     if done.returncode == 0:
@@ -101,9 +103,8 @@ def keep_postgres_template(stack: Stack, postgres: str) -> None:
             templates.keep(scratch, template)
 
 
-def _postgres_template(stack: Stack) -> Path | None:
-    image = reading.image(stack.kratos_image)
-    return templates.path_of(image.id, f"postgres-{stack.place.postgres_major}") if image else None
+def _postgres_template(stack: Stack, kratos_id: str) -> Path:
+    return templates.path_of(kratos_id, f"postgres-{stack.place.postgres_major}")
 
 
 def _wait_for_postgres(container: str, seconds: float) -> None:

@@ -21,16 +21,19 @@ def observe(
         needed: the images it runs, by reference; None where one is not on this engine.
     """
     database = database_identity(stack)
-    kratos = needed.get(stack.environment.kratos_image)
-    known = stack.state.migrated
+    reference = stack.environment.kratos_image
+    kratos = needed.get(reference)
+    # a floating tag may mean another image by now; the lock says which one runs
+    kratos_id = stack.state.images.get(reference, {}).get("id") or (kratos.id if kratos else "")
     custom = stack.custom.reference if stack.custom else ""
     return Observed(
         containers=containers,
         changed_files=[file.path for file in stack.workspace.changed(stack.files)],
         missing_images=[reference for reference, image in needed.items() if image is None and reference != custom],
         unbuilt=_unbuilt(stack, needed.get(custom)),
+        kratos_id=kratos_id,
         database_exists=bool(database),
-        migrated=bool(database and kratos) and known == migrated_mark(kratos, database),
+        migrated=bool(database and kratos_id) and stack.state.migrated == migrated_mark(kratos_id, database),
     )
 
 
@@ -40,9 +43,9 @@ def _unbuilt(stack: Stack, built: reading.Image | None) -> dict[str, str]:
     return {stack.custom.reference: "the configuration or its base changed" if built else "not built yet"}
 
 
-def migrated_mark(kratos: reading.Image | None, database: str) -> dict[str, str]:
+def migrated_mark(kratos_id: str, database: str) -> dict[str, str]:
     """What is remembered after a migration: which image migrated which database."""
-    return {"image": kratos.id if kratos else "", "database": database}
+    return {"image": kratos_id, "database": database}
 
 
 def database_identity(stack: Stack) -> str:

@@ -36,6 +36,7 @@ class Observed:
         missing_images: references that are not on this engine.
         unbuilt: custom images to build, with the reason.
         database_exists: the database's files or volume are there.
+        kratos_id: ID of the Kratos image, empty where it is not here yet.
         migrated: the database is known to have all migrations of this image.
     """
 
@@ -43,6 +44,7 @@ class Observed:
     changed_files: Sequence[str] = ()
     missing_images: Sequence[str] = ()
     unbuilt: Mapping[str, str] = field(default_factory=dict)
+    kratos_id: str = ""
     database_exists: bool = False
     migrated: bool = False
 

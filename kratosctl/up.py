@@ -99,7 +99,7 @@ def prepare(
         return stack, quick, _plan(stack, quick, notes)
     client.import_early()
     wanted = [*images.needed(environment), *([stack.custom.reference] if stack.custom else [])]
-    needed, _ = reading.together(lambda: reading.images(wanted), reading.check_compose)
+    needed = reading.images(wanted)
     notes += observe.emulation(stack, engine, needed)
     observed = observe.observe(stack, containers, needed)
     return stack, observed, _plan(stack, observed, notes)
