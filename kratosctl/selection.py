@@ -47,8 +47,10 @@ def select(directory: Path, name: str | None, given: Mapping[str, Any], variable
     found = configuration_file.load(directory)
     name = questions.check_name(name) if name else _only(list(found))
     flags = {key: _checked(key, value) for key, value in given.items() if value is not None}
-    if variables.get("DSN") and "database" not in flags:
-        flags["database"] = _database_of_dsn(variables["DSN"])
+    if variables.get("DSN") and flags.get("database", "external") == "external":
+        named = _database_of_dsn(variables["DSN"])
+        if named != flags.setdefault("database", named):
+            raise ConfigurationInvalid("the database is external, but DSN is memory", fix="use --database memory")
     kept = found.get(name, {})
     differs = tuple(key for key, value in flags.items() if name in found and kept.get(key) != value)
     return Selection(name, {**kept, **flags}, name in found, differs)
@@ -90,7 +92,9 @@ def _checked(key: str, value: Any) -> Any:
 def _database_of_dsn(dsn: str) -> str:
     if dsn == "memory":
         return "memory"
-    scheme = dsn.split(":", 1)[0]
+    if not dsn.isprintable():
+        raise ConfigurationInvalid("DSN is not plain text", "it holds line breaks or bytes that are not UTF-8")
+    scheme, colon, _ = dsn.partition("://")
     if scheme in ("postgres", "postgresql", "mysql", "cockroach"):
         return "external"
     if scheme == "sqlite":
@@ -100,5 +104,8 @@ def _database_of_dsn(dsn: str) -> str:
             "unset DSN, and use --database sqlite",
         )
     raise ConfigurationInvalid(
-        f"DSN has scheme {scheme[:20]!r}", "Kratos knows postgres, mysql, cockroach and memory", "correct or unset DSN"
+        # what has no scheme may begin with its password
+        f"DSN has scheme {scheme[:20]!r}" if colon else "DSN has no scheme",
+        "Kratos knows postgres, mysql, cockroach and memory",
+        "correct or unset DSN",
     )

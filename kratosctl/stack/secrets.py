@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import secrets as random
@@ -91,6 +92,8 @@ def _given(kind: str, variables: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     values = tuple(dict.fromkeys(_as_list(text)))
     for value in values:
+        if not _is_text(value):
+            raise SecretTooShort(f"{VARIABLES[kind]} is not UTF-8 text", "Kratos wants characters, not bytes")
         exact = kind == "cipher" and len(value) != CIPHER_LENGTH
         if exact or len(value) < SHORTEST:
             rule = f"exactly {CIPHER_LENGTH} characters" if kind == "cipher" else f"{SHORTEST} characters or more"
@@ -105,11 +108,20 @@ def _given(kind: str, variables: Mapping[str, str]) -> tuple[str, ...]:
 def _as_list(text: str) -> list[str]:
     """Kratos reads a list in a variable as JSON or as comma-separated values."""
     if text.lstrip().startswith("["):
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             return [str(value) for value in json.loads(text)]
-        except ValueError:
-            pass
-    return next(csv.reader([text]), [])
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return [text]
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def postgres_dsn(password: str) -> str:
