@@ -72,7 +72,7 @@ def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: 
         @functools.wraps(function)
         @click.pass_obj
         def run(session: Session, /, directory: str | None, quiet: bool, json: bool = False, **options: Any) -> int:
-            session.command = click.get_current_context().info_name or ""
+            session.command = click.get_current_context().command_path.partition(" ")[2]
             session.directory_given = directory or session.directory_given
             session.json, session.quiet = json, quiet
             result = function(session, **options)

@@ -56,17 +56,25 @@ def render(environment: Environment, place: Place, kept: Secrets, theirs: Mappin
 
 def _secret_files(environment: Environment, kept: Secrets, theirs: Mapping[str, Any]) -> list[File]:
     dsn = kratos_configuration.dsn(environment, kept)
-    kratos = secrets.as_kratos(kept, dsn, theirs)
-    warning = (
-        "Secret, and kept across `up`: without these everybody is logged out. `kratosctl secrets rotate` adds new."
-    )
-    files = [File("secrets/kratos.yml", _dump(kratos, warning), secret=True)]
+    files = [kratos_secrets(secrets.as_kratos(kept, dsn, theirs))]
     if environment.database == "postgres":
         files.append(File("secrets/postgres-password", kept.postgres_password, secret=True))
     if environment.ui:
         ui = f"COOKIE_SECRET={kept.ui_cookie}\nCSRF_COOKIE_SECRET={kept.ui_csrf}\n"
         files.append(File("secrets/ui.env", ui, secret=True))
     return files
+
+
+def kratos_secrets(content: Mapping[str, Any]) -> File:
+    """The file that gives Kratos its DSN and secrets.
+
+    Args:
+        content: Kratos configuration with `dsn` and `secrets`.
+    """
+    warning = (
+        "Secret, and kept across `up`: without these everybody is logged out. `kratosctl secrets rotate` adds new."
+    )
+    return File("secrets/kratos.yml", _dump(content, warning), secret=True)
 
 
 def _compose_header(environment: Environment) -> tuple[str, ...]:
