@@ -13,7 +13,7 @@ from kratosctl import kratos_directory, ports
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
-from kratosctl.errors import EngineRemote
+from kratosctl.errors import ConfigurationInvalid, EngineRemote
 from kratosctl.stack import compose, fragments, kratos_configuration, secrets
 from kratosctl.stack import custom_image as custom_images
 from kratosctl.stack.custom_image import CustomImage
@@ -69,12 +69,26 @@ class Stack:
         return self.workspace.home / "database" if bound else None
 
 
+def check_dsn(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> None:
+    """Refuses an external database whose address nobody gave.
+
+    Raises:
+        ConfigurationInvalid: with how to give it.
+    """
+    if environment.database == "external" and not (variables.get("DSN") or workspace.secrets().external_dsn):
+        raise ConfigurationInvalid(
+            "database is external, but DSN is not set",
+            "Kratos reads the address of your database from it",
+            "export DSN=postgres://user:password@host:5432/name, or use --database postgres",
+        )
+
+
 def assemble(
     environment: Environment,
     workspace: Workspace,
     state: State,
     engine: reading.Engine | None,
-    containers: tuple[reading.Container, ...],
+    own_ports: set[int],
     variables: Mapping[str, str],
 ) -> Stack:
     """Allots ports, completes secrets and renders the files. Nothing is written.
@@ -84,7 +98,7 @@ def assemble(
         workspace: its generated directory.
         state: its settled state.
         engine: the engine; None renders for a local Linux engine (`render` needs no engine).
-        containers: what runs of this project now: its ports are not taken from it.
+        own_ports: ports of this host that the environment holds now: they are not taken from it.
         variables: the process environment, for secrets and DSN given there.
     """
     if engine and reading.is_remote(engine):
@@ -98,7 +112,9 @@ def assemble(
     complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
     renewed = not secrets.is_empty(kept) and not secrets.same_for_kratos(kept, complete, theirs or {})
     generation = state.secrets_generation + (1 if renewed else 0)
-    allotted, notes = _ports(environment, state, containers)
+    allotted, notes = ports.allot(
+        ports.wanted(environment), state.ports, own_ports, lambda p: ports.is_taken(p, environment.bind), ports.holder
+    )
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
     custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
     place = Place(
@@ -132,12 +148,16 @@ def their_configuration(environment: Environment, workspace: Workspace) -> tuple
     return "kratos.yml", None
 
 
+def configuration_files(environment: Environment, workspace: Workspace) -> dict[str, bytes]:
+    """Kratos' own configuration, the user's or the preset's: content by name."""
+    if environment.config_dir:
+        return kratos_directory.files(workspace.directory, environment.config_dir)
+    return {name: text.encode() for name, text in fragments.preset_files(environment.preset).items()}
+
+
 def custom_image(environment: Environment, workspace: Workspace, state: State, config_file: str) -> CustomImage:
     """The image with an environment's configuration in it, as it would be built now."""
-    if environment.config_dir:
-        files = kratos_directory.files(workspace.directory, environment.config_dir)
-    else:
-        files = {name: text.encode() for name, text in fragments.preset_files(environment.preset).items()}
+    files = configuration_files(environment, workspace)
     lock = state.images.get(environment.kratos_image, {})
     return custom_images.custom_image(environment, state.project, lock, config_file, files)
 
@@ -146,15 +166,6 @@ def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) 
     configuration = next(file.text for file in files if file.path == "environment.yml")
     model = compose.compose_model(environment, place, configuration)
     return {name: service["labels"][LABEL + "revision"] for name, service in model["services"].items()}
-
-
-def _ports(
-    environment: Environment, state: State, containers: tuple[reading.Container, ...]
-) -> tuple[dict[str, int], list[str]]:
-    ours = ports_held(containers)
-    return ports.allot(
-        ports.wanted(environment), state.ports, ours, lambda port: ports.is_taken(port, environment.bind), ports.holder
-    )
 
 
 def ports_held(containers: tuple[reading.Container, ...]) -> set[int]:

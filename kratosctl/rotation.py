@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from kratosctl import assemble
+from kratosctl import identity
 from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
@@ -97,7 +97,7 @@ def _write(found: Found, kept: secrets.Secrets, kinds: list[str]) -> dict[str, i
     content: dict[str, Any] = yaml.safe_load(workspace.read("secrets/kratos.yml") or "")
     content["secrets"] |= {kind: list(rotated.of(kind)) for kind in kinds}
     file = kratos_secrets(content)
-    state = assemble.settled_state(workspace)
+    state = identity.settled_state(workspace)
     workspace.save_state(replace(state, secrets_generation=state.secrets_generation + 1))
     workspace.write(file.path, file.text, 0o600)
     return {kind: len(rotated.of(kind)) for kind in kinds}

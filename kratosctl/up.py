@@ -12,7 +12,7 @@ from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.environment import Environment
-from kratosctl.errors import ConfigurationInvalid, PortTaken
+from kratosctl.errors import PortTaken
 from kratosctl.results import Result
 from kratosctl.stack import compose, kratos_configuration
 from kratosctl.workspace import State, Workspace
@@ -54,12 +54,7 @@ def up(
     Raises:
         KratosctlError: anything that stands in the way. What was written is whole; running it again goes on.
     """
-    if environment.database == "external" and not (variables.get("DSN") or workspace.secrets().external_dsn):
-        raise ConfigurationInvalid(
-            "database is external, but DSN is not set",
-            "Kratos reads the address of your database from it",
-            "export DSN=postgres://user:password@host:5432/name, or use --database postgres",
-        )
+    assemble.check_dsn(environment, workspace, variables)
     if wishes.dry_run:
         stack, _, steps = prepare(environment, workspace, wishes, console, variables)
         return _dry_run(stack, steps)
@@ -87,7 +82,7 @@ def prepare(
     state, notes = _lock_images(environment, state, wishes, console)
     if environment.database == "postgres":
         state = _postgres_version(environment, state)
-    stack = assemble.assemble(environment, workspace, state, engine, containers, variables)
+    stack = assemble.assemble(environment, workspace, state, engine, assemble.ports_held(containers), variables)
     if not wishes.overwrite:
         workspace.refuse_edited(stack.files, stack.state)
     observe.check_downgrade(stack)

@@ -121,13 +121,21 @@ def together(*calls: Any) -> list[Any]:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def engine() -> Engine:
+def engine(timeout: float | None = None) -> Engine:
     """The engine behind the current Docker context.
+
+    Args:
+        timeout: seconds it may take to answer.
 
     Raises:
         DockerMissing, DaemonDown, SocketForbidden, EngineTooOld.
     """
-    said = json.loads(docker("version", "--format", "{{json .}}").stdout)
+    try:
+        said = json.loads(docker("version", "--format", "{{json .}}", timeout=timeout).stdout)
+    except subprocess.TimeoutExpired:
+        raise faults.from_output(
+            "is the docker daemon running? It took too long to answer.", "docker version"
+        ) from None
     client, server = said["Client"], said["Server"]
     endpoint = os.environ.get("DOCKER_HOST") or ""
     context = client.get("Context") or "default"

@@ -1,0 +1,32 @@
+"""`kratosctl render`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kratosctl.cli.options import environment_argument, question_options
+from kratosctl.cli.session import Session, define
+from kratosctl.results import Result
+
+
+@define(
+    environment_argument(),
+    *question_options(),
+    click.option("--output", "-o", metavar="DIR", help="Write everything docker compose needs to DIR instead."),
+    click.option("--overwrite", is_flag=True, help="Write over files in DIR that differ; never over secrets."),
+)
+def command(session: Session, name: str | None, output: str | None, overwrite: bool, **flags: Any) -> Result:
+    """Print the Compose file, or write all of an environment to a directory and leave kratosctl behind."""
+    from kratosctl import export, selection
+    from kratosctl.workspace import Workspace
+
+    directory = session.directory
+    environment = selection.environment_of(selection.select(directory, name, flags, os.environ))
+    workspace = Workspace(directory, environment.name)
+    if output is None:
+        return export.show(environment, workspace, os.environ)
+    return export.write(environment, workspace, (directory / Path(output)).resolve(), overwrite, os.environ)
