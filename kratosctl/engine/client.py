@@ -64,7 +64,8 @@ class Project:
     def _run_quietly(self, *words: str) -> None:
         from python_on_whales.utils import run
 
-        run(self._client().compose.docker_compose_cmd + list(words))
+        # nothing to read: Compose asks whether to recreate a volume whose labels changed, which would delete its data
+        run(self._client().compose.docker_compose_cmd + list(words), input=b"")
 
 
 def pull(reference: str, platform: str | None) -> None:
