@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         session.console.error(session.command, usage)
         return usage.exit_code
     except (KeyboardInterrupt, EOFError, click.Abort):
-        print(file=sys.stderr)
+        # click has ended the line on which ^C stands
         session.console.error(session.command, Interrupted("interrupted", fix=session.after_interrupt))
         return Interrupted.exit_code
     except BrokenPipeError:

@@ -55,6 +55,23 @@ def _gone(row: Mapping[str, Any]) -> str:
     return f"{row['state']}; its directory {row['directory']} is gone" if row["directory_gone"] else ""
 
 
+def state(status: Mapping[str, Any], headline: str, here: str) -> str:
+    """An environment's state in a few lines: addresses, and services that do not run.
+
+    Args:
+        status: what `status` found.
+        headline: its first line.
+        here: the directory we are in.
+    """
+    where = "" if status["directory"] == here else f", in {status['directory']}"
+    lines = [f"{name:<9} {url}" for name, url in status["endpoints"].items()]
+    for service in status["services"]:
+        if service["service"] != "kratos-migrate" and service["state"] != "running":
+            code = f", exit code {service['exit_code']}" if service["exit_code"] else ""
+            lines.append(f"{service['service']:<9} {service['state']}{code}")
+    return "\n  ".join([headline + where, *lines])
+
+
 def actions(status: Mapping[str, Any], lost: str) -> list[Choice]:
     """What can be done with an environment; what makes no sense now is shown with the reason.
 

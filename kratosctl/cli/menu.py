@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -22,13 +24,14 @@ def command(session: Session) -> None:
         raise UsageError("the menu needs a terminal", "there is nobody to ask", fix)
     here = session.directory
     while True:
+        session.console.note("")
         rows = status.listing(here).data["environments"]
         picked = prompting.select("Which environment?", menu.environments(rows, str(here)))
         if picked == menu.QUIT:
             return
         if picked == menu.NEW:
             _make_new(session, here)
-        elif _act_on(session, rows[picked]) == menu.QUIT:
+        elif _act_on(session, here, rows[picked]) == menu.QUIT:
             return
 
 
@@ -50,7 +53,7 @@ def _make_new(session: Session, here: Path) -> None:
     _run(session, here, ("up", name))
 
 
-def _act_on(session: Session, row: dict[str, Any]) -> str:
+def _act_on(session: Session, here: Path, row: dict[str, Any]) -> str:
     """Shows an environment's state and does what is picked, until one leaves it. Returns BACK or QUIT."""
     from pathlib import Path
 
@@ -65,7 +68,8 @@ def _act_on(session: Session, row: dict[str, Any]) -> str:
         except KratosctlError as error:
             session.console.error(session.command, error)
             return menu.BACK
-        session.console.note(f"\n{found.text()}\nin {directory}\n")
+        headline = found.text().splitlines()[0]
+        session.console.note(f"\n{menu.state(found.data, headline, str(here))}\n")
         ready = found.data["state"] == "ready"
         picked = str(prompting.select(f"What with {name}?", menu.actions(found.data, lost), "open" if ready else "up"))
         if picked in (menu.BACK, menu.QUIT):
@@ -87,7 +91,7 @@ def _run(session: Session, directory: Path, words: tuple[str, ...], returns: boo
     """Runs one command as if it had been typed, and shows it, so that people learn it.
 
     Raises:
-        KeyboardInterrupt, EOFError: at a question of the command, or while it works, unless it `returns`.
+        click.Abort: Ctrl-C or Ctrl-D at a question of the command, or while it works, unless it `returns`.
     """
     import shlex
     from pathlib import Path
@@ -101,6 +105,7 @@ def _run(session: Session, directory: Path, words: tuple[str, ...], returns: boo
         kratosctl.main([*where, *words], prog_name="kratosctl", standalone_mode=False, obj=session)
     except KratosctlError as error:
         session.console.error(session.command, error)
-    except KeyboardInterrupt:
+    except click.Abort:
+        # what click makes of Ctrl-C and Ctrl-D
         if not returns:
             raise
