@@ -1,0 +1,1 @@
+"""kratosctl as people run it: the real program, a real Docker engine, a real database."""

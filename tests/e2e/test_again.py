@@ -1,0 +1,96 @@
+"""`up` again: what is as it should be is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e import engine, people
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def told(shared_directory: Directory, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What `up` told of an environment of this module."""
+    return shared_directory.up(request.param, database=request.param, pages=request.param == "sqlite")
+
+
+def test_up_again_changes_no_container_and_no_file(shared_directory: Directory, told: dict[str, Any]) -> None:
+    before = engine.containers(told["project"]), _files(shared_directory.path)
+
+    again = shared_directory.run("up", told["environment"], "--yes", "--json").data
+
+    assert again["changed"] is False
+    assert {step["do"] for step in again["steps"]} <= {"keep"}
+    assert again["endpoints"] == told["endpoints"]
+    assert (engine.containers(told["project"]), _files(shared_directory.path)) == before
+
+
+def test_up_again_starts_only_what_does_not_run(shared_directory: Directory, told: dict[str, Any]) -> None:
+    before = engine.containers(told["project"])
+    token = people.sign_up_and_ask(told["endpoints"]["public"], "stays@example.org")
+    engine.docker("kill", before["kratos"])
+
+    again = shared_directory.run("up", told["environment"], "--yes", "--json").data
+
+    assert [step["subject"] for step in again["steps"] if step["do"] != "keep"] == ["kratos"]
+    assert engine.containers(told["project"]) == before
+    assert people.whoami(told["endpoints"]["public"], token) == "stays@example.org"
+
+
+def test_up_again_makes_what_somebody_removed(shared_directory: Directory, told: dict[str, Any]) -> None:
+    before = engine.containers(told["project"])
+    engine.docker("rm", "--force", before["kratos"])
+
+    shared_directory.run("up", told["environment"], "--yes")
+
+    after = engine.containers(told["project"])
+    assert after.keys() == before.keys()
+    assert {name: ID for name, ID in after.items() if name != "kratos"} == {
+        name: ID for name, ID in before.items() if name != "kratos"
+    }
+
+
+def test_a_service_no_longer_asked_for_is_removed(directory: Directory) -> None:
+    directory.up(pages=True)
+
+    told = directory.run("up", "--no-ui", "--no-mail", "--json").data
+
+    assert engine.containers(told["project"]).keys() <= {"kratos", "kratos-migrate"}
+    assert set(told["endpoints"]) == {"public"}
+
+
+def test_another_release_keeps_who_signed_up(directory: Directory) -> None:
+    told = directory.up(release="v1.3.1")
+    token = people.sign_up_and_ask(told["endpoints"]["public"])
+
+    newer = directory.up(release="v26.2.0")
+
+    assert people.whoami(newer["endpoints"]["public"], token) == "someone@example.org"
+    assert directory.status()["migrated_by"] == "v26.2.0"
+
+
+def test_an_older_release_on_newer_data_is_refused_and_nothing_is_touched(directory: Directory) -> None:
+    told = directory.up(release="v26.2.0")
+    before = engine.containers(told["project"]), _files(directory.path)
+
+    directory.choose("v1.3.1")
+    refused = directory.run("up", "--release", "v1.3.1", code=56)
+
+    assert "v26.2.0" in refused.said
+    assert "--release v26.2.0" in refused.said
+    assert (engine.containers(told["project"]), _files(directory.path)) == before
+
+
+def _files(directory: Path) -> dict[str, tuple[int, int]]:
+    """Every file below a directory, but for the lock and the database, which Kratos writes: size and time."""
+    found = [path for path in directory.rglob("*") if path.is_file() and "database" not in path.parts]
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in found
+        if path.name not in ("lock", "lock-holder")
+    }
