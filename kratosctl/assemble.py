@@ -120,6 +120,7 @@ def assemble(
     place = Place(
         project=state.project,
         directory=workspace.directory,
+        origin=Path(state.origin) if state.origin else None,
         ports=allotted,
         user=_user(engine),
         bind_database=engine.local if engine else True,

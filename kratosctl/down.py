@@ -46,7 +46,7 @@ def data_of(found: running.Found) -> Data:
         NotOurs: a volume of the project was made in another directory.
     """
     volumes = reading.project_volumes(found.state.project)
-    identity.check_volumes_ours(str(found.workspace.directory), found.name, volumes)
+    identity.check_volumes_ours(str(found.workspace.directory), found.name, found.state.project, volumes)
     directory = found.workspace.home / "database"
     return Data(tuple(volumes), directory if directory.exists() else None, _identities(found, directory))
 

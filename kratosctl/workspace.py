@@ -38,7 +38,9 @@ class State:
 
     Attributes:
         project: the Compose project.
-        directory: the directory it was allotted in, to tell a moved one from a copied one.
+        directory: where the environment lay last.
+        origin: where the project was allotted; the label of its volumes, which Compose deletes if it changes.
+        home: inode number of the generated directory, to tell a moved one from a copied one.
         ports: TCP ports of this host by name.
         images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
         secrets_generation: counts changes of the secrets.
@@ -50,6 +52,8 @@ class State:
 
     project: str = ""
     directory: str = ""
+    origin: str = ""
+    home: str = ""
     ports: dict[str, int] = field(default_factory=dict)
     images: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets_generation: int = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from kratosctl.environment import Environment
@@ -124,10 +125,7 @@ def _is_config_mount(mount: Any) -> bool:
 
 def _label(model: dict[str, Any], environment: Environment, place: Place, configuration: str) -> None:
     """Labels say whose each part is. The revision says what a container was made from: equal means up to date."""
-    whose = {
-        LABEL + "environment": environment.name,
-        LABEL + "directory": str(place.directory).replace("$", "$$"),
-    }
+    whose = _whose(environment, place.directory)
     facts = {
         LABEL + "release": environment.release,
         LABEL + "variant": environment.variant,
@@ -139,6 +137,12 @@ def _label(model: dict[str, Any], environment: Environment, place: Place, config
             made_from += [configuration, place.secrets_generation, *([place.content] if place.content else [])]
         revision = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
         service["labels"] = whose | (facts if name == "kratos" else {}) | {LABEL + "revision": revision}
+    # never another label: Compose deletes a volume whose labels change, to make it anew
+    lasting = _whose(environment, place.origin or place.directory)
     for volume in model.get("volumes", {}).values():
-        volume["labels"] = dict(whose)
-    model["networks"] = {"default": {"labels": dict(whose)}}
+        volume["labels"] = dict(lasting)
+    model["networks"] = {"default": {"labels": dict(lasting)}}
+
+
+def _whose(environment: Environment, directory: Path) -> dict[str, str]:
+    return {LABEL + "environment": environment.name, LABEL + "directory": str(directory).replace("$", "$$")}

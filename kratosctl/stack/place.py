@@ -13,6 +13,7 @@ class Place:
     Attributes:
         project: the Compose project, unique to the directory and the environment's name.
         directory: the absolute directory kratosctl.yaml lies in.
+        origin: the directory the project was allotted in; None is the same one.
         ports: TCP ports of this host by name: public, and admin, ui, mail, postgres where published.
         user: `uid:gid` Kratos runs as; None is the image's own user.
         bind_database: SQLite lies in a directory of this host; else in a named volume.
@@ -37,6 +38,7 @@ class Place:
     override: str = ""
     sends_mail: bool = True
     content: str = ""
+    origin: Path | None = None
 
     def home(self, environment: str) -> Path:
         """The generated directory of an environment."""
