@@ -123,14 +123,16 @@ def listing(directory: Path) -> Result:
         if container.service == "kratos":
             row.update({key: container.labels.get(key) for key in ("release", "database")})
             row["public"] = next((int(a.rsplit(":", 1)[1]) for a, p in container.published.items() if p == 4433), None)
-    for project, where, name in kept:
-        _row(rows, where, name, project)["volume"] = True
     for name in running.names(directory):
         state = Workspace(directory, name).state()
         if (str(directory), name) not in rows:
             asked = configuration_file.load(directory).get(name, {})
             row = _row(rows, str(directory), name, state.project)
             row.update({key: asked.get(key) for key in ("release", "database")})
+    for project, where, name in kept:
+        # a volume's label names the directory it was made in, which may have moved since
+        row = next((row for row in rows.values() if row["project"] == project), None)
+        (row or _row(rows, where, name, project))["volume"] = True
     found = [{**row, "state": _list_state(row)} for row in rows.values()]
     found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
     return Result("list", {"environments": found}, lambda: _list_text(found, directory))
