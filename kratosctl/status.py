@@ -131,8 +131,8 @@ def listing(directory: Path) -> Result:
             row.update({key: asked.get(key) for key in ("release", "database")})
     for project, where, name in kept:
         # a volume's label names the directory it was made in, which may have moved since
-        row = next((row for row in rows.values() if row["project"] == project), None)
-        (row or _row(rows, where, name, project))["volume"] = True
+        known = next((row for row in rows.values() if row["project"] == project), None)
+        (known or _row(rows, where, name, project))["volume"] = True
     found = [{**row, "state": _list_state(row)} for row in rows.values()]
     found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
     return Result("list", {"environments": found}, lambda: _list_text(found, directory))
