@@ -48,7 +48,8 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     migrating = bool(plan.subjects("migrate"))
     names: dict[str, str] = {}
     if migrating and database.new_from_template(stack, observed):
-        with console.step("migrate an empty database, create containers"):
+        how = "copy a migrated database" if database.has_sqlite_template(kratos_id) else "migrate an empty database"
+        with console.step(f"{how}, create containers"):
             names, _ = reading.together(
                 lambda: _create(stack, services), lambda: database.make_sqlite(stack, kratos_id)
             )

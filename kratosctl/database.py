@@ -28,6 +28,11 @@ def kratos_id(stack: Stack) -> str:
     return image.id if image else stack.kratos_image
 
 
+def has_sqlite_template(kratos_id: str) -> bool:
+    """Whether an empty SQLite database was migrated with this image before."""
+    return templates.path_of(kratos_id, "sqlite").exists()
+
+
 def make_sqlite(stack: Stack, kratos_id: str) -> None:
     """Puts a migrated, empty SQLite database in place."""
     assert stack.database_directory is not None

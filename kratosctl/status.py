@@ -106,7 +106,9 @@ def _status_text(data: dict[str, Any]) -> str:
 def _service_state(service: dict[str, Any]) -> str:
     if service["state"] == "exited":
         return f"exited {service['exit_code']}"
-    return f"{service['state']} ({service['health']})" if service["health"] else str(service["state"])
+    # "starting" is only that Docker has not asked yet: `up` and the first line have
+    health = service["health"] if service["health"] != "starting" else None
+    return f"{service['state']} ({health})" if health else str(service["state"])
 
 
 def _ports(published: dict[str, int]) -> str:
