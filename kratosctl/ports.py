@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from kratosctl.environment import Environment
-from kratosctl.errors import PortTaken
+from kratosctl.errors import DockerMissing, PortTaken
 
 DEFAULTS = {"public": 4433, "admin": 4434, "ui": 4455, "mail": 8025, "postgres": 5432}
 CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
@@ -124,10 +124,18 @@ def holder(port: int) -> str:
     """Who listens on a port, in words: a container, a process, or what can be said without more rights."""
     from kratosctl.engine import reading
 
-    done = reading.docker(
-        "ps", "--filter", f"publish={port}", "--format", '{{.Names}}\t{{.Label "dev.kratosctl.directory"}}', check=False
-    )
-    for line in done.stdout.splitlines():
+    try:
+        said = reading.docker(
+            "ps",
+            "--filter",
+            f"publish={port}",
+            "--format",
+            '{{.Names}}\t{{.Label "dev.kratosctl.directory"}}',
+            check=False,
+        ).stdout
+    except DockerMissing:
+        said = ""
+    for line in said.splitlines():
         name, _, directory = line.partition("\t")
         return f"container {name}" + (f" of the environment in {directory}" if directory else "")
     import psutil

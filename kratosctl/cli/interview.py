@@ -81,7 +81,9 @@ def complete(
 
 def _host(workspace: Workspace) -> asking.Host:
     state = identity.settled_state(workspace)
-    return asking.Host(ports.is_taken, _holder, bool(os.environ.get("DSN")), state.ports, _own_ports(state.project))
+    return asking.Host(
+        ports.is_taken, ports.holder, bool(os.environ.get("DSN")), state.ports, _own_ports(state.project)
+    )
 
 
 def _own_ports(project: str) -> frozenset[int]:
@@ -90,10 +92,3 @@ def _own_ports(project: str) -> frozenset[int]:
     except KratosctlError:
         # questions need no engine: it may be down, or not installed yet
         return frozenset()
-
-
-def _holder(port: int) -> str:
-    try:
-        return ports.holder(port)
-    except KratosctlError:
-        return "another program"
