@@ -1,0 +1,133 @@
+"""What doctor looks at: plain facts, without judgement. What could not be observed is empty, never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kratosctl.engine.reading import Engine
+from kratosctl.errors import KratosctlError
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """
+    Attributes:
+        client: what the docker command calls its version; empty where there is none.
+        engine: the engine, if it answers.
+        fault: why it does not.
+        compose: version of the Compose plugin.
+        compose_fault: why there is none.
+        desktop: it is Docker Desktop's, in a virtual machine.
+        security: its security options, such as `rootless`, `userns` and `selinux`.
+        data_root: where it keeps images and volumes.
+        networks: how many bridge networks it has.
+    """
+
+    client: str = ""
+    engine: Engine | None = None
+    fault: KratosctlError | None = None
+    compose: str = ""
+    compose_fault: KratosctlError | None = None
+    desktop: bool = False
+    security: tuple[str, ...] = ()
+    data_root: str = ""
+    networks: int = 0
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Room on the file system of a path, in bytes."""
+
+    what: str
+    path: str
+    free: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port of this host that an environment here has or asks for.
+
+    Attributes:
+        asked: it was asked for by number; else it was chosen, and moves when it is taken.
+        own: the environment itself holds it now.
+        holder: who else holds it, in words; empty where it is free.
+    """
+
+    environment: str
+    name: str
+    number: int
+    asked: bool
+    own: bool = False
+    holder: str = ""
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """A generated file or directory.
+
+    Attributes:
+        mode: its permission bits.
+        allowed: the bits it may have.
+        owned: it belongs to the caller.
+        writable: the caller may write to it.
+    """
+
+    path: Path
+    mode: int
+    allowed: int
+    owned: bool
+    writable: bool
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What the engine has of an environment whose directory is gone."""
+
+    project: str
+    environment: str
+    directory: str
+    containers: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EnvironmentFacts:
+    """One environment of this directory.
+
+    Attributes:
+        faults: what is wrong with what was asked for, its configuration directory, its state or secrets.
+        images: by reference, whether it is on this engine; empty where nobody could look.
+        edited: generated files that somebody changed.
+    """
+
+    name: str
+    faults: tuple[KratosctlError, ...] = ()
+    images: Mapping[str, bool] = field(default_factory=dict)
+    edited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that was observed.
+
+    Attributes:
+        directory: where kratosctl.yaml lies, or would.
+        writable: the caller may write there.
+        ignored: the generated directory tells git to ignore it; True where there is none.
+        configuration_fault: what is wrong with kratosctl.yaml as a file.
+    """
+
+    directory: Path
+    writable: bool = True
+    ignored: bool = True
+    engine: EngineFacts = field(default_factory=EngineFacts)
+    disks: tuple[Disk, ...] = ()
+    ports: tuple[Port, ...] = ()
+    files: tuple[FileFact, ...] = ()
+    remains: tuple[Remains, ...] = ()
+    configuration_fault: KratosctlError | None = None
+    environments: tuple[EnvironmentFacts, ...] = ()

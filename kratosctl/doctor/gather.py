@@ -1,0 +1,143 @@
+"""Observing: this directory and its environments. What cannot be read is left out or said, never raised."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kratosctl import assemble, configuration_file, environment, identity, images, kratos_directory, ports
+from kratosctl.doctor import gather_engine
+from kratosctl.doctor.facts import Disk, EnvironmentFacts, Facts, FileFact, Port
+from kratosctl.engine import reading
+from kratosctl.environment import Environment
+from kratosctl.errors import KratosctlError
+from kratosctl.workspace import GENERATED, State, Workspace
+
+
+def gather(directory: Path) -> Facts:
+    """Looks at everything.
+
+    Args:
+        directory: where kratosctl.yaml lies, or would.
+    """
+    engine, containers = gather_engine.engine_facts()
+    answers, fault = _configuration(directory)
+    names = list(answers) + [name for name in _made(directory) if name not in answers]
+    projects = {_state(directory, name).project for name in names}
+    found = [_environment(directory, name, answers.get(name), bool(engine.engine)) for name in names]
+    here = engine.engine if engine.engine and not reading.is_remote(engine.engine) else None
+    data_root = engine.data_root if here and here.local else ""
+    ignore = directory / GENERATED / ".gitignore"
+    return Facts(
+        directory=directory,
+        writable=os.access(directory, os.W_OK),
+        ignored=ignore.exists() or not (directory / GENERATED).exists(),
+        engine=engine,
+        disks=tuple(_disks(directory, data_root)),
+        ports=tuple(port for name, asked, _ in found for port in _ports(directory, name, asked, containers)),
+        files=tuple(fact for name in names for fact in _files(Workspace(directory, name).home)),
+        remains=gather_engine.remains(containers, projects) if here else (),
+        configuration_fault=fault,
+        environments=tuple(facts for _, _, facts in found),
+    )
+
+
+def _configuration(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], KratosctlError | None]:
+    try:
+        return configuration_file.load(directory), None
+    except KratosctlError as error:
+        return {}, error
+
+
+def _made(directory: Path) -> list[str]:
+    """The environments that have a generated directory, whether kratosctl.yaml can be read or not."""
+    return sorted(path.parent.name for path in (directory / GENERATED).glob("*/state.json"))
+
+
+def _state(directory: Path, name: str) -> State:
+    try:
+        return identity.settled_state(Workspace(directory, name))
+    except KratosctlError:
+        return State()
+
+
+def _environment(
+    directory: Path, name: str, answers: Mapping[str, Any] | None, engine_answers: bool
+) -> tuple[str, Environment | None, EnvironmentFacts]:
+    """What was asked for, if that can be, and what is wrong with it."""
+    workspace = Workspace(directory, name)
+    asked: Environment | None = None
+    faults: list[KratosctlError] = []
+    here: dict[str, bool] = {}
+    try:
+        asked = environment.from_answers(name, answers) if answers is not None else None
+        if asked and asked.config_dir:
+            kratos_directory.read(directory, asked.config_dir)
+    except KratosctlError as error:
+        faults.append(error)
+    for read in (workspace.state, workspace.secrets):
+        try:
+            read()
+        except KratosctlError as error:
+            faults.append(error)
+    if asked and engine_answers:
+        try:
+            here = {reference: image is not None for reference, image in reading.images(images.needed(asked)).items()}
+        except KratosctlError as error:
+            faults.append(error)
+    return name, asked, EnvironmentFacts(name, tuple(faults), here, tuple(_edited(workspace, _state(directory, name))))
+
+
+def _edited(workspace: Workspace, state: State) -> Iterator[str]:
+    for path, written in state.generated.items():
+        text = workspace.read(path)
+        if text is not None and hashlib.sha256(text.encode()).hexdigest() not in written:
+            yield path
+
+
+def _disks(directory: Path, data_root: str) -> Iterator[Disk]:
+    for what, path in (("the engine's data", data_root), ("this directory", str(directory))):
+        try:
+            room = shutil.disk_usage(path) if path else None
+        except OSError:
+            # not ours to look at
+            continue
+        if room:
+            yield Disk(what, path, room.free, room.total)
+
+
+def _ports(
+    directory: Path, name: str, asked: Environment | None, containers: tuple[reading.Container, ...]
+) -> Iterator[Port]:
+    state = _state(directory, name)
+    own = assemble.ports_held(tuple(c for c in containers if c.project == state.project))
+    wanted = ports.wanted(asked) if asked else {}
+    for port, number in {**state.ports, **{key: value for key, value in wanted.items() if value}}.items():
+        if asked and port not in wanted:
+            continue
+        held = number in own
+        bind = "127.0.0.1" if asked is None else asked.bind
+        who = gather_engine.holder(number) if not held and ports.is_taken(number, bind) else ""
+        yield Port(name, port, number, asked=bool(wanted.get(port)), own=held, holder=who)
+
+
+def _files(home: Path) -> Iterator[FileFact]:
+    """The generated files whose modes and owners matter."""
+    secrets = home / "secrets"
+    try:
+        looked_at = [(home, 0o777), *((path, 0o666) for path in (home / "state.json", home / "database" / "db.sqlite"))]
+        looked_at += [(secrets, 0o700), *((path, 0o600) for path in sorted(secrets.glob("*")))]
+    except OSError:
+        return
+    for path, allowed in looked_at:
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        owned = found.st_uid in (os.getuid(), 0) if os.getuid() == 0 else found.st_uid == os.getuid()
+        yield FileFact(path, stat.S_IMODE(found.st_mode), allowed, owned, os.access(path, os.W_OK))
