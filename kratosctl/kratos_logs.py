@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
 from kratosctl import errors
 
 _PASSWORD = re.compile(r"password authentication failed|SQLSTATE 28P01|SQLSTATE 28000|Access denied for user", re.I)
+# not "connection refused" and the like by themselves: mail servers and webhooks refuse connections too
 _UNREACHABLE = re.compile(
-    r"Unable to ping database|connection refused|no such host|hostname resolving error|dial error|i/o timeout"
-    r"|network is unreachable|database .* does not exist|unable to open database file|sqlite3 support was not compiled",
+    r"Unable to (ping|connect to|open) database|sqlite3 support was not compiled|unable to open database file"
+    # the second line of an error that names every address that was tried
+    r"|^\s+\S+:\d+ \([^)]*\): (dial|server|tls) error",
     re.I,
 )
-_TELLING = re.compile(r"level=(error|fatal)|^Error:|panic:|could not|unable to", re.I)
-_MESSAGE = re.compile(r"error=map\[.*?message:(.*?)(?:\]? (?:stack_trace|service_name|status_code)|\]|$)")
-_DSN_PASSWORD = re.compile(r"(\w+://[^:/@\s]*):[^@\s]*@")
+# (pattern, what, what to do next) for faults that are no silence
+_SPECIAL = (
+    (
+        r"database .* does not exist|SQLSTATE 3D000|Unknown database",
+        "the database does not exist",
+        "create it, or correct its name in DSN",
+    ),
+    (
+        r"cannot parse `|invalid URL escape",
+        "DSN is not a valid address",
+        "write special characters of its password percent-encoded: @ as %40, / as %2F, % as %25",
+    ),
+    (
+        r"sqlite3 support was not compiled",
+        "this Kratos image cannot use SQLite",
+        "use --variant default, or --database postgres",
+    ),
+    (
+        r"unable to open database file",
+        "Kratos cannot open its SQLite database",
+        "its directory must exist, and belong to the user Kratos runs as",
+    ),
+)
+_REFUSED = re.compile(r"Unable to instantiate configuration|level=fatal msg=dsn must be set")
+_TELLING = re.compile(r"level=(error|fatal)|\"level\":\"(error|fatal)\"|^Error:|panic:|could not|unable to", re.I)
+_MESSAGE = re.compile(
+    r"error=map\[.*?message:(.*?)(?: reason:| status:| status_code:| stack_trace:|\]? service_name=|\]?$)"
+)
+_PLAIN_MESSAGE = re.compile(r"^time=\S+ level=\S+ msg=(.*?)(?: audience=| service_name=|$)")
+_DSN_PASSWORD = re.compile(r"(\w+://[^:/@\s]*):\S*@")
+# of several ways to be valid; what each of them wants is said beside it
+_NO_HELP = re.compile(r"(any|all|one)Of failed|doesn't validate with|^validation failed")
+_HEAD = "The configuration contains values or keys which are invalid:"
+_LONGEST = 300
 
 
 def is_database_fault(line: str) -> bool:
@@ -42,8 +76,11 @@ def database_error(line: str, seconds: float) -> errors.KratosctlError:
             said,
             "set the right DSN; for a generated PostgreSQL restore secrets/, or start afresh: kratosctl down --volumes",
         )
+    for pattern, what, fix in _SPECIAL:
+        if re.search(pattern, line, re.I):
+            return errors.DatabaseUnreachable(what, said, fix)
     return errors.DatabaseUnreachable(
-        f"the database did not answer within {seconds:g} s",
+        "the database did not answer" + (f" within {seconds:g} s" if seconds else ""),
         said,
         "check its address and that it runs; a server on this host is host.docker.internal in DSN",
     )
@@ -53,41 +90,49 @@ def explain(logs: str, doing: str) -> errors.KratosctlError:
     """The error behind a container that stopped or never became ready.
 
     Args:
-        logs: its last lines.
+        logs: its last lines; those of earlier starts may be among them.
         doing: what it was to do, such as "start".
     """
-    refused = refused_configuration(logs)
-    if refused:
-        return errors.KratosRefusedConfiguration(
-            "Kratos refuses its configuration", refused, "correct it in kratos.yml, then run `kratosctl up` again"
-        )
-    for line in reversed(logs.splitlines()):
-        if is_database_fault(line):
-            return database_error(line, 0)
-    return errors.ServiceFailed(
-        f"Kratos did not {doing}", last_telling(logs.splitlines()), "see `kratosctl logs kratos`"
-    )
+    lines = logs.splitlines()
+    for index in reversed(range(len(lines))):
+        if _REFUSED.search(lines[index]):
+            return errors.KratosRefusedConfiguration(
+                "Kratos refuses its configuration",
+                refused_configuration("\n".join(lines[: index + 1])),
+                "correct it in kratos.yml, then run `kratosctl up` again",
+            )
+        if is_database_fault(lines[index]):
+            return database_error(lines[index], 0)
+    return errors.ServiceFailed(f"Kratos did not {doing}", last_telling(lines), "see `kratosctl logs kratos`")
 
 
 def refused_configuration(logs: str) -> str:
     """What Kratos finds wrong in its configuration, on one line; empty where it complains of nothing.
 
-    Kratos prints blocks of `key: value` with `^-- reason` below; `(root)` stands for the file as a whole.
+    Kratos prints blocks of `key: value` with `^-- reason` below, `(root)` for the file as a whole, and then an error.
+    Only the last start's are read.
     """
     found: list[str] = []
-    key = ""
+    key: str | None = None
+    said, ended = "", False
     for line in logs.splitlines():
         reason = re.match(r"\s*\^-- (.*)", line)
-        if reason:
+        if line.strip() == _HEAD:
+            found = [] if ended else found
+            key, ended = None, False
+        elif reason:
             # never the value: it may be a secret
-            found.append(reason[1] if key in ("", "(root)") else f"{key}: {reason[1]}")
-        elif line.strip():
+            found.append(f"{key}: {reason[1]}" if key and key != "(root)" else reason[1])
+        elif _REFUSED.search(line):
+            said = message(line)
+            found = [] if ended else found
+            ended = True
+        elif key is None and line.strip():
             key = line.split(":", 1)[0].strip()
     if not found:
-        for line in logs.splitlines():
-            if re.search(r"level=(fatal|error)", line) and re.search(r"schema|configuration", line, re.I):
-                return message(line)
-    return "; ".join(dict.fromkeys(found))
+        return said
+    helpful = [reason for reason in dict.fromkeys(found) if not _NO_HELP.search(reason.split(": ", 1)[-1])]
+    return _short("; ".join(helpful or dict.fromkeys(found)))
 
 
 def last_telling(lines: Iterable[str]) -> str:
@@ -99,7 +144,24 @@ def last_telling(lines: Iterable[str]) -> str:
 
 def message(line: str) -> str:
     """What a log line says, without time stamps and field names, short enough to read, without a DSN's password."""
-    found = _MESSAGE.search(line)
-    text = found[1] if found else re.sub(r"^time=\S+ level=\S+ ", "", line)
-    text = _DSN_PASSWORD.sub(r"\1:***@", text.strip())
-    return text if len(text) <= 300 else text[:300] + "…"
+    found = _MESSAGE.search(line) or _PLAIN_MESSAGE.search(line)
+    plain = re.sub(r"\]? service_name=.*", "", line.strip()).removeprefix("Error: ")
+    text = _of_json(line) or (found[1] if found else plain)
+    return _short(_DSN_PASSWORD.sub(r"\1:***@", text.strip()))
+
+
+def _of_json(line: str) -> str:
+    """What a line of `log.format: json` says."""
+    if not line.startswith("{"):
+        return ""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return ""
+    error = said.get("error") if isinstance(said, dict) else None
+    text = error.get("message") if isinstance(error, dict) else None
+    return " ".join(str(text or said.get("msg") or "").split())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
