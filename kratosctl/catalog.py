@@ -43,7 +43,7 @@ RELEASES = (
     Release("v1.3.0", 2024, 315),
     Release("v1.3.1", 2024, 315),
     Release("v25.4.0", 2025, 331, migrate_status=True),
-    Release("v26.2.0", 2026, 336, migrate_status=True),
+    Release("v26.2.0", 2026, 338, migrate_status=True),
 )
 NEWEST = RELEASES[-1]
 ARCHITECTURES = {
