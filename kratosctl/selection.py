@@ -37,8 +37,8 @@ def select(directory: Path, name: str | None, given: Mapping[str, Any], variable
     Args:
         directory: where kratosctl.yaml lies.
         name: the environment; None picks the only one of kratosctl.yaml, or `dev` where there is none.
-        given: flags and KRATOSCTL_ variables by key; None where nothing was given.
-        variables: the process environment, for DSN.
+        given: flags by key; None where nothing was given.
+        variables: the process environment: KRATOSCTL_ variables, also for commands without these flags, and DSN.
 
     Raises:
         UsageError: several environments, and none named.
@@ -46,7 +46,9 @@ def select(directory: Path, name: str | None, given: Mapping[str, Any], variable
     """
     found = configuration_file.load(directory)
     name = questions.check_name(name) if name else _only(list(found))
-    flags = {key: _checked(key, value) for key, value in given.items() if value is not None}
+    said = {question.key: variables.get(question.variable) or None for question in questions.QUESTIONS}
+    said |= {key: value for key, value in given.items() if value is not None}
+    flags = {key: _checked(key, value) for key, value in said.items() if value is not None}
     if variables.get("DSN") and flags.get("database", "external") == "external":
         named = _database_of_dsn(variables["DSN"])
         if named != flags.setdefault("database", named):

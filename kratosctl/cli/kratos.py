@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import click
@@ -20,6 +19,8 @@ _READ_CONFIGURATION = ("migrate", "cleanup", "courier")
 )
 def command(session: Session, name: str | None, arguments: tuple[str, ...]) -> int:
     """Run Kratos' own command line inside the environment: kratosctl kratos -- list identities."""
+    import subprocess
+
     from kratosctl import running
 
     kratos = running.find(session.directory, name).running("kratos")

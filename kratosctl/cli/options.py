@@ -68,8 +68,9 @@ def _names(context: click.Context, _parameter: click.Parameter, incomplete: str)
     from kratosctl import configuration_file
     from kratosctl.errors import KratosctlError
 
+    given = context.params.get("directory") or context.find_root().params.get("directory") or "."
     try:
-        names = configuration_file.load(Path(context.params.get("directory") or "."))
-    except KratosctlError:
+        names = configuration_file.load(Path(given))
+    except (KratosctlError, OSError):
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
