@@ -1,0 +1,118 @@
+"""The JSON Schema of kratosctl.yaml says the same as the reader of the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from kratosctl import catalog, configuration_file, questions
+from kratosctl.errors import KratosctlError
+from kratosctl.schema import schema
+
+EXAMPLE = """\
+environments:
+  dev:  {release: v26.2.0, variant: default, database: sqlite, preset: email-password, ui: true, mail: true}
+  ci:   {release: v1.1.0, variant: distroless, database: postgres, config_dir: ./kratos, ui: false, mail: false}
+"""
+
+
+def accepts(text: str) -> bool:
+    validator = Draft202012Validator(schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return bool(validator.is_valid(yaml.safe_load(text)))
+
+
+def reader_accepts(text: str, directory: Path) -> bool:
+    (directory / configuration_file.FILE_NAME).write_text(text)
+    try:
+        configuration_file.load(directory)
+    except KratosctlError:
+        return False
+    return True
+
+
+def one(key: str, value: Any) -> str:
+    return yaml.safe_dump({"environments": {"dev": {key: value}}})
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(schema())
+    assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_every_question_is_described() -> None:
+    properties = schema()["$defs"]["environment"]["properties"]
+
+    assert list(properties) == [question.key for question in questions.QUESTIONS]
+    assert all(value["description"] for value in properties.values())
+
+
+@pytest.mark.parametrize("text", [EXAMPLE, "", "environments:", "environments: {dev: }", "environments: {dev: {}}"])
+def test_what_people_write_is_accepted(text: str, tmp_path: Path) -> None:
+    assert accepts(text)
+    assert reader_accepts(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "environment: {dev: {}}",
+        "environments: {dev: {relase: v26.2.0}}",
+        "environments: {Dev: {}}",
+        "environments: {'../x': {}}",
+        "environments: [dev]",
+        "environments: {dev: sqlite}",
+        "- dev",
+    ],
+)
+def test_what_nobody_reads_is_refused(text: str, tmp_path: Path) -> None:
+    assert not accepts(text)
+    assert not reader_accepts(text, tmp_path)
+
+
+SAMPLES = [
+    *((question.key, choice) for question in questions.QUESTIONS for choice in question.choices),
+    *((question.key, question.default) for question in questions.QUESTIONS if question.default is not None),
+    *(("release", release.tag) for release in catalog.RELEASES),
+    ("release", "v26"),
+    ("release", "v26.2"),
+    ("release", "latest"),
+    ("public_port", 1),
+    ("public_port", 65535),
+    ("config_dir", "../my configuration"),
+    ("platform", "linux/arm64"),
+    ("kratos_image", "registry.example.org:5000/kratos@sha256:0123"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), SAMPLES)
+def test_both_accept(key: str, value: Any, tmp_path: Path) -> None:
+    assert accepts(one(key, value))
+    assert reader_accepts(one(key, value), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("preset", "password"),
+        ("database", "mysql"),
+        ("variant", "alpine"),
+        ("release", "26.2.0"),
+        ("release", ""),
+        ("ui", "perhaps"),
+        ("public_port", 0),
+        ("public_port", 65536),
+        ("public_port", 80.5),
+        ("public_port", True),
+        ("config_dir", ""),
+        ("kratos_image", "two words"),
+        ("kratos_image", ""),
+        ("kratos_image", ["a"]),
+    ],
+)
+def test_both_refuse(key: str, value: Any, tmp_path: Path) -> None:
+    assert not accepts(one(key, value))
+    assert not reader_accepts(one(key, value), tmp_path)
