@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 from collections.abc import Callable, Mapping
 
 from kratosctl.environment import Environment
-from kratosctl.errors import DockerMissing, PortTaken
+from kratosctl.errors import ConfigurationInvalid, DockerMissing, PortTaken
 
 DEFAULTS = {"public": 4433, "admin": 4434, "ui": 4455, "mail": 8025, "postgres": 5432}
 CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
@@ -56,10 +57,13 @@ def allot(
     def free(port: int) -> bool:
         return port not in ports.values() and (port in ours or not is_taken(port))
 
+    def who_has(port: int) -> str:
+        return "another port of this environment" if port in ports.values() else holder(port)
+
     for name, port in wanted.items():
         if port is not None:
             if not free(port):
-                who = "another port of this environment" if port in ports.values() else holder(port)
+                who = who_has(port)
                 key = name.replace("_", "-")
                 fix = f"stop it, or choose another port: --{key}-port N"
                 raise PortTaken(f"port {port} is taken by {who}", f"the {_names(name)} was asked to listen there", fix)
@@ -74,9 +78,8 @@ def allot(
         for name in missing:
             ports[name] = DEFAULTS[name] + offset
             if name in kept:
-                notes.append(
-                    f"port {kept[name]} is taken by {holder(kept[name])}: the {_names(name)} moves to {ports[name]}"
-                )
+                who = who_has(kept[name])
+                notes.append(f"port {kept[name]} is taken by {who}: the {_names(name)} moves to {ports[name]}")
     return ports, notes
 
 
@@ -99,25 +102,44 @@ def _names(name: str) -> str:
 
 
 def is_taken(port: int, address: str = "127.0.0.1") -> bool:
-    """True if something listens on the port, at this address or at all of them."""
+    """True if something listens on the port, at this address or at all of them.
+
+    Raises:
+        ConfigurationInvalid: it is no address of this host.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with _socket(family, address) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except PermissionError:
             # a port below 1024: Docker may listen there where we may not
             told = False
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise _not_here(address) from error
             return True
         else:
             # elsewhere a bind to one address succeeds beside a listener on all of them
             told = sys.platform == "linux"
     if told:
         return False
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with _socket(family, address) as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((address, port)) == 0
+
+
+def _socket(family: socket.AddressFamily, address: str) -> socket.socket:
+    try:
+        return socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _not_here(address) from error
+
+
+def _not_here(address: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(
+        f"bind: {address} is no address of this host", fix="use 127.0.0.1, or 0.0.0.0 for all of its addresses"
+    )
 
 
 def holder(port: int) -> str:

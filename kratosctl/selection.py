@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,12 @@ def _database_of_dsn(dsn: str) -> str:
     if not dsn.isprintable():
         raise ConfigurationInvalid("DSN is not plain text", "it holds line breaks or bytes that are not UTF-8")
     scheme, colon, _ = dsn.partition("://")
+    if scheme in ("postgres", "postgresql", "cockroach") and re.search("%(?![0-9a-fA-F]{2})", dsn):
+        raise ConfigurationInvalid(
+            "DSN holds a % that encodes nothing",
+            "Kratos would retry it in silence for five minutes",
+            "write special characters of its password percent-encoded: % as %25, @ as %40, / as %2F",
+        )
     if scheme in ("postgres", "postgresql", "mysql", "cockroach"):
         return "external"
     if scheme == "sqlite":
