@@ -26,7 +26,8 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         "start it: Docker Desktop, or sudo systemctl start docker; `kratosctl doctor` looks closer",
     ),
     (
-        r"unknown command: docker compose|'compose' is not a docker command|unknown (shorthand )?flag: .*-?-f",
+        r"unknown command: docker compose|'compose' is not a docker command"
+        r"|unknown shorthand flag: 'f' in -f|unknown flag: --file",
         errors.ComposeMissing,
         "docker has no Compose plugin",
         "install docker-compose-plugin (or Docker Desktop); `kratosctl doctor` checks it",
@@ -50,7 +51,28 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         "remove unused ones: docker network prune",
     ),
     (
-        r"manifest unknown|not found: manifest|pull access denied|no such image|no such host"
+        r"cannot assign requested address",
+        errors.ConfigurationInvalid,
+        "the address to listen on is none of this host's",
+        "use --bind 127.0.0.1, or 0.0.0.0 for all of its addresses",
+    ),
+    (
+        # Compose's words since 2.21; the last ones are a service's, a mount's or a port's
+        r"failed to parse .*\.ya?ml|validating .*\.ya?ml|compose file .* is invalid|yaml: (line|unmarshal|construct)"
+        r"|invalid compose project|invalid interpolation format|error while interpolating|additional propert"
+        r"|dependency cycle detected|env file .* not found|declared as external|invalid (container|host)port",
+        errors.ComposeFileInvalid,
+        "Compose refuses the files",
+        "correct compose.override.yaml; of kratosctl's own files --overwrite writes a sound copy",
+    ),
+    (
+        r"invalid reference format",
+        errors.ConfigurationInvalid,
+        "an image's name is not valid",
+        "names are lower-case, such as oryd/kratos:v26.2.0",
+    ),
+    (
+        r"manifest unknown|not found: manifest|no matching manifest|pull access denied|no such image|no such host"
         r"|failed to resolve reference|unable to find image|dial tcp .*|i/o timeout|tls handshake timeout"
         r"|network is unreachable",
         errors.ImageMissing,
@@ -60,6 +82,8 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
 )
 
 _TELLING = re.compile(r"error|denied|cannot|fail|unknown|invalid|no such", re.IGNORECASE)
+# what docker says beside the reason
+_BESIDE = re.compile(r'^Error: failed to start containers|^time="[^"]*" level=(warning|info)|^(Run|See) .docker')
 
 
 def from_output(output: str, doing: str) -> errors.KratosctlError:
@@ -69,20 +93,18 @@ def from_output(output: str, doing: str) -> errors.KratosctlError:
         output: docker's standard error stream.
         doing: what was under way, such as "creating containers".
     """
-    said = last_line(output)
     for pattern, error, what, fix in _KNOWN:
         if re.search(pattern, output, re.IGNORECASE):
-            return error(what, said, fix)
-    return errors.EngineFailed(f"{doing} failed", said, "`kratosctl doctor` looks for the cause")
+            lines = [line for line in output.splitlines() if re.search(pattern, line, re.IGNORECASE)]
+            return error(what, last_line("\n".join(lines) or output), fix)
+    return errors.EngineFailed(f"{doing} failed", last_line(output), "`kratosctl doctor` looks for the cause")
 
 
 def last_line(output: str) -> str:
     """The last line that says something, short enough to read."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [
-        line for line in lines if re.search(r"error|denied|cannot|fail|unknown|invalid|no such", line, re.IGNORECASE)
-    ]
-    chosen = (telling or lines or [""])[-1]
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not _BESIDE.search(line.strip())]
+    telling = [line for line in lines if _TELLING.search(line)]
+    chosen = (telling or lines or [""])[-1].removeprefix("Error response from daemon: ")
     return chosen if len(chosen) <= 300 else chosen[:300] + "…"
 
 
