@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -30,6 +31,7 @@ from kratosctl.stack.secrets import KINDS, Secrets, postgres_dsn
 
 GENERATED = ".kratosctl"
 _STATE = "state.json"
+_UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,17 @@ class Workspace:
     """The generated directory of one environment: `.kratosctl/<name>/` beside kratosctl.yaml."""
 
     def __init__(self, directory: Path, name: str) -> None:
+        """
+        Args:
+            directory: where kratosctl.yaml lies.
+            name: the environment.
+
+        Raises:
+            ConfigurationInvalid: no Compose file can name the directory.
+        """
+        if _UNNAMEABLE.search(str(directory)):
+            what = f"the directory {ascii(str(directory))[:200]} cannot be used"
+            raise ConfigurationInvalid(what, "its path holds control characters, or is not UTF-8", "rename it")
         self.directory, self.name = directory, name
         self.home = directory / GENERATED / name
 

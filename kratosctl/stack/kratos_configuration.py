@@ -51,9 +51,12 @@ def ui_url(environment: Environment, place: Place) -> str:
 
 def names_mail_server(theirs: Mapping[str, Any]) -> bool:
     """Whether the user's own configuration says where mail goes."""
-    courier = theirs.get("courier") or {}
-    smtp = courier.get("smtp") or {}
-    return bool(smtp.get("connection_uri") or courier.get("http") or courier.get("channels"))
+    courier = theirs.get("courier")
+    if not isinstance(courier, Mapping):
+        return False
+    smtp = courier.get("smtp")
+    uri = smtp.get("connection_uri") if isinstance(smtp, Mapping) else None
+    return bool(uri or courier.get("http") or courier.get("channels"))
 
 
 def _always(environment: Environment, place: Place) -> dict[str, Any]:
