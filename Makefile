@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: up test lint tests unit wheel bench clean
 
 ## Kratos on SQLite, ready to use, from nothing but Python and a package manager
-up: $(VENV)/installed
+up: $(VENV)/runs
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/first-up
 
 ## what has to pass: linters, types, every test, the wheel
@@ -32,8 +32,12 @@ wheel: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH)
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/runs: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed: $(VENV)/runs
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 

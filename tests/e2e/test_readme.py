@@ -1,0 +1,90 @@
+"""The README's commands do what it says: each of them is run here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import engine, images
+from tests.e2e.program import Directory, program
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"^<!-- (run[^>]*) -->\n```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks() -> list[tuple[str, list[str]]]:
+    """The blocks to run: how, and their commands."""
+    return [(match[1], match[2].splitlines()) for match in _BLOCK.finditer(README)]
+
+
+def test_every_block_of_commands_but_make_is_marked_to_be_run() -> None:
+    assert len(re.findall(r"^```sh$", README, re.MULTILINE)) == len(blocks()) + 1
+
+
+def test_every_command_in_the_table_exists_and_explains_itself() -> None:
+    table = README.partition("## Commands")[2].partition("\n## ")[0]
+    names = set(re.findall(r"`(?:kratosctl )?([a-z]+)[ `]", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))))
+    assert {"up", "list", "completion"} <= names
+    for name in names - {"rotate", "build"}:
+        done = subprocess.run([*program(), name, "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (name, done.stderr)
+
+
+@pytest.mark.engine
+def test_the_things_people_do_work_in_the_order_they_are_shown(make_directory: Callable[[str], Directory]) -> None:
+    directory = make_directory("app")
+    for number, (how, commands) in enumerate(blocks()):
+        if how != "run":
+            directory = make_directory(f"app-{number}")
+        if how == "run with an environment":
+            directory.run("up", "--yes")
+        for command in commands:
+            _run(directory, command)
+
+
+def _run(directory: Directory, command: str) -> None:
+    """Runs one line as a shell would; the image follows --release where stand-ins take Kratos' place."""
+    words = shlex.split(command)
+    if "--release" in words:
+        directory.choose(words[words.index("--release") + 1])
+    if words[0] == "kratosctl":
+        directory.run(*words[1:])
+    else:
+        subprocess.run(words, cwd=directory.path, check=True, capture_output=True, timeout=120)
+
+
+@pytest.mark.engine
+def test_make_up_ends_with_a_ready_kratos_in_a_fresh_checkout(tmp_path: Path) -> None:
+    checkout = tmp_path / "kratosctl"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("KRATOSCTL_")}
+    variables["KRATOSCTL_CACHE_DIR"] = str(tmp_path / "cache")
+    try:
+        done = subprocess.run(
+            ["make", "up", f"PYTHON={sys.executable}"],
+            cwd=checkout,
+            env=variables,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "dev is ready: Kratos" in done.stdout
+        if images.are_standins():
+            assert "IT IS NOT ORY KRATOS" in done.stderr
+    finally:
+        subprocess.run(
+            [*program(), "-C", str(checkout / "demo"), "down", "--volumes", "--yes"], env=variables, check=False
+        )
+        shutil.rmtree(checkout)
+    assert engine.of_directory(checkout / "demo") == {}
