@@ -92,9 +92,22 @@ def open_questions(answers: Mapping[str, Any], skip: Collection[str] = ()) -> li
         answers: what flags and variables said, by key.
         skip: keys that something else decides.
     """
-    image = answers.get("kratos_image")
-    decided = {*answers, *skip} | ({"release"} if image and catalog.release_of_reference(image) else set())
+    decided = {*answers, *of_image(answers), *skip}
     return [question for question in questions.QUESTIONS if question.prompt and question.key not in decided]
+
+
+def of_image(answers: Mapping[str, Any]) -> dict[str, str]:
+    """What the reference of a Kratos image of one's own says of release and variant."""
+    image = answers.get("kratos_image")
+    if not image:
+        return {}
+    release = catalog.release_of_reference(image)
+    found = {"release": release} if release else {}
+    if catalog.is_distroless(image):
+        found["variant"] = "distroless"
+    elif release and catalog.is_official(image):
+        found["variant"] = "default"
+    return found
 
 
 def interview(name: str, answers: Mapping[str, Any], skip: Collection[str], host: Host, ask: Ask) -> dict[str, Any]:
@@ -110,7 +123,7 @@ def interview(name: str, answers: Mapping[str, Any], skip: Collection[str], host
     Returns:
         All answers by key; those where kratosctl chooses are left out.
     """
-    given = dict(answers)
+    given: dict[str, Any] = {**of_image(answers), **answers}
     for question in open_questions(answers, skip):
         answer = ask(prompt_for(name, question, given, host))
         if answer == _ANOTHER and question.kind == "port":
@@ -126,8 +139,9 @@ def refuse_impossible(name: str, answers: Mapping[str, Any], skip: Collection[st
     Raises:
         ChoiceImpossible, FloatingTag, ConfigurationInvalid, PortTaken.
     """
-    for key in answers:
-        reason = reason_against(key, answers[key], answers)
+    given = {**of_image(answers), **answers}
+    for key in given:
+        reason = reason_against(key, given[key], given)
         if reason:
             raise ChoiceImpossible(*reason)
     everything = interview(name, answers, skip, host, lambda prompt: prompt.default)
