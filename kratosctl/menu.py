@@ -45,14 +45,17 @@ def environments(rows: Sequence[Mapping[str, Any]], here: str) -> list[Choice]:
 
 
 def _about(row: Mapping[str, Any], here: str) -> str:
-    where = "here" if row["directory"] == here else row["directory"]
-    # the end of a path tells more than its beginning
-    where = where if len(where) <= _PATH else "…" + where[1 - _PATH :]
+    where = "here" if row["directory"] == here else _short(row["directory"])
     return f"{row['state']:<8} {in_short(row):<26} {where}"
 
 
 def _gone(row: Mapping[str, Any]) -> str:
-    return f"{row['state']}; its directory {row['directory']} is gone" if row["directory_gone"] else ""
+    return f"{row['state']}; its directory {_short(row['directory'])} is gone" if row["directory_gone"] else ""
+
+
+def _short(path: str) -> str:
+    """The end of a path tells more than its beginning."""
+    return path if len(path) <= _PATH else "…" + path[1 - _PATH :]
 
 
 def state(status: Mapping[str, Any], headline: str, here: str) -> str:
