@@ -1,0 +1,126 @@
+"""What the menu offers, and which command stands behind it. No engine takes part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kratosctl import menu
+from kratosctl.cli import COMMANDS, kratosctl
+
+HERE = "/home/ann/app"
+
+
+def row(**changed: Any) -> dict[str, Any]:
+    """An environment as `list` finds it."""
+    found = {
+        "environment": "dev",
+        "directory": HERE,
+        "directory_gone": False,
+        "release": "v26.2.0",
+        "database": "sqlite",
+        "state": "running",
+    }
+    return found | changed
+
+
+def status(*services: tuple[str, str], **changed: Any) -> dict[str, Any]:
+    """An environment as `status` finds it."""
+    found = {
+        "environment": "dev",
+        "directory": HERE,
+        "database": "sqlite",
+        "endpoints": {},
+        "services": [{"service": name, "state": state, "exit_code": None} for name, state in services],
+    }
+    return found | changed
+
+
+def impossible(found: dict[str, Any], lost: str = "the database") -> dict[str, str]:
+    """Action -> why it makes no sense now."""
+    return {choice.value: choice.against for choice in menu.actions(found, lost) if choice.against}
+
+
+def test_environments_here_and_elsewhere_can_be_picked_and_a_new_one_made() -> None:
+    rows = [row(), row(directory="/home/ann/other", state="stopped")]
+    here, elsewhere, new, leave = menu.environments(rows, HERE)
+    assert (here.value, here.about.split()) == (0, ["running", "Kratos", "v26.2.0", "on", "sqlite", "here"])
+    assert (elsewhere.value, elsewhere.about.split()[-1]) == (1, "/home/ann/other")
+    assert (new.value, leave.value) == (menu.NEW, menu.QUIT)
+
+
+def test_of_a_long_path_the_end_is_shown_and_the_line_fits_eighty_columns() -> None:
+    choice = menu.environments([row(directory="/very" * 20 + "/long/app", database="external")], HERE)[0]
+    assert choice.about.endswith("/long/app")
+    assert len(choice.title) + len(choice.about) + 5 < 80
+
+
+def test_an_environment_whose_directory_is_gone_is_shown_and_cannot_be_picked() -> None:
+    choice = menu.environments([row(directory="/gone", directory_gone=True)], HERE)[0]
+    assert "/gone is gone" in choice.against
+
+
+def test_of_a_running_environment_everything_can_be_done() -> None:
+    assert impossible(status(("kratos", "running"))) == {}
+
+
+def test_what_makes_no_sense_without_containers_is_shown_with_the_reason() -> None:
+    assert impossible(status()) == {
+        "open": "it does not run",
+        "logs": "it has no containers",
+        "restart": "it does not run",
+        "down": "it has no containers",
+    }
+
+
+def test_logs_of_a_stopped_environment_can_be_read_and_it_can_be_taken_down() -> None:
+    assert set(impossible(status(("kratos", "exited")))) == {"open", "restart"}
+
+
+def test_data_that_is_not_there_cannot_be_deleted() -> None:
+    assert impossible(status(("kratos", "running")), lost="") == {"delete": "it has no data"}
+
+
+@pytest.mark.parametrize("key", ["up", "open", "logs", "status", "restart", "down", "delete"])
+def test_every_action_is_a_command_that_takes_these_words(key: str) -> None:
+    words = menu.act(key, status(("kratos", "running")), "the database").words
+    assert words[0] in COMMANDS
+    command = kratosctl.get_command(None, words[0])  # type: ignore[arg-type]
+    assert command is not None
+    command.make_context(words[0], list(words[1:]))
+
+
+def test_every_action_that_is_offered_has_a_command() -> None:
+    found = status(("kratos", "running"))
+    for choice in menu.actions(found, "the database"):
+        if choice.value not in (menu.BACK, menu.QUIT):
+            assert menu.act(choice.value, found, "the database").words
+
+
+def test_deleting_data_asks_first_and_says_what_is_lost() -> None:
+    act = menu.act("delete", status(), "the database with 3 identities (volume x)")
+    assert "the database with 3 identities (volume x)" in act.question
+    assert "cannot be brought back" in act.question
+    assert act.words == ("down", "dev", "--volumes", "--yes")
+
+
+def test_stopping_asks_first_and_says_what_becomes_of_the_data() -> None:
+    assert menu.act("down", status(), "").question == "Stop dev? Its data stays."
+    assert "dies with it" in menu.act("down", status(database="memory"), "").question
+
+
+def test_only_pages_that_are_open_are_offered() -> None:
+    found = status(endpoints={"ui": "http://localhost:4455", "public": "http://localhost:4433", "postgres": "x"})
+    assert [choice.value for choice in menu.pages(found)] == ["ui", "api"]
+
+
+def test_the_state_shows_addresses_and_services_that_do_not_run() -> None:
+    found = status(("kratos", "running"), ("kratos-migrate", "exited"), endpoints={"public": "http://localhost:4433"})
+    found["services"].append({"service": "ui", "state": "exited", "exit_code": 137})
+    lines = menu.state(found, "dev: broken", "/elsewhere").splitlines()
+    assert lines == [
+        "dev: broken, in /home/ann/app",
+        "  public    http://localhost:4433",
+        "  ui        exited, exit code 137",
+    ]

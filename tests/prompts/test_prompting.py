@@ -1,0 +1,134 @@
+"""Prompts answered by keys from a pipe: what each key does, and what comes back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+import kratosctl
+from kratosctl import prompting
+from kratosctl.asking import Choice, Prompt
+
+ENTER, UP, DOWN, CTRL_C, CTRL_D, BACKSPACE = "\r", "\x1b[A", "\x1b[B", "\x03", "\x04", "\x7f"
+CHOICES = (
+    Choice("a", "first", against="not today"),
+    Choice("b", "second", "about it"),
+    Choice("c", "third"),
+    Choice("d", "fourth", against="nor this"),
+)
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[PipeInput]:
+    """Where a test types."""
+    monkeypatch.setattr(prompting, "_output", DummyOutput)
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        yield pipe
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (ENTER, "b"),
+        (DOWN + ENTER, "c"),
+        (DOWN + DOWN + ENTER, "b"),
+        (UP + ENTER, "c"),
+        ("j" + ENTER, "c"),
+        ("jk" + ENTER, "b"),
+        ("x" + ENTER, "b"),
+    ],
+)
+def test_the_arrows_pass_over_choices_that_cannot_work(keys: PipeInput, typed: str, answer: str) -> None:
+    keys.send_text(typed)
+    assert prompting.select("Which?", CHOICES) == answer
+
+
+def test_enter_alone_takes_the_default(keys: PipeInput) -> None:
+    keys.send_text(ENTER)
+    assert prompting.select("Which?", [Choice("a", "a"), Choice("b", "b")], default="b") == "b"
+
+
+def test_a_default_that_cannot_work_gives_way_to_the_first_that_can(keys: PipeInput) -> None:
+    keys.send_text(ENTER)
+    assert prompting.select("Which?", CHOICES, default="d") == "b"
+
+
+@pytest.mark.parametrize(
+    ("typed", "default", "answer"),
+    [("y", False, True), ("n", True, False), (ENTER, True, True), (ENTER, False, False), ("N", True, False)],
+)
+def test_yes_and_no_are_one_key_and_enter_takes_the_default(
+    keys: PipeInput, typed: str, default: bool, answer: bool
+) -> None:
+    keys.send_text(typed)
+    assert prompting.confirm("Sure?", default) is answer
+
+
+def test_a_text_is_asked_for_until_it_can_be_taken(keys: PipeInput) -> None:
+    refused: list[str] = []
+
+    def check(said: str) -> str:
+        if said != "good":
+            refused.append(said)
+        return "" if said == "good" else "not that"
+
+    keys.send_text("bad" + ENTER + BACKSPACE * 3 + "good" + ENTER)
+    assert prompting.text("What?", check) == "good"
+    assert refused == ["bad"], "checked at Enter, not at every key"
+
+
+@pytest.mark.parametrize(("key", "error"), [(CTRL_C, KeyboardInterrupt), (CTRL_D, EOFError)])
+@pytest.mark.parametrize(
+    "put",
+    [
+        Prompt("choice", "Which?", CHOICES),
+        Prompt("yes-no", "Sure?", default=True),
+        Prompt("text", "What?"),
+    ],
+    ids=lambda put: str(put.kind),
+)
+def test_ctrl_c_and_ctrl_d_leave_every_kind_of_question(
+    keys: PipeInput, put: Prompt, key: str, error: type[BaseException]
+) -> None:
+    keys.send_text(key)
+    with pytest.raises(error):
+        prompting.ask(put)
+
+
+def test_ctrl_d_leaves_a_text_that_is_begun(keys: PipeInput) -> None:
+    keys.send_text("half a te" + CTRL_D)
+    with pytest.raises(EOFError):
+        prompting.text("What?", lambda _: "")
+
+
+@pytest.mark.parametrize(
+    ("put", "typed", "answer"),
+    [
+        (Prompt("choice", "Which?", CHOICES, default="c"), ENTER, "c"),
+        (Prompt("yes-no", "Sure?", default=True), "n", False),
+        (Prompt("text", "What?", check=lambda said: "" if said else "say something"), ENTER + "5" + ENTER, "5"),
+    ],
+)
+def test_each_kind_of_question_answers_in_its_own_type(
+    keys: PipeInput, put: Prompt, typed: str, answer: object
+) -> None:
+    keys.send_text(typed)
+    assert prompting.ask(put) == answer
+
+
+def test_only_one_module_knows_questionary() -> None:
+    package = Path(kratosctl.__file__).parent
+    importers = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.split(".")[0] in ("questionary", "prompt_toolkit") for name in names):
+                importers.add(path.relative_to(package).as_posix())
+    assert importers == {"prompting.py"}

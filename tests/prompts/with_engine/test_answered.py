@@ -1,0 +1,100 @@
+"""`up` answered at its prompts, and the menu, on a real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e import images
+from tests.e2e.program import Directory
+from tests.prompts.terminal import CTRL_C, DOWN, ENTER, UP, Terminal, environ
+
+pytestmark = pytest.mark.engine
+
+
+def terminal(directory: Directory, *words: str) -> Terminal:
+    """kratosctl in a terminal, on the images of the tests; release and variant are asked unless they decide it."""
+    variables = {"KRATOSCTL_CACHE_DIR": str(directory.cache), **directory.variables}
+    return Terminal(directory.path, *words, variables=environ(variables, engine=True), rows=40)
+
+
+def test_up_answered_with_enter_ends_with_a_ready_kratos(directory: Directory) -> None:
+    directory.choose(images.NEWEST)
+    # an address of this host that nobody else listens on: nobody takes the port between question and start
+    with terminal(directory, "up", "--bind", "127.83.71.63") as shown:
+        shown.answer("How do people sign in?")
+        shown.answer("Which database?")
+        shown.answer("Run the self-service UI?", "n")
+        shown.answer("Run a mail inbox (Mailpit)?", "n")
+        shown.answer("Port of the public API?")
+        shown.see("Bring it up?")
+        promised = next(word for word in shown.flowing.split() if word.startswith("http://"))
+        assert not directory.path.joinpath("kratosctl.yaml").exists()
+        shown.press(ENTER)
+        shown.see("dev is ready")
+        assert shown.end() == 0
+    found = directory.status()
+    assert found["state"] == "ready"
+    assert found["endpoints"] == {"public": promised}, "on the port that was shown"
+
+
+def test_ctrl_c_at_the_last_question_leaves_nothing_on_disk_or_engine(directory: Directory) -> None:
+    with terminal(directory, "up", "--preset", "api-only") as shown:
+        shown.answer("Which database?", DOWN + ENTER)
+        shown.answer("Run the self-service UI?")
+        shown.answer("Run a mail inbox (Mailpit)?")
+        shown.answer("Port of the public API?")
+        shown.see("Bring it up?")
+        shown.press(CTRL_C)
+        assert shown.end() == 130
+    assert list(directory.path.iterdir()) == []
+    assert directory.run("list", "--json").envelope["ok"]
+
+
+def test_the_menu_brings_up_shows_stops_and_deletes(directory: Directory) -> None:
+    directory.choose(images.NEWEST)
+    directory.run("init", "--no-ui", "--no-mail", "--yes")
+    with terminal(directory) as shown:
+        shown.answer("quit")
+        shown.see("dev: absent")
+        shown.answer("it has no data", ENTER)
+        shown.see("$ kratosctl up dev")
+        shown.see("dev: ready")
+        shown.answer("» open", UP + DOWN * 5 + ENTER)
+        shown.see("Its data stays. (y/N)")
+        shown.press("n")
+        assert directory.status()["state"] == "ready", "a no stops nothing"
+        shown.press(DOWN * 5 + ENTER)
+        shown.see("identities")
+        shown.press("y")
+        shown.see("dev is down, its data deleted")
+        shown.answer("it has no data", UP + ENTER)
+        assert shown.end() == 0
+    assert directory.status()["state"] == "absent"
+    assert not (directory.home() / "database").exists()
+
+
+def test_an_environment_of_another_directory_is_acted_on_where_it_is(
+    directory: Directory, make_directory: Callable[[str], Directory]
+) -> None:
+    directory.up()
+    elsewhere = make_directory("elsewhere")
+    with terminal(elsewhere, "menu") as shown:
+        shown.see("quit")
+        number = _position(shown.screen, str(directory.path)[-24:])
+        shown.press(DOWN * number + ENTER)
+        shown.see(f"in {directory.path}")
+        shown.answer("» open", UP + DOWN * 3 + ENTER)
+        shown.see(f"$ kratosctl -C {directory.path} status dev")
+        shown.answer("» open", CTRL_C)
+        assert shown.end() == 130
+    assert list(elsewhere.path.iterdir()) == []
+
+
+def _position(screen: str, text: str) -> int:
+    """How many lines below the pointer a choice is; those that cannot be picked do not count."""
+    lines = screen.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(" »"))
+    end = next(number for number, line in enumerate(lines) if text in line)
+    return sum(1 for line in lines[start:end] if line.startswith(("   ", " »")) and not line.startswith("   - "))
