@@ -165,6 +165,25 @@ class ServiceFailed(KratosctlError):
     exit_code = 57
 
 
+# Snapshots.
+class SnapshotMissing(KratosctlError):
+    exit_code = 60
+
+
+class SnapshotExists(KratosctlError):
+    exit_code = 61
+
+
+class SnapshotDamaged(KratosctlError):
+    exit_code = 62
+
+
+class SnapshotForeign(KratosctlError):
+    """It fits another database engine, or a newer Kratos."""
+
+    exit_code = 63
+
+
 class Interrupted(KratosctlError):
     """Ctrl-C or Ctrl-D at a prompt or during a step."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kratosctl import readiness
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.results import Result
@@ -31,10 +30,5 @@ def restart(found: Found, services: Sequence[str], seconds: float, console: Cons
         console.step(f"restart {', '.join(chosen)}"),
     ):
         reading.docker("restart", *containers)
-        kratos = found.running("kratos")
-        for address, inside in kratos.published.items():
-            if inside == 4433:
-                bound, _, port = address.rpartition(":")
-                readiness.wait(readiness.reachable(bound.strip("[]")), int(port), kratos.name, seconds)
-                break
+        found.wait_until_ready(seconds)
     return Result("restart", {"environment": found.name, "restarted": chosen}, lambda: f"restarted {', '.join(chosen)}")

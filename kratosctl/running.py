@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kratosctl import configuration_file, identity, questions
+from kratosctl import configuration_file, identity, questions, readiness
 from kratosctl.engine import reading
 from kratosctl.errors import NotRunning, UsageError
+from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.workspace import GENERATED, State, Workspace
 
 SERVICES = ("kratos", "kratos-migrate", "postgres", "mail", "ui")
@@ -44,6 +45,21 @@ class Found:
                 f"start it: kratosctl up {self.name}",
             )
         return found
+
+    def public_address(self) -> tuple[str, int] | None:
+        """Where this host reaches the public API; None while it is not published."""
+        kratos = self.container("kratos")
+        for address, inside in (kratos.published if kratos else {}).items():
+            if inside == CONTAINER_PORTS["public"]:
+                bound, _, port = address.rpartition(":")
+                return readiness.reachable(bound.strip("[]")), int(port)
+        return None
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Waits until a running Kratos is ready again, after a restart."""
+        public = self.public_address()
+        if public:
+            readiness.wait(*public, self.running("kratos").name, seconds)
 
 
 def names(directory: Path) -> list[str]:

@@ -59,14 +59,8 @@ def _state(found: running.Found) -> str:
         return "stopped"
     if len(alive) < len(serving) or any(c.health == "unhealthy" for c in alive):
         return "broken"
-    kratos = found.container("kratos")
-    for address, inside in (kratos.published if kratos else {}).items():
-        if inside == CONTAINER_PORTS["public"]:
-            bound, _, port = address.rpartition(":")
-            return (
-                "ready" if readiness.is_ready(readiness.reachable(bound.strip("[]")), int(port)) == 200 else "starting"
-            )
-    return "starting"
+    public = found.public_address()
+    return "ready" if public and readiness.is_ready(*public) == 200 else "starting"
 
 
 def _service(container: reading.Container) -> dict[str, Any]:

@@ -25,6 +25,8 @@ COMMANDS = {
     "open": ("open", "Open the UI, the mail inbox or the API in a browser."),
     "kratos": ("kratos", "Run Kratos' own command line inside the environment."),
     "migrate": ("migrate", "Apply the SQL migrations, or show their state."),
+    "snapshot": ("snapshot", "Save the database under a name, and put it back."),
+    "reset": ("reset", "Take the database back to just migrated."),
     "secrets": ("secrets", "Rotate the secrets."),
     "render": ("render", "Print or write the Compose file."),
     "image": ("image", "Build an image with your configuration in it."),

@@ -50,6 +50,13 @@ def environment_argument() -> Callable[[Any], Any]:
     )
 
 
+def environment_option() -> Callable[[Any], Any]:
+    """The environment as a flag, for commands whose arguments are something else."""
+    return click.option(
+        "--env", "name", metavar="ENV", envvar="KRATOSCTL_ENVIRONMENT", help="The environment.", shell_complete=_names
+    )
+
+
 def environment_or_services() -> Callable[[Any], Any]:
     """Names of services, and at most one of an environment."""
     return click.argument("words", metavar="[ENV] [SERVICE]...", nargs=-1, shell_complete=_names_and_services)

@@ -1,0 +1,89 @@
+"""`kratosctl snapshot`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from kratosctl.cli.options import environment_option
+from kratosctl.cli.session import Session, define
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
+    from kratosctl.snapshots.operations import Subject
+
+
+@click.group()
+def command() -> None:
+    """Save the database under a name, and put it back under a running Kratos."""
+
+
+def subject_of(session: Session, name: str | None) -> Subject:
+    """The environment whose database is meant."""
+    from kratosctl import running, selection
+    from kratosctl.snapshots.operations import Subject
+
+    found = running.find(session.directory, name)
+    environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
+    return Subject(found, environment.database, environment.facts.tag)
+
+
+@define(
+    click.argument("snapshot"),
+    environment_option(),
+    click.option("--note", default="", help="What it is, for the list."),
+    click.option("--overwrite", is_flag=True, help="Replace the one of that name."),
+)
+def save(session: Session, snapshot: str, name: str | None, note: str, overwrite: bool) -> Result:
+    """Save the database under a name, while Kratos runs."""
+    from kratosctl.snapshots import operations
+
+    return operations.save(subject_of(session, name), snapshot, note, overwrite, session.console)
+
+
+@define(environment_option())
+def list_(session: Session, name: str | None) -> Result:
+    """Show the snapshots of an environment."""
+    from kratosctl import running
+    from kratosctl.snapshots import showing
+
+    return showing.listing(running.find(session.directory, name).workspace)
+
+
+@define(click.argument("snapshot"), environment_option())
+def show(session: Session, snapshot: str, name: str | None) -> Result:
+    """Show what is known of a snapshot, and check that it is whole."""
+    from kratosctl import running
+    from kratosctl.snapshots import showing
+
+    return showing.show(running.find(session.directory, name).workspace, snapshot)
+
+
+@define(click.argument("snapshot"), environment_option())
+def remove(session: Session, snapshot: str, name: str | None) -> Result:
+    """Delete a snapshot."""
+    from kratosctl import running
+    from kratosctl.snapshots import showing
+
+    return showing.remove(running.find(session.directory, name).workspace, snapshot)
+
+
+@define(
+    click.argument("snapshot", required=False),
+    environment_option(),
+    click.option("--undo", is_flag=True, help="Take back the last restore or reset."),
+)
+def restore(session: Session, snapshot: str | None, name: str | None, undo: bool) -> Result:
+    """Put a snapshot back under a running Kratos. What was there is kept for `--undo`."""
+    from kratosctl.errors import UsageError
+    from kratosctl.snapshots import operations
+
+    if bool(snapshot) == undo:
+        raise UsageError("name a snapshot, or say --undo", fix="kratosctl snapshot list shows them")
+    return operations.restore(subject_of(session, name), snapshot, session.console)
+
+
+for _name, _command in (("save", save), ("list", list_), ("show", show), ("restore", restore), ("remove", remove)):
+    command.add_command(_command, _name)

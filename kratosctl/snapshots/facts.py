@@ -1,0 +1,22 @@
+"""What a database holds, as far as snapshots care."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Filled by migrations and by the first serve; Kratos breaks without their rows.
+KEPT_TABLES = ("schema_migration", "identity_credential_types", "networks")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """
+    Attributes:
+        migrations: rows of schema_migration.
+        identities: how many there are.
+        network: Kratos' network ID; empty where Kratos never served.
+    """
+
+    migrations: int
+    identities: int
+    network: str

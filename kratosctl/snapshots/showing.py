@@ -1,0 +1,50 @@
+"""What people see of snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from kratosctl.console import Console
+from kratosctl.results import Result, table
+from kratosctl.snapshots import store
+from kratosctl.workspace import Workspace
+
+
+def listing(workspace: Workspace) -> Result:
+    """All snapshots of an environment, oldest first."""
+    found = store.listing(workspace)
+    data = {"environment": workspace.name, "snapshots": [asdict(snapshot) for snapshot in found]}
+    if not found:
+        return Result("snapshot list", data, lambda: "no snapshots; save one: kratosctl snapshot save NAME")
+    rows = [[s.name, s.created, s.identities, s.release, s.engine, size(s.size), s.note] for s in found]
+    head = ("NAME", "CREATED", "IDENTITIES", "RELEASE", "DATABASE", "SIZE", "NOTE")
+    return Result("snapshot list", data, lambda: table(head, rows))
+
+
+def show(workspace: Workspace, name: str) -> Result:
+    """One snapshot, checked.
+
+    Raises:
+        NameInvalid, SnapshotMissing, SnapshotDamaged.
+    """
+    snapshot = store.load(workspace, name)
+    store.check(workspace, snapshot)
+    facts = asdict(snapshot)
+    lines = [f"{key:<12}{value}" for key, value in facts.items() if value != ""]
+    return Result("snapshot show", {"environment": workspace.name, "snapshot": facts}, lambda: "\n".join(lines))
+
+
+def remove(workspace: Workspace, name: str) -> Result:
+    """Deletes one.
+
+    Raises:
+        NameInvalid, SnapshotMissing.
+    """
+    with workspace.locked(f"snapshot remove {name}", 600, Console().note):
+        store.remove(workspace, name)
+    return Result("snapshot remove", {"environment": workspace.name, "removed": name}, lambda: f"removed {name}")
+
+
+def size(number: int) -> str:
+    """Bytes as people read them."""
+    return f"{number / 1_000_000:.1f} MB" if number >= 1_000_000 else f"{max(1, number // 1000)} kB"

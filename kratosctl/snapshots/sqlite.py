@@ -1,0 +1,90 @@
+"""Snapshots of a SQLite database in a directory of this host, taken and put back by SQLite's backup API.
+
+The API copies under SQLite's own locks, in one transaction of the file that is written: a Kratos that runs sees the old
+data until it sees the new, and a process killed in between leaves a journal from which the old data comes back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from kratosctl.errors import DatabaseUnreachable, SnapshotDamaged
+from kratosctl.snapshots.facts import KEPT_TABLES, Facts
+
+_BUSY = 10.0  # seconds to wait for another writer
+
+
+def save(database: Path, target: Path) -> None:
+    """Copies a database, however busy it is, to a file."""
+    with _opened(database, readonly=True) as source, _opened(target) as copy:
+        source.backup(copy)
+
+
+def restore(source: Path, database: Path) -> None:
+    """Puts a copy in place of a database's content.
+
+    Raises:
+        SnapshotDamaged: the copy is no database.
+        DatabaseUnreachable: somebody held the database locked for too long.
+    """
+    facts(source)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(source, readonly=True) as copy, _opened(database) as live:
+        try:
+            copy.backup(live)
+        except sqlite3.OperationalError as error:
+            raise _locked(database, error) from error
+
+
+def facts(database: Path) -> Facts:
+    """What a database holds.
+
+    Raises:
+        SnapshotDamaged: it is no database of Kratos'.
+    """
+    try:
+        with _opened(database, readonly=True) as connection:
+            (migrations,) = connection.execute("SELECT count(*) FROM schema_migration").fetchone()
+            (identities,) = connection.execute("SELECT count(*) FROM identities").fetchone()
+            network = connection.execute("SELECT id FROM networks LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise SnapshotDamaged(f"{database} is no database of Kratos'", str(error)) from error
+    return Facts(migrations, identities, network[0] if network else "")
+
+
+def empty(database: Path) -> None:
+    """Takes a database back to what it was when Kratos first served from it, in one transaction.
+
+    Raises:
+        DatabaseUnreachable: somebody held the database locked for too long.
+    """
+    with _opened(database) as connection:
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = OFF")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                if table not in KEPT_TABLES and not table.startswith("sqlite_"):
+                    connection.execute(f'DELETE FROM "{table}"')
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise _locked(database, error) from error
+
+
+def _locked(database: Path, error: sqlite3.Error) -> DatabaseUnreachable:
+    fix = "stop what writes to it, then try again"
+    return DatabaseUnreachable(f"{database} stayed locked for {_BUSY:g} s", str(error), fix)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, readonly: bool = False) -> Iterator[sqlite3.Connection]:
+    address = f"file:{str(path).replace('%', '%25').replace('?', '%3f').replace('#', '%23')}"
+    connection = sqlite3.connect(address + ("?mode=ro" if readonly else ""), uri=True, timeout=_BUSY)
+    try:
+        yield connection
+    finally:
+        connection.close()

@@ -1,0 +1,198 @@
+"""Where snapshots lie: one directory each, made whole or not at all, with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from kratosctl.errors import NameInvalid, SnapshotDamaged, SnapshotExists, SnapshotMissing
+from kratosctl.workspace import Workspace, said_plainly, write_atomically
+
+FACTS = "snapshot.json"
+CONTENT = "database"
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_SAFETY = re.compile(r"before-\w+-\d{8}-\d{6}(?:-\d+)?")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot.
+
+    Attributes:
+        name: unique in its environment.
+        engine: sqlite or postgres.
+        release: of the Kratos that last migrated the data.
+        migrations: rows of schema_migration: how far the data was migrated.
+        network: Kratos' network ID, by which it finds its rows.
+        identities: how many there are.
+        created: UTC, ISO 8601.
+        size: of the content, in bytes.
+        sha256: of the content.
+        note: what a person said of it.
+    """
+
+    name: str
+    engine: str
+    release: str
+    migrations: int
+    network: str
+    identities: int
+    created: str
+    size: int = 0
+    sha256: str = ""
+    note: str = ""
+
+    @property
+    def is_safety(self) -> bool:
+        """Made by kratosctl itself before something was overwritten."""
+        return bool(_SAFETY.fullmatch(self.name))
+
+
+def check_name(name: str) -> str:
+    """Returns the name if a snapshot can have it.
+
+    Raises:
+        NameInvalid: it is a path, or not 1 to 64 letters, digits, dots, hyphens and underscores.
+    """
+    if _NAME.fullmatch(name):
+        return name
+    shown = name if len(name) <= 40 else name[:40] + "…"
+    raise NameInvalid(
+        f"{shown!r} cannot name a snapshot", "it becomes a directory", "use letters, digits, dots, hyphens, underscores"
+    )
+
+
+def directory(workspace: Workspace) -> Path:
+    """Where an environment's snapshots lie."""
+    return workspace.home / "snapshots"
+
+
+def content(workspace: Workspace, name: str) -> Path:
+    """A snapshot's content."""
+    return directory(workspace) / name / CONTENT
+
+
+def listing(workspace: Workspace) -> list[Snapshot]:
+    """The snapshots of an environment, oldest first. Unreadable ones are left out: `load` says what is wrong."""
+    found = []
+    for path in directory(workspace).glob(f"*/{FACTS}"):
+        try:
+            found.append(Snapshot(**json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError):
+            continue
+    return sorted(found, key=lambda snapshot: (snapshot.created, snapshot.name))
+
+
+def load(workspace: Workspace, name: str) -> Snapshot:
+    """One snapshot.
+
+    Raises:
+        NameInvalid, SnapshotMissing, SnapshotDamaged.
+    """
+    path = directory(workspace) / check_name(name) / FACTS
+    try:
+        return replace(Snapshot(**json.loads(path.read_text(encoding="utf-8"))), name=name)
+    except FileNotFoundError:
+        known = ", ".join(snapshot.name for snapshot in listing(workspace)) or "none yet"
+        raise SnapshotMissing(f"no snapshot {name!r} of environment {workspace.name}", f"there is {known}") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise SnapshotDamaged(f"snapshot {name} is damaged", f"{path.name}: {str(error)[:80]}") from error
+
+
+def check(workspace: Workspace, snapshot: Snapshot) -> Path:
+    """The content of a snapshot, if it is what was saved.
+
+    Raises:
+        SnapshotDamaged: it is missing, shorter, or changed.
+    """
+    path = content(workspace, snapshot.name)
+    try:
+        size = path.stat().st_size
+        found = digest(path)
+    except OSError as error:
+        raise SnapshotDamaged(f"snapshot {snapshot.name} is damaged", f"its content: {error.strerror}") from error
+    if (size, found) != (snapshot.size, snapshot.sha256):
+        why = f"{size} bytes instead of {snapshot.size}" if size != snapshot.size else "its checksum differs"
+        fix = "nothing was changed; use another one: kratosctl snapshot list"
+        raise SnapshotDamaged(f"snapshot {snapshot.name} is damaged", why, fix)
+    return path
+
+
+def add(workspace: Workspace, facts: Snapshot, fill: Callable[[Path], None], overwrite: bool = False) -> Snapshot:
+    """Makes a snapshot, whole or not at all.
+
+    Args:
+        workspace: of the environment.
+        facts: all but size and checksum.
+        fill: writes the content to a path.
+        overwrite: replace one of the same name.
+
+    Raises:
+        SnapshotExists: there is one of that name.
+        DiskFull, DirectoryReadOnly: nothing is left behind.
+    """
+    target = directory(workspace) / check_name(facts.name)
+    if target.exists() and not overwrite:
+        raise SnapshotExists(
+            f"there is a snapshot {facts.name} already", "", "choose another name, remove it, or say --overwrite"
+        )
+    with said_plainly(target):
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        making = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
+        try:
+            fill(making / CONTENT)
+            _sync(making / CONTENT)
+            size = (making / CONTENT).stat().st_size
+            made = replace(facts, size=size, sha256=digest(making / CONTENT))
+            write_atomically(making / FACTS, json.dumps(asdict(made), indent=1) + "\n", 0o600)
+            if target.exists():
+                shutil.rmtree(target)
+            making.rename(target)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    return made
+
+
+def remove(workspace: Workspace, name: str) -> None:
+    """Deletes a snapshot.
+
+    Raises:
+        NameInvalid, SnapshotMissing.
+    """
+    target = directory(workspace) / check_name(name)
+    if not target.is_dir():
+        load(workspace, name)
+    gone = target.with_name(f".removing-{name}")
+    with said_plainly(target):
+        target.rename(gone)
+        shutil.rmtree(gone)
+
+
+def keep_last_safety(workspace: Workspace, number: int) -> None:
+    """Removes all but the last safety snapshots, and what an interrupted command left unfinished."""
+    safety = [snapshot for snapshot in listing(workspace) if snapshot.is_safety]
+    for snapshot in safety[: max(0, len(safety) - number)]:
+        remove(workspace, snapshot.name)
+    for left in directory(workspace).glob(".*-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
