@@ -126,3 +126,5 @@ def _write(stack: Stack) -> None:
     stack.workspace.write_all(stack.files, stack.state)
     if stack.database_directory:
         stack.database_directory.mkdir(exist_ok=True)
+    if stack.environment.database == "postgres":
+        database.initdb(stack)

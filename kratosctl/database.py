@@ -48,10 +48,7 @@ def offer_template(stack: Stack, observed: Observed, kratos_id: str) -> bool:
     """
     if stack.environment.database != "postgres":
         return False
-    directory = stack.workspace.home / "initdb"
-    directory.mkdir(exist_ok=True)
-    # PostgreSQL's own user reads it, whatever the caller's umask is
-    directory.chmod(0o755)
+    directory = initdb(stack)
     (directory / _TEMPLATE_SQL).unlink(missing_ok=True)
     template = _postgres_template(stack, kratos_id)
     if observed.database_exists or not template.exists():
@@ -59,6 +56,15 @@ def offer_template(stack: Stack, observed: Observed, kratos_id: str) -> bool:
     templates.copy(template, directory / _TEMPLATE_SQL)
     (directory / _TEMPLATE_SQL).chmod(0o644)
     return True
+
+
+def initdb(stack: Stack) -> Path:
+    """The directory of SQL that a new PostgreSQL runs; it is mounted, so it must be there."""
+    directory = stack.workspace.home / "initdb"
+    directory.mkdir(exist_ok=True)
+    # PostgreSQL's own user reads it, whatever the caller's umask is
+    directory.chmod(0o755)
+    return directory
 
 
 def start(stack: Stack, names: Mapping[str, str], console: Console, seconds: float) -> None:
