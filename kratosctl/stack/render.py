@@ -22,7 +22,7 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
     """
 
 
-_NUMBER = r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9_]+)?|0[xXoObB][0-9a-fA-F_]+)"
+_NUMBER = r"(?=[^0-9]*[0-9])[-+.0-9][-+.0-9_eE]*|[-+]?_*0_*[xXoObB][0-9a-fA-F_]+"
 _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?"
 _Dumper.add_implicit_resolver("tag:kratosctl,2026:number", re.compile(f"(?:{_NUMBER}|{_DATE})$"), list("-+.0123456789"))
 
