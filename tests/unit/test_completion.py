@@ -99,10 +99,13 @@ def test_an_unknown_command_offers_nothing_and_says_nothing() -> None:
 
 
 def test_zsh_and_fish_are_told_what_each_command_does() -> None:
-    line = {"COMP_WORDS": "kratosctl sch", "COMP_CWORD": "1"}
-    assert run(_KRATOSCTL_COMPLETE="zsh_complete", **line).splitlines()[:2] == ["plain", "schema"]
-    line["COMP_CWORD"] = "sch"
-    assert run(_KRATOSCTL_COMPLETE="fish_complete", **line).strip() == f"plain,schema\t{COMMANDS['schema'][1]}"
+    line, meaning = "kratosctl sch", COMMANDS["schema"][1]
+
+    zsh = run(_KRATOSCTL_COMPLETE="zsh_complete", COMP_WORDS=line, COMP_CWORD="1")
+    fish = run(_KRATOSCTL_COMPLETE="fish_complete", COMP_WORDS=line, COMP_CWORD="sch")
+
+    assert zsh.splitlines() == ["plain", "schema", meaning]
+    assert fish.strip() == f"plain,schema\t{meaning}"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

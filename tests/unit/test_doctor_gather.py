@@ -1,0 +1,195 @@
+"""What doctor observes, also where there is little to observe: it reports, and never fails."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from kratosctl.doctor.gather import gather
+from kratosctl.doctor.report import report
+from kratosctl.doctor.rules import diagnose
+from kratosctl.workspace import State, Workspace
+
+YAML = "environments:\n  dev: {ui: false, mail: false}\n"
+DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+FORBIDDEN = "permission denied while trying to connect to the Docker daemon socket: dial unix: permission denied"
+VERSION = '{"Client":{"Version":"28","Context":"default"},"Server":{"Version":"27.0","Os":"linux","Arch":"amd64"}}'
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only directory of PATH, with nothing but a shell in it."""
+    found = tmp_path / "bin"
+    found.mkdir()
+    (found / "sh").symlink_to(shutil.which("sh") or "/bin/sh")
+    monkeypatch.setenv("PATH", str(found))
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    return found
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    found = tmp_path / "app"
+    found.mkdir()
+    (found / "kratosctl.yaml").write_text(YAML)
+    return found
+
+
+def docker(programs: Path, script: str) -> None:
+    """Puts a docker in place that answers as the script says."""
+    (programs / "docker").write_text("#!/bin/sh\n" + script)
+    (programs / "docker").chmod(0o755)
+
+
+def problems(directory: Path) -> dict[str, str]:
+    """The problems by rule; and the report can be printed."""
+    found = diagnose(gather(directory))
+    assert report(found).text()
+    assert report(found).json()
+    return {finding.rule: finding.what for finding in found if finding.level == "problem"}
+
+
+def test_no_docker(programs: Path, directory: Path) -> None:
+    assert problems(directory) == {"engine": "docker is not installed"}
+
+
+def test_a_docker_that_is_no_program(programs: Path, directory: Path) -> None:
+    (programs / "docker").write_text("nothing to run")
+    (programs / "docker").chmod(0o755)
+    assert "engine" in problems(directory)
+
+
+@pytest.mark.parametrize(("said", "what"), [(DOWN, "does not answer"), (FORBIDDEN, "no permission")])
+def test_an_engine_that_does_not_answer(programs: Path, directory: Path, said: str, what: str) -> None:
+    script = f"""case "$1" in
+        --version) echo "Docker version 28.2.2, build 1";;
+        compose) echo 2.40.0;;
+        *) echo "{said}" >&2; exit 1;;
+    esac"""
+    docker(programs, script)
+    found = problems(directory)
+
+    assert list(found) == ["engine"]
+    assert what in found["engine"]
+
+
+def test_no_compose_plugin(programs: Path, directory: Path) -> None:
+    script = f"""case "$1" in
+        --version) echo "Docker version 28.2.2, build 1";;
+        compose) echo "docker: 'compose' is not a docker command." >&2; exit 1;;
+        version) echo '{VERSION}';;
+        info) echo '{{"OperatingSystem":"Docker Desktop","SecurityOptions":["name=userns"],"DockerRootDir":"/x"}}';;
+    esac"""
+    docker(programs, script)
+    facts = gather(directory)
+
+    assert facts.engine.desktop
+    assert facts.engine.security == ("userns",)
+    assert "docker has no Compose plugin" in problems(directory)["compose"]
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "not JSON", "{}", '{"Client": null, "Server": 7}'])
+def test_answers_nobody_expects(programs: Path, directory: Path, answer: str) -> None:
+    docker(programs, f"echo '{answer}'")
+    assert "engine" in problems(directory)
+
+
+def test_an_engine_that_does_not_answer_in_time(
+    programs: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kratosctl.doctor import gather_engine
+
+    monkeypatch.setattr(gather_engine, "_LONGEST_LOOK", 0.2)
+    docker(programs, 'case "$1" in --version) echo Docker version 28.2.2, build 1;; *) read forever < /dev/zero;; esac')
+    assert "does not answer" in problems(directory)["engine"]
+
+
+def test_a_kratosctl_yaml_that_is_wrong(programs: Path, directory: Path) -> None:
+    (directory / "kratosctl.yaml").write_text("environments:\n  dev: {relase: v26.2.0}\n")
+    assert "unknown key 'relase'" in problems(directory)["configuration"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "what"),
+    [
+        ("variant: distroless", "distroless image cannot use SQLite"),
+        ("config_dir: nowhere", "configuration directory nowhere is not there"),
+    ],
+)
+def test_environments_that_cannot_be_made(programs: Path, directory: Path, answers: str, what: str) -> None:
+    (directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{{answers}}}\n")
+    assert what in problems(directory)["configuration"]
+
+
+def test_damaged_secrets_and_state(programs: Path, directory: Path) -> None:
+    home = directory / ".kratosctl" / "dev"
+    (home / "secrets").mkdir(parents=True, mode=0o700)
+    (home / "state.json").write_text("{")
+    (home / "secrets" / "kratos.yml").write_text("hunter2: [")
+    (home / "secrets" / "kratos.yml").chmod(0o600)
+    found = diagnose(gather(directory))
+
+    said = [finding.what for finding in found if finding.rule == "configuration"]
+    assert len(said) == 2
+    assert "hunter2" not in report(found).text()
+
+
+def test_secrets_that_others_can_read(programs: Path, directory: Path) -> None:
+    secrets = directory / ".kratosctl" / "dev" / "secrets"
+    secrets.mkdir(parents=True)
+    secrets.chmod(0o700)
+    (secrets / "kratos.yml").write_text("dsn: memory\n")
+    (secrets / "kratos.yml").chmod(0o640)
+    assert "kratos.yml has mode 0640" in problems(directory)["files"]
+    secrets.chmod(0o755)
+    # the directory comes first: closing it closes the file
+    assert "secrets has mode 0755" in problems(directory)["files"]
+
+
+def test_a_generated_directory_that_git_would_take(programs: Path, directory: Path) -> None:
+    (directory / ".kratosctl").mkdir()
+    assert not gather(directory).ignored
+    (directory / ".kratosctl" / ".gitignore").write_text("*\n")
+    assert gather(directory).ignored
+
+
+def test_a_generated_file_that_was_edited(programs: Path, directory: Path) -> None:
+    workspace = Workspace(directory, "dev")
+    workspace.save_state(State("app-dev-1", str(directory), generated={"compose.yaml": ["0" * 64]}))
+    workspace.write("compose.yaml", "services: {}\n")
+    (environment,) = gather(directory).environments
+    assert environment.edited == ("compose.yaml",)
+
+
+def test_ports_asked_for_and_kept(programs: Path, directory: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{ui: false, public_port: {port}}}\n")
+        Workspace(directory, "dev").save_state(State("app-dev-1", str(directory), {"mail": 1, "ui": 2}))
+        found = {fact.name: fact for fact in gather(directory).ports}
+
+    assert set(found) == {"public", "mail"}
+    assert found["public"].asked
+    assert "process" in found["public"].holder
+    assert (found["mail"].asked, found["mail"].holder) == (False, "")
+    assert "public" in problems_of_ports(found["public"].holder)
+
+
+def problems_of_ports(holder: str) -> str:
+    from kratosctl.doctor.facts import Facts, Port
+    from kratosctl.doctor.rules import ports_free
+
+    (finding,) = ports_free(Facts(Path(), ports=(Port("dev", "public", 1, asked=True, holder=holder),)))
+    return finding.what
+
+
+def test_disks_are_looked_at(programs: Path, directory: Path) -> None:
+    (disk,) = gather(directory).disks
+    assert disk.path == str(directory)
+    assert 0 <= disk.free <= disk.total

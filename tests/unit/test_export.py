@@ -1,0 +1,171 @@
+"""`render`: the Compose file, and a directory that needs no kratosctl."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kratosctl import export
+from kratosctl.engine import faults, reading
+from kratosctl.environment import Environment, from_answers
+from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
+from kratosctl.workspace import Workspace
+
+DSN = {"DSN": "postgres://me:hunter2@host/db"}
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test here has an engine."""
+
+    def docker(*_words: str, **_how: Any) -> None:
+        raise faults.docker_missing()
+
+    monkeypatch.setattr(reading, "docker", docker)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    directory = tmp_path / "my $app"
+    directory.mkdir()
+    return Workspace(directory, "dev")
+
+
+def environment(**answers: Any) -> Environment:
+    return from_answers("dev", {"ui": False, "mail": False, **answers})
+
+
+def written(workspace: Workspace, target: Path, asked: Environment, **variables: str) -> dict[str, str]:
+    export.write(asked, workspace, target, False, variables)
+    return {str(path.relative_to(target)): path.read_text() for path in target.rglob("*") if path.is_file()}
+
+
+def test_printing_writes_nothing_and_shows_no_secret(workspace: Workspace) -> None:
+    result = export.show(
+        environment(database="external"), workspace, DSN | {"SECRETS_DEFAULT": "hunter2-hunter2-hunter2"}
+    )
+
+    assert yaml.safe_load(result.text())["name"] == result.data["project"]
+    assert "hunter2" not in result.text() + result.json()
+    assert list(workspace.directory.iterdir()) == []
+
+
+def test_printing_takes_the_ports_the_environment_has(workspace: Workspace) -> None:
+    workspace.home.mkdir(parents=True)
+    state = f'{{"project": "p-dev-1", "directory": "{workspace.directory}", "ports": {{"public": 22}}}}'
+    (workspace.home / "state.json").write_text(state)
+
+    compose = yaml.safe_load(export.show(environment(), workspace, {}).text())
+
+    # who listens on 22 is no matter here
+    assert compose["services"]["kratos"]["ports"] == ["127.0.0.1:22:4433"]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "memory"])
+def test_a_written_directory_refers_to_nothing_outside_it(workspace: Workspace, tmp_path: Path, database: str) -> None:
+    target = tmp_path / "out"
+    files = written(workspace, target, environment(database=database, ui=True, mail=True))
+    compose = yaml.safe_load(files["compose.yaml"])
+
+    assert str(tmp_path) not in files["compose.yaml"].replace("dev.kratosctl.directory: " + str(tmp_path), "")
+    for part in ("configs", "secrets"):
+        for source in compose[part].values():
+            assert (target / source["file"]).is_file()
+    for service in compose["services"].values():
+        assert "labels" not in service
+        for mount in service.get("volumes", []):
+            if isinstance(mount, dict) and mount["type"] == "bind":
+                assert (target / mount["source"]).is_dir()
+    assert "networks" not in compose
+
+
+def test_secrets_are_for_the_owner_alone_and_kept_from_git(workspace: Workspace, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    files = written(workspace, target, environment(database="postgres", ui=True))
+
+    secrets = list((target / "secrets").iterdir())
+    assert len(secrets) == 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
+    assert stat.S_IMODE((target / "secrets").stat().st_mode) == 0o700
+    assert "secrets/" in files[".gitignore"].splitlines()
+
+
+def test_the_secrets_are_those_of_the_environment(workspace: Workspace, tmp_path: Path) -> None:
+    (workspace.home / "secrets").mkdir(parents=True)
+    kept = "dsn: memory\nsecrets: {default: [aaaaaaaaaaaaaaaa], cookie: [bbbbbbbbbbbbbbbb], cipher: ['%s']}\n" % (
+        "c" * 32
+    )
+    (workspace.home / "secrets" / "kratos.yml").write_text(kept)
+
+    files = written(workspace, tmp_path / "out", environment())
+
+    assert yaml.safe_load(files["secrets/kratos.yml"])["secrets"] == yaml.safe_load(kept)["secrets"]
+
+
+def test_a_directory_of_the_users_is_copied(workspace: Workspace, tmp_path: Path) -> None:
+    theirs = workspace.directory / "conf $x"
+    theirs.mkdir()
+    (theirs / "kratos.yaml").write_text("identity: {}\n")
+    (workspace.directory / "compose.override.yaml").write_text("services: {}\n")
+
+    files = written(workspace, tmp_path / "out", environment(config_dir="conf $x"))
+
+    assert files["kratos/kratos.yaml"] == "identity: {}\n"
+    assert files["compose.override.yaml"] == "services: {}\n"
+    mounts = yaml.safe_load(files["compose.yaml"])["services"]["kratos"]["volumes"]
+    assert "./kratos" in [mount["source"] for mount in mounts if mount["target"] == "/etc/config/kratos"]
+
+
+def test_a_custom_image_comes_with_its_dockerfile(workspace: Workspace, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    result = export.write(environment(config="image"), workspace, target, False, {})
+
+    assert "COPY kratos/" in (target / "Dockerfile").read_text()
+    assert (target / "kratos" / "kratos.yml").exists()
+    assert any(step.startswith("docker build -t kratosctl/") for step in result.data["next"])
+
+
+def test_writing_again_is_fine_and_a_difference_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    target, asked = tmp_path / "out", environment(database="memory")
+    workspace.home.mkdir(parents=True)
+    export.write(asked, workspace, target, False, {})
+    # secrets are new each time until `up` keeps them
+    (workspace.home / "secrets").mkdir()
+    (workspace.home / "secrets" / "kratos.yml").write_text((target / "secrets" / "kratos.yml").read_text())
+    export.write(asked, workspace, target, False, {})
+
+    (target / "compose.yaml").write_text("services: {}\n")
+    with pytest.raises(GeneratedFileEdited, match=r"compose\.yaml is there, and differs"):
+        export.write(asked, workspace, target, False, {})
+    export.write(asked, workspace, target, True, {})
+    assert "kratos" in (target / "compose.yaml").read_text()
+
+
+def test_other_secrets_are_never_written_over(workspace: Workspace, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    (target / "secrets").mkdir(parents=True)
+    (target / "secrets" / "kratos.yml").write_text("secrets: {cookie: [hunter2-hunter2-1]}\n")
+
+    with pytest.raises(GeneratedFileEdited) as caught:
+        export.write(environment(), workspace, target, True, {})
+
+    assert "hunter2" not in "\n".join(caught.value.lines())
+    assert "hunter2" in (target / "secrets" / "kratos.yml").read_text()
+    assert not (target / "compose.yaml").exists()
+
+
+def test_kratosctls_own_directory_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(UsageError):
+        export.write(environment(), workspace, workspace.home / "out", False, {})
+
+
+def test_an_external_database_needs_its_address(workspace: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationInvalid, match="DSN is not set"):
+        export.write(environment(database="external"), workspace, tmp_path / "out", False, {})
+    files = written(workspace, tmp_path / "out", environment(database="external"), **DSN)
+    assert yaml.safe_load(files["secrets/kratos.yml"])["dsn"] == DSN["DSN"]
+    assert "hunter2" not in files["compose.yaml"] + files["environment.yml"]
