@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from kratosctl.environment import Environment
-from kratosctl.errors import ConfigurationInvalid, DockerMissing, PortTaken
+from kratosctl.errors import ConfigurationInvalid, KratosctlError, PortTaken
 
 DEFAULTS = {"public": 4433, "admin": 4434, "ui": 4455, "mail": 8025, "postgres": 5432}
 CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
@@ -153,9 +153,10 @@ def holder(port: int) -> str:
             f"publish={port}",
             "--format",
             '{{.Names}}\t{{.Label "dev.kratosctl.directory"}}',
+            timeout=5,
             check=False,
         ).stdout
-    except DockerMissing:
+    except KratosctlError:
         said = ""
     for line in said.splitlines():
         name, _, directory = line.partition("\t")

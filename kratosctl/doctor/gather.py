@@ -73,7 +73,6 @@ def _environment(
     workspace = Workspace(directory, name)
     asked: Environment | None = None
     faults: list[KratosctlError] = []
-    here: dict[str, bool] = {}
     try:
         asked = environment.from_answers(name, answers) if answers is not None else None
         if asked and asked.config_dir:
@@ -85,12 +84,13 @@ def _environment(
             read()
         except KratosctlError as error:
             faults.append(error)
-    if asked and engine_answers:
-        try:
-            here = {reference: image is not None for reference, image in reading.images(images.needed(asked)).items()}
-        except KratosctlError as error:
-            faults.append(error)
-    return name, asked, EnvironmentFacts(name, tuple(faults), here, tuple(_edited(workspace, _state(directory, name))))
+    needed = images.needed(asked) if asked and engine_answers else {}
+    here, _ = gather_engine.or_fault(lambda: {name: bool(image) for name, image in reading.images(needed).items()})
+    return (
+        name,
+        asked,
+        EnvironmentFacts(name, tuple(faults), here or {}, tuple(_edited(workspace, _state(directory, name)))),
+    )
 
 
 def _edited(workspace: Workspace, state: State) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _ports(
             continue
         held = number in own
         bind = "127.0.0.1" if asked is None else asked.bind
-        who = gather_engine.holder(number) if not held and ports.is_taken(number, bind) else ""
+        who = ports.holder(number) if not held and ports.is_taken(number, bind) else ""
         yield Port(name, port, number, asked=bool(wanted.get(port)), own=held, holder=who)
 
 

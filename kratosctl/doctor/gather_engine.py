@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from kratosctl import ports
 from kratosctl.doctor.facts import EngineFacts, Remains
-from kratosctl.engine import faults, reading
+from kratosctl.engine import reading
 from kratosctl.errors import EngineFailed, KratosctlError
 from kratosctl.stack.labels import LABEL
 from kratosctl.workspace import GENERATED
@@ -31,17 +29,16 @@ def engine_facts() -> tuple[EngineFacts, tuple[reading.Container, ...]]:
         client = reading.docker("--version", timeout=_LONGEST_LOOK, check=False).stdout
     except KratosctlError as error:
         return EngineFacts(fault=error), ()
-    except (OSError, subprocess.TimeoutExpired):
-        return EngineFacts(fault=faults.docker_missing()), ()
     version = client.removeprefix("Docker version ").split(",")[0].strip() or "of unknown version"
     (engine, fault), (compose, compose_fault) = reading.together(
-        lambda: _or_fault(lambda: reading.engine(_LONGEST_LOOK)), lambda: _or_fault(reading.check_compose)
+        lambda: or_fault(lambda: reading.engine(_LONGEST_LOOK)),
+        lambda: or_fault(lambda: reading.check_compose(_LONGEST_LOOK)),
     )
     found = EngineFacts(client=version, fault=fault, compose=compose or "", compose_fault=compose_fault)
     if engine is None:
         return found, ()
     (info, _), (networks, _), (containers, _) = reading.together(
-        lambda: _or_fault(_info), lambda: _or_fault(_networks), lambda: _or_fault(reading.containers)
+        lambda: or_fault(_info), lambda: or_fault(_networks), lambda: or_fault(reading.containers)
     )
     options = [part.split(",")[0].removeprefix("name=") for part in (info or {}).get("SecurityOptions") or []]
     found = replace(
@@ -55,12 +52,13 @@ def engine_facts() -> tuple[EngineFacts, tuple[reading.Container, ...]]:
     return found, containers or ()
 
 
-def _or_fault(look: Callable[[], T]) -> tuple[T | None, KratosctlError | None]:
+def or_fault(look: Callable[[], T]) -> tuple[T | None, KratosctlError | None]:
+    """What a look at the engine finds, or why it finds nothing."""
     try:
         return look(), None
     except KratosctlError as error:
         return None, error
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError, IndexError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         return None, EngineFailed("docker answers in a way kratosctl does not understand", f"{type(error).__name__}")
 
 
@@ -75,14 +73,6 @@ def _networks() -> list[list[str]]:
     return [line.split("\t") for line in out.splitlines()]
 
 
-def holder(port: int) -> str:
-    """Who holds a port, in words."""
-    try:
-        return ports.holder(port)
-    except KratosctlError:
-        return "another program"
-
-
 def remains(containers: Sequence[reading.Container], ours: Iterable[str]) -> tuple[Remains, ...]:
     """What the engine has of environments whose directory is gone.
 
@@ -91,7 +81,7 @@ def remains(containers: Sequence[reading.Container], ours: Iterable[str]) -> tup
         ours: projects of the environments here, which may have been moved here.
     """
     (volumes, _), (networks, _) = reading.together(
-        lambda: _or_fault(reading.labelled_volumes), lambda: _or_fault(_networks)
+        lambda: or_fault(reading.labelled_volumes), lambda: or_fault(_networks)
     )
     rows = [(c.project, c.labels.get("directory", ""), c.labels.get("environment", "")) for c in containers]
     rows += [(project, directory, name) for _, project, directory, name in networks or [] if directory]
@@ -112,7 +102,7 @@ def remains(containers: Sequence[reading.Container], ours: Iterable[str]) -> tup
 
 
 def _volumes(project: str) -> tuple[str, ...]:
-    found, _ = _or_fault(lambda: reading.project_volumes(project))
+    found, _ = or_fault(lambda: reading.project_volumes(project))
     return tuple(found or ())
 
 

@@ -108,6 +108,14 @@ def last_line(output: str) -> str:
     return chosen if len(chosen) <= 300 else chosen[:300] + "…"
 
 
+def too_slow(seconds: float | None) -> errors.DaemonDown:
+    return errors.DaemonDown(
+        f"the Docker engine did not answer within {seconds or 0:g} s",
+        "it hangs, or it is on another machine that is not reached",
+        "restart Docker, or see where the command asks: docker context ls",
+    )
+
+
 def docker_missing() -> errors.DockerMissing:
     return errors.DockerMissing(
         "docker is not installed",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kratosctl.engine import faults
-from kratosctl.errors import ComposeMissing, EngineTooOld
+from kratosctl.errors import ComposeMissing, EngineFailed, EngineTooOld
 from kratosctl.stack.labels import LABEL
 
 OLDEST_ENGINE = (20, 10)
@@ -92,11 +92,11 @@ def docker(*arguments: str, timeout: float | None = None, check: bool = True) ->
 
     Args:
         arguments: the command's words. Never a secret: they are visible in the process list.
-        timeout: seconds; subprocess.TimeoutExpired past it.
+        timeout: seconds it may take.
         check: raise on a non-zero exit code.
 
     Raises:
-        DockerMissing, or what `faults.from_output` makes of its standard error stream.
+        DockerMissing, DaemonDown past the time, or what `faults.from_output` makes of its standard error stream.
     """
     try:
         done = subprocess.run(
@@ -110,6 +110,10 @@ def docker(*arguments: str, timeout: float | None = None, check: bool = True) ->
         )
     except (FileNotFoundError, PermissionError):
         raise faults.docker_missing() from None
+    except OSError as error:
+        raise EngineFailed("docker cannot be run", error.strerror or "", "install Docker anew") from None
+    except subprocess.TimeoutExpired:
+        raise faults.too_slow(timeout) from None
     if check and done.returncode != 0:
         raise faults.from_output(done.stderr, f"docker {arguments[0]}")
     return done
@@ -130,12 +134,7 @@ def engine(timeout: float | None = None) -> Engine:
     Raises:
         DockerMissing, DaemonDown, SocketForbidden, EngineTooOld.
     """
-    try:
-        said = json.loads(docker("version", "--format", "{{json .}}", timeout=timeout).stdout)
-    except subprocess.TimeoutExpired:
-        raise faults.from_output(
-            "is the docker daemon running? It took too long to answer.", "docker version"
-        ) from None
+    said = json.loads(docker("version", "--format", "{{json .}}", timeout=timeout).stdout)
     client, server = said["Client"], said["Server"]
     endpoint = os.environ.get("DOCKER_HOST") or ""
     context = client.get("Context") or "default"
@@ -164,13 +163,16 @@ def is_remote(found: Engine) -> bool:
     return found.endpoint.startswith(("ssh://", "tcp://", "http://", "https://"))
 
 
-def check_compose() -> str:
+def check_compose(timeout: float | None = None) -> str:
     """The Compose plugin's version.
+
+    Args:
+        timeout: seconds it may take to answer.
 
     Raises:
         ComposeMissing, EngineTooOld: there is none, or it is older than kratosctl needs.
     """
-    done = docker("compose", "version", "--short", check=False)
+    done = docker("compose", "version", "--short", timeout=timeout, check=False)
     if done.returncode != 0:
         raise faults.from_output("unknown command: docker compose\n" + done.stderr, "docker compose version")
     version = done.stdout.strip().removeprefix("v")

@@ -105,7 +105,7 @@ def test_an_engine_that_does_not_answer_in_time(
 
     monkeypatch.setattr(gather_engine, "_LONGEST_LOOK", 0.2)
     docker(programs, 'case "$1" in --version) echo Docker version 28.2.2, build 1;; *) read forever < /dev/zero;; esac')
-    assert "does not answer" in problems(directory)["engine"]
+    assert "did not answer within" in problems(directory)["engine"]
 
 
 def test_a_kratosctl_yaml_that_is_wrong(programs: Path, directory: Path) -> None:
@@ -171,7 +171,7 @@ def test_ports_asked_for_and_kept(programs: Path, directory: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         (directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{ui: false, public_port: {port}}}\n")
-        Workspace(directory, "dev").save_state(State("app-dev-1", str(directory), {"mail": 1, "ui": 2}))
+        Workspace(directory, "dev").save_state(State("app-dev-1", str(directory), ports={"mail": 1, "ui": 2}))
         found = {fact.name: fact for fact in gather(directory).ports}
 
     assert set(found) == {"public", "mail"}
