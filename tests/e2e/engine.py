@@ -83,3 +83,9 @@ def until(condition: Callable[[], Found], seconds: float = 30.0, why: str = "") 
 def succeeds(*words: str) -> bool:
     """Whether a docker command exits with 0."""
     return subprocess.run(["docker", *words], capture_output=True, check=False).returncode == 0
+
+
+def everything_said(container: str) -> str:
+    """All a container printed."""
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr

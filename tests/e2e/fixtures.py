@@ -43,7 +43,8 @@ def make_directory(tmp_path: Path, cache: Path) -> Iterator[Callable[[str], Dire
         return made[-1]
 
     yield make
-    for directory in made:
+    # the last made first: it may be what became of one before
+    for directory in reversed(made):
         directory.wipe()
 
 

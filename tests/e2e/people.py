@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -109,3 +110,23 @@ class Browser:
             for name, cookie in SimpleCookie(header).items():
                 jar[name] = cookie.value
         return answer
+
+
+class Repeatedly:
+    """Does something again and again, while a block runs."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        self._do = do
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._done.wait(0.1):
+            self._do()

@@ -59,11 +59,13 @@ class Directory:
         path: the directory.
         cache: where kratosctl keeps templates.
         variables: environment variables of every run.
+        user: who runs kratosctl, if not who runs the tests: user and one more group.
     """
 
     path: Path
     cache: Path
     variables: dict[str, str] = field(default_factory=images.variables)
+    user: tuple[int, int] | None = None
 
     def run(self, *words: str, code: int | None = 0, variables: Mapping[str, str] | None = None) -> Done:
         """Runs kratosctl to its end.
@@ -74,7 +76,7 @@ class Directory:
             variables: further environment variables.
         """
         done = subprocess.run(
-            [*program(), *words],
+            [*self._program(), *words],
             cwd=self.path,
             env=self.environ(variables),
             capture_output=True,
@@ -91,7 +93,7 @@ class Directory:
     def start(self, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Starts kratosctl in a process group of its own, as a terminal does."""
         return subprocess.Popen(
-            [*program(), *words],
+            [*self._program(), *words],
             cwd=self.path,
             env=self.environ(variables),
             stdin=subprocess.DEVNULL,
@@ -161,7 +163,12 @@ class Directory:
         finally:
             engine.remove_all_of(self.path)
 
-
-def program() -> list[str]:
-    """The words that run kratosctl: this source, with the Python that runs the tests."""
-    return [sys.executable, "-m", "kratosctl"]
+    def _program(self) -> list[str]:
+        """The words that run kratosctl: this source, with the Python that runs the tests."""
+        program = [sys.executable, "-m", "kratosctl"]
+        if self.user is None:
+            return program
+        user, group = map(str, self.user)
+        # may read everything, because Python and docker's plugins may lie in the home of who runs the tests
+        reading = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+        return ["setpriv", "--reuid", user, "--regid", user, "--groups", group, *reading, *program]

@@ -1,0 +1,192 @@
+"""Where an environment's settings come from, and that Kratos runs with the user's own configuration."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e import engine, people
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+YAML = """\
+# ours
+environments:
+  # the usual one
+  dev: {ui: false, mail: false, public_port: 14001}
+
+  ci: {ui: false, mail: false, database: memory}  # for pipelines
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "flags", "port"),
+    [
+        ({}, [], 14001),
+        ({"KRATOSCTL_PUBLIC_PORT": "14002"}, [], 14002),
+        ({"KRATOSCTL_PUBLIC_PORT": "14002"}, ["--public-port", "14003"], 14003),
+    ],
+    ids=["kratosctl.yaml over default", "variable over kratosctl.yaml", "flag over variable"],
+)
+def test_a_flag_goes_before_a_variable_and_a_variable_before_kratosctl_yaml(
+    directory: Directory, variables: dict[str, str], flags: list[str], port: int
+) -> None:
+    (directory.path / "kratosctl.yaml").write_text(YAML)
+
+    told = directory.run("up", *flags, "--json", variables=variables).data
+
+    assert told["endpoints"]["public"] == f"http://localhost:{port}"
+    people.sign_up_and_ask(told["endpoints"]["public"])
+
+
+def test_flags_for_a_known_environment_are_for_this_run_only_unless_saved(directory: Directory) -> None:
+    file = directory.path / "kratosctl.yaml"
+    file.write_text(YAML)
+
+    directory.run("up", "--public-port", "14003", "--dry-run")
+    directory.run("up", "ci", "--public-port", "14003")
+    assert file.read_text() == YAML
+
+    directory.run("up", "ci", "--public-port", "14003", "--save")
+    saved = file.read_text()
+    assert "public_port: 14003" in next(line for line in saved.splitlines() if line.startswith("  ci:"))
+    assert [line for line in saved.splitlines() if not line.startswith("  ci:")] == [
+        line for line in YAML.splitlines() if not line.startswith("  ci:")
+    ]
+
+
+def test_a_first_up_writes_down_what_a_colleague_needs_for_the_same(directory: Directory) -> None:
+    told = directory.up(release="v1.3.1", database="memory")
+    written = (directory.path / "kratosctl.yaml").read_text()
+    assert "release: v1.3.1, variant: default, database: memory" in written
+
+    # the same file, and no flag
+    again = directory.run("up", "--json").data
+    assert (again["release"], again["database"], again["changed"]) == ("v1.3.1", "memory", False)
+    assert again["project"] == told["project"]
+
+
+@pytest.fixture(scope="module")
+def initialised(shared_directory: Directory) -> dict[str, Any]:
+    """An environment that runs with a kratos/ of its own, made by `init`; what `up` told."""
+    flags = ("--no-ui", "--no-mail", "--public-port", "14005", "--admin-port", "14006")
+    shared_directory.run("init", "--preset", "email-password", *flags, "--yes")
+    assert engine.of_directory(shared_directory.path) == {}
+    return shared_directory.run("up", "--yes", "--json").data
+
+
+def test_what_init_wrote_is_what_kratos_runs_with(shared_directory: Directory, initialised: dict[str, Any]) -> None:
+    mounts = engine.container(initialised["project"], "kratos")["Mounts"]
+
+    (mounted,) = [mount for mount in mounts if mount["Destination"] == "/etc/config/kratos"]
+    assert mounted["Source"] == str(shared_directory.path / "kratos")
+    assert mounted["RW"] is False
+    assert not (shared_directory.home() / "kratos").exists()
+    people.sign_up_and_ask(initialised["endpoints"]["public"])
+
+
+def test_kratos_sees_an_edit_as_it_is_saved(shared_directory: Directory, initialised: dict[str, Any]) -> None:
+    public = initialised["endpoints"]["public"]
+    before = engine.containers(initialised["project"])
+    schema = json.loads((shared_directory.path / "kratos/identity.schema.json").read_text())
+    url = "base64://" + b64encode(json.dumps({**schema, "$id": "https://example.org/staff.json"}).encode()).decode()
+    file = shared_directory.path / "kratos/kratos.yml"
+
+    # as editors do: a new file in the place of the old one
+    _replace(file, file.read_text().replace("  schemas:\n", f"  schemas:\n    - id: staff\n      url: {url}\n"))
+
+    engine.until(lambda: _schemas(public) == {"default", "staff"}, why="Kratos knows the new schema")
+    assert shared_directory.run("up", "--json").data["changed"] is False
+    assert engine.containers(initialised["project"]) == before
+
+
+def test_nothing_is_written_to_a_configuration_directory(directory: Directory) -> None:
+    directory.run("init", "--no-ui", "--no-mail", "--yes")
+    before = _texts(directory.path / "kratos")
+
+    directory.run("up", "--yes")
+    directory.run("up", "--yes", "--mail")
+
+    assert _texts(directory.path / "kratos") == before
+
+
+def test_an_edit_of_a_generated_file_is_noticed_and_kept(directory: Directory) -> None:
+    directory.up()
+    file = directory.home() / "kratos/kratos.yml"
+    edited = file.read_text().replace("lifespan: 24h", "lifespan: 48h")
+    file.write_text(edited)
+
+    refused = directory.run("up", "--mail", code=37)
+
+    assert ".kratosctl/dev/kratos/kratos.yml" in refused.said
+    assert "config_dir" in refused.said
+    assert file.read_text() == edited
+    directory.run("up", "--mail", "--overwrite")
+    assert "lifespan: 24h" in file.read_text()
+
+
+OVERRIDE = """\
+services:
+  kratos:
+    volumes:
+      - ./seed:/seed:ro
+    environment:
+      LOG_LEVEL: {level}
+"""
+
+
+def test_a_compose_override_is_merged_and_a_change_in_it_makes_kratos_anew(directory: Directory) -> None:
+    (directory.path / "seed").mkdir()
+    override = directory.path / "compose.override.yaml"
+    override.write_text(OVERRIDE.format(level="warning"))
+
+    told = directory.up()
+
+    first = engine.container(told["project"], "kratos")
+    (mounted,) = [mount for mount in first["Mounts"] if mount["Destination"] == "/seed"]
+    assert mounted["Source"] == str(directory.path / "seed")
+    assert "LOG_LEVEL=warning" in first["Config"]["Env"]
+    token = people.sign_up_and_ask(told["endpoints"]["public"])
+
+    assert directory.run("up", "--json").data["changed"] is False
+    override.write_text(OVERRIDE.format(level="error"))
+    again = directory.run("up", "--json").data
+
+    second = engine.container(told["project"], "kratos")
+    assert [step["do"] for step in again["steps"] if step["subject"] == "kratos"] == ["replace"]
+    assert second["Id"] != first["Id"]
+    assert "LOG_LEVEL=error" in second["Config"]["Env"]
+    assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
+
+
+def test_a_service_of_a_compose_override_runs_and_goes_with_the_environment(directory: Directory) -> None:
+    (directory.path / "compose.override.yaml").write_text(
+        f"services:\n  extra:\n    image: {directory.variables['KRATOSCTL_POSTGRES_IMAGE']}\n"
+        "    entrypoint: [sleep, infinity]\n    init: true\n"
+    )
+
+    told = directory.up()
+
+    assert "extra" in engine.containers(told["project"])
+    assert directory.run("up", "--json").data["changed"] is False
+    directory.down()
+    assert engine.containers(told["project"]) == {}
+
+
+def _schemas(public: str) -> set[str]:
+    return {row["id"] for row in people.request("GET", f"{public}/schemas").json()}
+
+
+def _replace(file: Path, text: str) -> None:
+    new = file.with_name("new")
+    new.write_text(text)
+    new.replace(file)
+
+
+def _texts(directory: Path) -> dict[str, tuple[str, int]]:
+    return {path.name: (path.read_text(), path.stat().st_mtime_ns) for path in directory.iterdir()}

@@ -1,0 +1,124 @@
+"""The data: whose it is, where it is, when it goes."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import engine, people
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+SOCKET = Path("/var/run/docker.sock")
+NOBODY = 65534
+
+
+def test_the_sqlite_database_belongs_to_the_caller(directory: Directory) -> None:
+    told = directory.up()
+
+    file = directory.home() / "database/db.sqlite"
+    assert (file.stat().st_uid, file.stat().st_gid) == (os.getuid(), os.getgid())
+    people.sign_up_and_ask(told["endpoints"]["public"])
+
+
+@pytest.fixture
+def nobody(make_directory: Callable[[str], Directory]) -> Directory:
+    """A directory of a user who is not root, and reaches the engine through the group of its socket."""
+    directory = make_directory("nobody")
+    if os.getuid() == 0:
+        directory.cache = directory.path.parent / "cache"
+        directory.cache.mkdir()
+        directory.user = NOBODY, SOCKET.stat().st_gid
+        for path in (directory.path, directory.cache):
+            os.chown(path, NOBODY, NOBODY)
+    return directory
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_user_who_is_not_root_owns_all_that_is_made(nobody: Directory, database: str) -> None:
+    told = nobody.up(database=database)
+
+    people.sign_up_and_ask(told["endpoints"]["public"])
+    owner = nobody.path.stat().st_uid
+    assert owner != 0
+    assert {path.stat().st_uid for path in nobody.path.rglob("*")} == {owner}
+    assert engine.container(told["project"], "kratos")["Config"]["User"].startswith(f"{owner}:")
+    if database == "sqlite":
+        assert stat.S_IMODE((nobody.home() / "database/db.sqlite").stat().st_mode) & 0o022 == 0
+    nobody.run("down", "--volumes", "--yes")
+    assert not list(nobody.home().glob("database/*"))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "memory"])
+def test_no_volume_without_a_name_is_made(directory: Directory, database: str) -> None:
+    told = directory.up(database=database, pages=database == "postgres")
+
+    volumes = [
+        mount["Name"]
+        for container in engine.inspect(*engine.containers(told["project"]).values())
+        for mount in container["Mounts"]
+        if mount["Type"] == "volume"
+    ]
+    assert set(volumes) == ({f"{told['project']}_postgres"} if database == "postgres" else set())
+    assert not [name for name in volumes if re.fullmatch("[0-9a-f]{64}", name)]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_down_keeps_the_data_and_says_so(directory: Directory, database: str) -> None:
+    told = directory.up(database=database)
+    token = people.sign_up_and_ask(told["endpoints"]["public"])
+
+    done = directory.down()
+
+    assert "its data is kept" in done.out
+    assert engine.containers(told["project"]) == {}
+    assert engine.of_directory(directory.path).keys() <= {"volume"}
+    directory.run("up")
+    assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_data_is_not_deleted_without_yes_where_nobody_can_be_asked(directory: Directory, database: str) -> None:
+    told = directory.up(database=database)
+    token = people.sign_up_and_ask(told["endpoints"]["public"])
+    before = engine.containers(told["project"])
+
+    refused = directory.run("down", "--volumes", code=38)
+
+    assert "with 1 identities" in refused.said or "1 identit" in refused.said
+    assert "--yes" in refused.said
+    assert engine.containers(told["project"]) == before
+    assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_down_with_volumes_and_yes_deletes_the_data_and_keeps_ports_and_secrets(
+    directory: Directory, database: str
+) -> None:
+    told = directory.up(database=database)
+    token = people.sign_up_and_ask(told["endpoints"]["public"])
+    secrets = (directory.home() / "secrets/kratos.yml").read_text()
+
+    done = directory.run("down", "--volumes", "--yes", "--json").data
+
+    assert done["removed"]["data"] is True
+    assert engine.of_directory(directory.path) == {}
+    assert not list(directory.home().glob("database/*"))
+    again = directory.run("up", "--json").data
+    assert again["endpoints"] == told["endpoints"]
+    assert (directory.home() / "secrets/kratos.yml").read_text() == secrets
+    assert people.whoami(told["endpoints"]["public"], token) is None
+
+
+def test_down_of_what_is_down_is_no_error(directory: Directory) -> None:
+    directory.up(database="memory")
+
+    assert directory.run("down", "--json").data["removed"]["containers"] > 0
+    assert directory.run("down", "--json").data["removed"] == {"containers": 0, "data": False}
+    assert directory.run("down", "--volumes", "--yes", "--json").data["removed"] == {"containers": 0, "data": False}
