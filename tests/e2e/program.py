@@ -164,11 +164,15 @@ class Directory:
             engine.remove_all_of(self.path)
 
     def _program(self) -> list[str]:
-        """The words that run kratosctl: this source, with the Python that runs the tests."""
-        program = [sys.executable, "-m", "kratosctl"]
+        """The words that run kratosctl as the user."""
         if self.user is None:
-            return program
+            return program()
         user, group = map(str, self.user)
         # may read everything, because Python and docker's plugins may lie in the home of who runs the tests
         reading = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
-        return ["setpriv", "--reuid", user, "--regid", user, "--groups", group, *reading, *program]
+        return ["setpriv", "--reuid", user, "--regid", user, "--groups", group, *reading, *program()]
+
+
+def program() -> list[str]:
+    """The words that run kratosctl: this source, with the Python that runs the tests."""
+    return [sys.executable, "-m", "kratosctl"]

@@ -21,7 +21,7 @@ class _Connection(BaseHTTPRequestHandler):
     kept: dict[str, tuple[str, bytes]]
     uploads: dict[str, bytes]
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         blob, manifest = _BLOB.fullmatch(self.path), _MANIFEST.fullmatch(self.path)
         if self.path.rstrip("/") == "/v2":
             self._answer(200)
@@ -34,19 +34,19 @@ class _Connection(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._body()
         upload = uuid4().hex
         self.uploads[upload] = b""
         self._answer(202, ("Location", f"{self.path.partition('?')[0]}{upload}"), ("Docker-Upload-UUID", upload))
 
-    def do_PATCH(self) -> None:  # noqa: N802
+    def do_PATCH(self) -> None:
         upload = _UPLOAD.fullmatch(self.path)
         assert upload
         self.uploads[upload[1]] += self._body()
         self._answer(202, ("Location", self.path), ("Range", f"0-{len(self.uploads[upload[1]]) - 1}"))
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         upload, manifest = _UPLOAD.fullmatch(self.path), _MANIFEST.fullmatch(self.path)
         body = self._body()
         if upload:
