@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import kratos_directory, ports
+from kratosctl import kratos_directory, ports, templates
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
@@ -113,7 +113,11 @@ def assemble(
     renewed = not secrets.is_empty(kept) and not secrets.same_for_kratos(kept, complete, theirs or {})
     generation = state.secrets_generation + (1 if renewed else 0)
     allotted, notes = ports.allot(
-        ports.wanted(environment), state.ports, own_ports, lambda p: ports.is_taken(p, environment.bind), ports.holder
+        ports.wanted(environment),
+        state.ports,
+        own_ports,
+        lambda p: ports.is_taken(p, environment.bind) or not ports.claim(p, templates.cache_directory() / "ports"),
+        ports.holder,
     )
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
     custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, PortTaken
@@ -13,6 +15,8 @@ from kratosctl.errors import ConfigurationInvalid, KratosctlError, PortTaken
 DEFAULTS = {"public": 4433, "admin": 4434, "ui": 4455, "mail": 8025, "postgres": 5432}
 CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
 _STRIDE = 100  # the second environment of a host gets 4533, 4555 and 8125: easy to tell apart
+
+_claims: dict[int, int] = {}  # port -> descriptor of its locked file
 
 
 def wanted(environment: Environment) -> dict[str, int | None]:
@@ -127,6 +131,34 @@ def is_taken(port: int, address: str = "127.0.0.1") -> bool:
     with _socket(family, address) as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((address, port)) == 0
+
+
+def claim(port: int, directory: Path) -> bool:
+    """Keeps other runs of kratosctl from choosing a port until this one has opened it, or has ended.
+
+    Args:
+        port: TCP port.
+        directory: where all runs keep their claims.
+
+    Returns:
+        False where another run was first. Where no claim can be made, the engine decides who was first.
+    """
+    import fcntl
+
+    if port in _claims:
+        return True
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    _claims[port] = descriptor
+    return True
 
 
 def _socket(family: socket.AddressFamily, address: str) -> socket.socket:
