@@ -11,7 +11,7 @@ from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.environment import Environment
 from kratosctl.results import Result
-from kratosctl.stack.custom_image import CONTENT_LABEL, CONTEXT_FOLDER, CustomImage, warnings
+from kratosctl.stack.custom_image import CONTENT_LABEL, CONTEXT_FOLDER, NAME_LABEL, CustomImage, warnings
 from kratosctl.workspace import Workspace
 
 
@@ -74,7 +74,16 @@ def make(image: CustomImage, tags: Sequence[str], console: Console) -> None:
         # whatever the caller's umask is, Kratos' own user reads them
         for path in [context / CONTEXT_FOLDER, *(context / CONTEXT_FOLDER).rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
-        client.build(context, tags, {CONTENT_LABEL: image.content})
+        client.build(context, tags, {CONTENT_LABEL: image.content, NAME_LABEL: image.name})
+    _remove_replaced(image)
+
+
+def _remove_replaced(image: CustomImage) -> None:
+    """Removes earlier builds that lost their tag, but for one that a container still runs."""
+    unused = ("--filter", "dangling=true", "--filter", f"label={NAME_LABEL}={image.name}")
+    names = reading.docker("image", "ls", "--quiet", *unused, check=False).stdout.split()
+    if names:
+        reading.docker("image", "rm", *names, check=False)
 
 
 def _image(environment: Environment, workspace: Workspace) -> tuple[CustomImage, list[str]]:

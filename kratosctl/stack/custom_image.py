@@ -14,6 +14,7 @@ from kratosctl.stack.compose import CONFIG_TARGET
 from kratosctl.stack.labels import LABEL
 
 CONTENT_LABEL = LABEL + "content"
+NAME_LABEL = LABEL + "image"
 CONTEXT_FOLDER = "kratos"
 # keys of Kratos' configuration whose values nobody should find in an image
 _SECRET_KEYS = ("dsn", "secrets", "client_secret", "password", "auth_token", "api_key", "apple_private_key")
@@ -35,6 +36,11 @@ class CustomImage:
     dockerfile: str
     files: Mapping[str, bytes] = field(repr=False)
     content: str = ""
+
+    @property
+    def name(self) -> str:
+        """The reference without its tag: `kratosctl/<project>`."""
+        return self.reference.partition(":")[0]
 
 
 def custom_image(

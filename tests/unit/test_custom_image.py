@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from kratosctl import assemble, kratos_directory
 from kratosctl.console import Console
-from kratosctl.engine import client
+from kratosctl.engine import client, reading
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
 from kratosctl.image_build import make, show
-from kratosctl.stack.custom_image import CONTENT_LABEL, CustomImage, custom_image, warnings
+from kratosctl.stack.custom_image import CONTENT_LABEL, NAME_LABEL, CustomImage, custom_image, warnings
 from kratosctl.workspace import State, Workspace
 
 FILES = {"kratos.yml": b"identity: {}\n", "identity.schema.json": b"{}"}
@@ -129,11 +130,12 @@ def test_the_build_context_holds_the_configuration_readable_for_all(
         seen["context"] = context
 
     monkeypatch.setattr(client, "build", build)
+    monkeypatch.setattr(reading, "docker", lambda *_words, **_how: CompletedProcess([], 0, "", ""))
     made = image({"kratos.yml": b"a", "mappers/x.jsonnet": b"b"})
     make(made, ["mine:1"], Console(quiet=True))
 
     assert seen["files"] == {"Dockerfile": made.dockerfile, "kratos/kratos.yml": "a", "kratos/mappers/x.jsonnet": "b"}
-    assert seen["labels"] == {CONTENT_LABEL: made.content}
+    assert seen["labels"] == {CONTENT_LABEL: made.content, NAME_LABEL: "kratosctl/app-dev-1"}
     assert seen["modes"] == {"0o644"}
     assert not seen["context"].exists()
 
