@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..web import Handler, Request, Response, json_response, redirect, router
+from ..web import Handler, Request, Response, json_response, not_found, redirect, router
 from . import migrations
 from .answers import error, error_response
 from .config import Config
@@ -40,7 +40,7 @@ class Apis:
         ]
         for kind in ("login", "registration"):
             routes += self._self_service_routes(kind)
-        return self._logged(router(routes))
+        return self._logged(router(routes, self._not_public))
 
     def admin(self) -> Handler:
         under_admin = router(
@@ -66,6 +66,12 @@ class Apis:
             return redirect(f"/admin{request.path}", 307)
 
         return self._logged(handle)
+
+    def _not_public(self, request: Request) -> Response:
+        """Admin paths lead to the admin API's own address."""
+        if request.path.startswith("/admin/"):
+            return redirect(self._config().get("serve.admin.base_url").rstrip("/") + request.path, 307)
+        return not_found(request)
 
     def _self_service_routes(self, kind: str) -> list[tuple[str, str, Callable[..., Response]]]:
         base = f"/self-service/{kind}"
@@ -114,13 +120,12 @@ class Apis:
     def _ready(self, *, details: bool) -> Response:
         try:
             problem = "migrations have not yet been fully applied" if migrations.pending(self._database) else None
-            name = "migrations"
         except self._database.errors as failure:
-            name, problem = "database", str(failure).strip()
+            problem = str(failure).strip()
         if problem is None:
             return json_response(200, {"status": "ok"})
         shown = problem if details else "error may contain sensitive information and was obfuscated"
-        return json_response(503, {"errors": {name: shown}})
+        return json_response(503, {"error": error(500, shown)})
 
     # Identities
 

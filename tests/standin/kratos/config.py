@@ -70,9 +70,6 @@ _FLAG_KEYS = [
     "selfservice.flows.recovery.enabled",
 ]
 
-# A change of these needs a restart.
-_IMMUTABLE = ("serve", "log", "profiling")
-
 
 class ConfigError(Exception):
     """The configuration cannot be used; `report` is what Kratos prints about it beforehand."""
@@ -151,7 +148,8 @@ def read_file(name: str) -> Values:
     try:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        # Kratos' YAML parser counts lines from zero, but never says zero.
+        line = max(1, error.problem_mark.line) if error.problem_mark else 1
         raise ConfigError(f"yaml: line {line}: {error.problem}") from error
 
 
@@ -186,12 +184,15 @@ def from_environment(environ: Mapping[str, str]) -> Values:
     for keys, read in readers:
         for key in keys:
             text = environ.get(key.upper().replace(".", "_"))
-            if text:
+            if text is not None:
                 values = merged(values, _nested(key, read(text)))
     return values
 
 
-def _read_list(text: str) -> list[str]:
+def _read_list(text: str) -> list[str] | None:
+    """Comma-separated or JSON; an empty variable is null, which no list may be."""
+    if not text:
+        return None
     if text.startswith("["):
         return list(json.loads(text))
     return text.split(",")
@@ -224,7 +225,11 @@ def _report_one(violation: Violation) -> str:
 
 
 class Watcher(threading.Thread):
-    """Load the configuration again when one of its files changes, as Kratos does while it serves."""
+    """Load the configuration again when one of its files changes, as Kratos does while it serves.
+
+    Kratos means to roll back changes of `serve` and `log`, which need a restart; it does not notice them, though,
+    and takes them over as far as they are read at each request.
+    """
 
     def __init__(self, files: list[str], load: Callable[[], Config], config: Config, logger: Logger) -> None:
         super().__init__(daemon=True)
@@ -243,6 +248,7 @@ class Watcher(threading.Thread):
                 self.reload()
 
     def reload(self) -> None:
+        self._log.info("A change to a configuration file was detected.")
         try:
             new = self._load()
             new.validate()
@@ -254,15 +260,8 @@ class Watcher(threading.Thread):
                 error={"message": str(error)},
             )
             return
-        changed = [key for key in _IMMUTABLE if new.get(key) != self.config.get(key)]
-        if changed:
-            self._log.error(
-                "A configuration value marked as immutable has changed. Rolling back to the last working "
-                "configuration revision. To reload the values please restart the process.",
-                key=changed[0],
-            )
-            return
         self.config = new
+        self._log.info("Configuration change processed successfully.")
 
     def _state(self) -> list[tuple[int, int] | None]:
         return [_stamp(name) for name in self._files]

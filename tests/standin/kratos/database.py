@@ -90,6 +90,10 @@ class Transaction:
         self.run(statement, *values)
         return list(self._cursor.fetchall())
 
+    def columns(self, table: str) -> list[str]:
+        self.run(f"SELECT * FROM {table} LIMIT 0")
+        return [column[0] for column in self._cursor.description]
+
     def row(self, statement: str, *values: Any) -> tuple[Any, ...] | None:
         found = self.rows(statement, *values)
         return found[0] if found else None

@@ -16,7 +16,7 @@ from uuid import uuid4
 from .config import Config
 from .database import Database, Transaction
 from .jsonschema import check, describe
-from .migrations import PASSWORD_TYPE
+from .migrations import PASSWORD_TYPE, known_identity_columns
 
 Record = dict[str, Any]
 
@@ -88,12 +88,19 @@ class Identities:
             )
             values.append(identifier.lower())
         with self._database.transaction() as transaction:
+            self._know_all_columns(transaction)
             rows = transaction.rows(
                 f"SELECT {_FIELDS} FROM identities WHERE nid = ? AND {condition} ORDER BY id LIMIT {limit}",
                 self._network,
                 *values,
             )
             return [self._record(transaction, row, with_credentials=identifier is not None) for row in rows]
+
+    def _know_all_columns(self, transaction: Transaction) -> None:
+        """Kratos reads every column there is, and stumbles over one that a newer release brought."""
+        unknown = set(transaction.columns("identities")) - known_identity_columns()
+        if unknown:
+            raise self._database.errors(f"missing destination name {unknown.pop()} in *identity.Identity")
 
     def delete(self, key: str) -> bool:
         with self._database.transaction() as transaction:

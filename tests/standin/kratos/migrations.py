@@ -12,7 +12,7 @@ from functools import cache
 
 from .database import Database, Unavailable
 from .log import Logger
-from .release import current
+from .release import RELEASES, current
 
 _KEY = "id {uuid} PRIMARY KEY"
 _STAMPS = "created_at timestamp NOT NULL, updated_at timestamp NOT NULL"
@@ -72,6 +72,23 @@ _CREDENTIAL_TYPES = {
 PASSWORD_TYPE = "78c1b41d-8341-4507-aa60-aff1d4369670"
 
 
+_IDENTITY_COLUMNS = {
+    "available_aal",
+    "created_at",
+    "id",
+    "metadata_admin",
+    "metadata_public",
+    "nid",
+    "organization_id",
+    "schema_id",
+    "state",
+    "state_changed_at",
+    "traits",
+    "updated_at",
+}
+_SINCE_V25_4 = ("external_id", "ALTER TABLE identities ADD COLUMN external_id VARCHAR(64)")
+
+
 @dataclass(frozen=True)
 class Migration:
     version: str
@@ -106,9 +123,10 @@ def up(database: Database, log: Logger) -> None:
 def all_migrations(dialect: str) -> list[Migration]:
     """Every migration of this release, oldest first. A newer release adds to the end of an older one's list."""
     steps = _steps(dialect)
-    release = current()
-    count = release.sqlite_migrations if dialect == "sqlite" else release.postgres_migrations
-    steps += [("step", "")] * (count - len(steps))
+    steps += [("step", "")] * (RELEASES["v1.3.1"].migrations(dialect) - len(steps))
+    steps.append(_SINCE_V25_4)
+    steps += [("step", "")] * (RELEASES["v26.2.0"].migrations(dialect) - len(steps))
+    del steps[current().migrations(dialect) :]
     return [Migration(f"2020{number:016d}", name, statement) for number, (name, statement) in enumerate(steps)]
 
 
@@ -121,6 +139,10 @@ def _steps(dialect: str) -> list[tuple[str, str]]:
         for key, name in _CREDENTIAL_TYPES.items()
     ]
     return steps
+
+
+def known_identity_columns() -> set[str]:
+    return _IDENTITY_COLUMNS | ({"external_id"} if current().modern else set())
 
 
 def prepare(database: Database) -> None:

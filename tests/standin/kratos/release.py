@@ -18,13 +18,16 @@ class Release:
     # From v25.4.0: `migrate sql up`, `down` and `status`; admin paths work without /admin; no courier.sms.
     modern: bool
 
+    def migrations(self, dialect: str) -> int:
+        return self.sqlite_migrations if dialect == "sqlite" else self.postgres_migrations
+
 
 RELEASES = {
     release.name: release
     for release in (
         Release("v1.1.0", "f47675b82012", "2024-02-20T09:34:09Z", 655, 307, has_passkeys=False, modern=False),
         Release("v1.3.1", "36e624c716e4", "2024-10-28T09:04:20Z", 663, 315, has_passkeys=True, modern=False),
-        Release("v25.4.0", "64e04ace9aaf", "2025-11-07T12:17:44Z", 681, 331, has_passkeys=True, modern=True),
+        Release("v25.4.0", "64e04ace9aaf", "2025-11-07T12:17:44Z", 679, 331, has_passkeys=True, modern=True),
         Release("v26.2.0", "9d7085948039", "2026-03-20T11:01:06Z", 686, 338, has_passkeys=True, modern=True),
     )
 }

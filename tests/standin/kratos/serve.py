@@ -30,6 +30,7 @@ def serve(load: Callable[[], Config], files: list[str], *, watch_courier: bool) 
     config = load()
     config.validate()
     log = config.logger()
+    require_dsn(config, log)
     database, network = ready_database(config, log)
     _greet(config, log)
 
@@ -63,6 +64,13 @@ def ready_database(config: Config, log: Logger) -> tuple[Database, str]:
 
     result: tuple[Database, str] = retrying(attempt, log)
     return result
+
+
+def require_dsn(config: Config, log: Logger) -> None:
+    """An empty one in the environment hides that of the files, and passes validation."""
+    if not config.dsn:
+        log.fatal("dsn must be set")
+        sys.exit(1)
 
 
 def wait_for_signal() -> None:
