@@ -129,9 +129,9 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def flow(value: Any) -> str:
-    """A value on one line, as people write it: `{release: v26.2.0, ui: true}`."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1_000_000, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
+    """A value on one line, as people write it: `{release: v26.2.0, ui: true}`. It can stand among others."""
+    text: str = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, width=1_000_000, allow_unicode=True)
+    return text.strip()[1:-1]
 
 
 def put(text: str, root: yaml.MappingNode, key: str, name: str, answers: Mapping[str, Any]) -> str | None:
