@@ -122,9 +122,7 @@ def _database_to_migrate(parsed: argparse.Namespace) -> tuple[Logger, Database]:
             _refuse("accepts 1 arg(s), received 0", parsed.usage)
         config = Config(config.values | {"dsn": parsed.dsn})
     log = config.logger()
-    if not config.dsn:
-        log.fatal("dsn must be set")
-        sys.exit(1)
+    config.require_dsn(log)
     log.info("No tracer configured - skipping tracing setup")
     database: Database = retrying(lambda: connect(config.dsn), log)
     return log, database

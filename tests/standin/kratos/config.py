@@ -95,6 +95,12 @@ class Config:
     def dsn(self) -> str:
         return str(self.get("dsn") or "")
 
+    def require_dsn(self, log: Logger) -> None:
+        """An empty one in the environment hides that of the files, and passes validation."""
+        if not self.dsn:
+            log.fatal("dsn must be set")
+            sys.exit(1)
+
     @property
     def dev(self) -> bool:
         return bool(self.get("dev"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sqlite3
 import threading
 import time
@@ -156,8 +157,8 @@ def _sqlite(rest: str) -> Database:
 
 
 def _postgres(rest: str) -> Database:
-    import psycopg2  # only where it is used: it takes as long to import as everything else together
-
+    # Only where it is used, for it takes as long to import as everything else together.
+    psycopg2 = importlib.import_module("psycopg2")
     address, _, query = rest.partition("?")
     options = [(name, value) for name, value in parse_qsl(query) if name not in _POOL_OPTIONS]
     dsn = f"postgresql://{address}?{urlencode([*options, ('connect_timeout', '5')])}"

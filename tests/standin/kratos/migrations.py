@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from .database import Database, Unavailable
+from .database import Database
 from .log import Logger
 from .release import RELEASES, current
 
@@ -154,14 +154,3 @@ def prepare(database: Database) -> None:
             "INDEX IF NOT EXISTS schema_migration_version_self_idx ON schema_migration (version_self)",
         ):
             transaction.run(f"CREATE {statement}")
-
-
-def usable(database: Database) -> Database:
-    """The database, if its tables can be read at all; Kratos waits for them otherwise."""
-    try:
-        with database.transaction() as transaction:
-            transaction.row("SELECT id FROM networks LIMIT 1")
-    except database.errors as error:
-        reason = {"message": "Unable to locate the table", "status": "Internal Server Error", "status_code": 500}
-        raise Unavailable("determine network", str(reason)) from error
-    return database

@@ -30,7 +30,7 @@ def serve(load: Callable[[], Config], files: list[str], *, watch_courier: bool) 
     config = load()
     config.validate()
     log = config.logger()
-    require_dsn(config, log)
+    config.require_dsn(log)
     database, network = ready_database(config, log)
     _greet(config, log)
 
@@ -64,13 +64,6 @@ def ready_database(config: Config, log: Logger) -> tuple[Database, str]:
 
     result: tuple[Database, str] = retrying(attempt, log)
     return result
-
-
-def require_dsn(config: Config, log: Logger) -> None:
-    """An empty one in the environment hides that of the files, and passes validation."""
-    if not config.dsn:
-        log.fatal("dsn must be set")
-        sys.exit(1)
 
 
 def wait_for_signal() -> None:
