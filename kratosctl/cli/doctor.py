@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from kratosctl.cli.session import Session, define
 from kratosctl.results import Result
 
@@ -14,4 +16,4 @@ def command(session: Session) -> Result:
     """
     from kratosctl.doctor import gather, report, rules
 
-    return report.report(rules.diagnose(gather.gather(session.directory)))
+    return report.report(rules.diagnose(gather.gather(session.directory, os.environ)))

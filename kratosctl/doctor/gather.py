@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kratosctl import assemble, configuration_file, environment, identity, images, kratos_directory, ports
+from kratosctl import assemble, configuration_file, identity, images, kratos_directory, ports, selection
 from kratosctl.doctor import gather_engine
 from kratosctl.doctor.facts import Disk, EnvironmentFacts, Facts, FileFact, Port
 from kratosctl.engine import reading
@@ -19,17 +19,20 @@ from kratosctl.errors import KratosctlError
 from kratosctl.workspace import GENERATED, State, Workspace
 
 
-def gather(directory: Path) -> Facts:
+def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
     """Looks at everything.
 
     Args:
         directory: where kratosctl.yaml lies, or would.
+        variables: the process environment: what is asked for beside kratosctl.yaml.
     """
     engine, containers = gather_engine.engine_facts()
     answers, fault = _configuration(directory)
     names = list(answers) + [name for name in _made(directory) if name not in answers]
     projects = {_state(directory, name).project for name in names}
-    found = [_environment(directory, name, answers.get(name), bool(engine.engine)) for name in names]
+    found = [
+        _environment(directory, name, variables if name in answers else None, bool(engine.engine)) for name in names
+    ]
     here = engine.engine if engine.engine and not reading.is_remote(engine.engine) else None
     data_root = engine.data_root if here and here.local else ""
     ignore = directory / GENERATED / ".gitignore"
@@ -67,14 +70,15 @@ def _state(directory: Path, name: str) -> State:
 
 
 def _environment(
-    directory: Path, name: str, answers: Mapping[str, Any] | None, engine_answers: bool
+    directory: Path, name: str, variables: Mapping[str, str] | None, engine_answers: bool
 ) -> tuple[str, Environment | None, EnvironmentFacts]:
     """What was asked for, if that can be, and what is wrong with it."""
     workspace = Workspace(directory, name)
     asked: Environment | None = None
     faults: list[KratosctlError] = []
     try:
-        asked = environment.from_answers(name, answers) if answers is not None else None
+        if variables is not None:
+            asked = selection.environment_of(selection.select(directory, name, {}, variables))
         if asked and asked.config_dir:
             kratos_directory.read(directory, asked.config_dir)
     except KratosctlError as error:

@@ -47,7 +47,7 @@ def docker(programs: Path, script: str) -> None:
 
 def problems(directory: Path) -> dict[str, str]:
     """The problems by rule; and the report can be printed."""
-    found = diagnose(gather(directory))
+    found = diagnose(gather(directory, {}))
     assert report(found).text()
     assert report(found).json()
     return {finding.rule: finding.what for finding in found if finding.level == "problem"}
@@ -85,7 +85,7 @@ def test_no_compose_plugin(programs: Path, directory: Path) -> None:
         info) echo '{{"OperatingSystem":"Docker Desktop","SecurityOptions":["name=userns"],"DockerRootDir":"/x"}}';;
     esac"""
     docker(programs, script)
-    facts = gather(directory)
+    facts = gather(directory, {})
 
     assert facts.engine.desktop
     assert facts.engine.security == ("userns",)
@@ -131,7 +131,7 @@ def test_damaged_secrets_and_state(programs: Path, directory: Path) -> None:
     (home / "state.json").write_text("{")
     (home / "secrets" / "kratos.yml").write_text("hunter2: [")
     (home / "secrets" / "kratos.yml").chmod(0o600)
-    found = diagnose(gather(directory))
+    found = diagnose(gather(directory, {}))
 
     said = [finding.what for finding in found if finding.rule == "configuration"]
     assert len(said) == 2
@@ -152,16 +152,16 @@ def test_secrets_that_others_can_read(programs: Path, directory: Path) -> None:
 
 def test_a_generated_directory_that_git_would_take(programs: Path, directory: Path) -> None:
     (directory / ".kratosctl").mkdir()
-    assert not gather(directory).ignored
+    assert not gather(directory, {}).ignored
     (directory / ".kratosctl" / ".gitignore").write_text("*\n")
-    assert gather(directory).ignored
+    assert gather(directory, {}).ignored
 
 
 def test_a_generated_file_that_was_edited(programs: Path, directory: Path) -> None:
     workspace = Workspace(directory, "dev")
     workspace.save_state(State("app-dev-1", str(directory), generated={"compose.yaml": ["0" * 64]}))
     workspace.write("compose.yaml", "services: {}\n")
-    (environment,) = gather(directory).environments
+    (environment,) = gather(directory, {}).environments
     assert environment.edited == ("compose.yaml",)
 
 
@@ -172,7 +172,7 @@ def test_ports_asked_for_and_kept(programs: Path, directory: Path) -> None:
         port = taken.getsockname()[1]
         (directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{ui: false, public_port: {port}}}\n")
         Workspace(directory, "dev").save_state(State("app-dev-1", str(directory), ports={"mail": 1, "ui": 2}))
-        found = {fact.name: fact for fact in gather(directory).ports}
+        found = {fact.name: fact for fact in gather(directory, {}).ports}
 
     assert set(found) == {"public", "mail"}
     assert found["public"].asked
@@ -190,6 +190,6 @@ def problems_of_ports(holder: str) -> str:
 
 
 def test_disks_are_looked_at(programs: Path, directory: Path) -> None:
-    (disk,) = gather(directory).disks
+    (disk,) = gather(directory, {}).disks
     assert disk.path == str(directory)
     assert 0 <= disk.free <= disk.total

@@ -1,0 +1,94 @@
+"""`render`: what it prints and writes is what Compose takes, and people can go on without kratosctl."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import engine, people
+from tests.e2e.people import Browser
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+NOWHERE = {"DOCKER_HOST": "unix:///nowhere.sock"}
+
+
+def compose(directory: Path, *words: str, text: str | None = None) -> str:
+    """What `docker compose` prints, in a directory."""
+    done = subprocess.run(
+        ["docker", "compose", *words], cwd=directory, input=text or "", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("pages", ["--ui --mail", "--no-ui --no-mail"])
+@pytest.mark.parametrize("way", ["mount", "image"])
+@pytest.mark.parametrize(
+    ("database", "variant"), [("sqlite", "default"), ("memory", "default"), ("postgres", "distroless")]
+)
+def test_compose_takes_what_is_printed_and_what_is_written(
+    make_directory: Callable[[str], Directory], database: str, variant: str, way: str, pages: str
+) -> None:
+    directory = make_directory("a $x b")
+    directory.choose(variant=variant)
+    flags = ["--database", database, "--variant", variant, "--config", way, *pages.split()]
+
+    printed = directory.run("render", *flags, variables=NOWHERE)
+    directory.run("render", *flags, "--output", "out $y", variables=NOWHERE)
+
+    compose(directory.path, "-f", "-", "config", "--quiet", text=printed.out)
+    compose(directory.path, "-f", "out $y/compose.yaml", "config", "--quiet")
+    # nothing was made beside the directory that was asked for
+    assert [path.name for path in directory.path.iterdir()] == ["out $y"]
+
+
+def test_it_prints_what_up_writes(directory: Directory) -> None:
+    directory.up(pages=True)
+
+    assert directory.run("render").out == (directory.home() / "compose.yaml").read_text()
+    assert directory.run("render", variables=NOWHERE).out == (directory.home() / "compose.yaml").read_text()
+    assert directory.run("render", "--json").data["compose"] == (directory.home() / "compose.yaml").read_text()
+
+
+@pytest.mark.parametrize(("database", "way"), [("sqlite", "mount"), ("postgres", "image")])
+def test_people_leave_with_their_data_and_their_sessions(directory: Directory, database: str, way: str) -> None:
+    told = directory.up("dev", "--config", way, database=database)
+    public = told["endpoints"]["public"]
+    token = people.sign_up_and_ask(public)
+    browser = Browser()
+    browser.sign_up(public, "browser@example.org")
+
+    written = directory.run("render", "--output", "../out", "--json").data
+    out = Path(written["directory"])
+    for step in written["next"][1:]:
+        assert step.startswith(("cp -a ", "cd ", "docker build "))
+    directory.down()
+    for step in written["next"][1:-1]:
+        subprocess.run(step, shell=True, check=True, cwd="/", capture_output=True)
+    shutil.rmtree(directory.path)
+    try:
+        compose(out, "up", "--detach", "--wait")
+
+        assert people.whoami(public, token) == "someone@example.org"
+        assert browser.whoami(public) == "browser@example.org"
+        people.sign_up_and_ask(public, "later@example.org")
+        assert "dev.kratosctl.environment" not in engine.container(told["project"], "kratos")["Config"]["Labels"]
+    finally:
+        compose(out, "down", "--volumes")
+        engine.succeeds("image", "rm", f"kratosctl/{told['project']}:v26.2.0")
+
+
+def test_no_secret_is_printed(directory: Directory) -> None:
+    directory.up(database="postgres", pages=True)
+
+    shown = directory.run("render").out + directory.run("render", "--output", "../out", "--json").out
+    texts = [path.read_text() for path in (directory.home() / "secrets").iterdir()]
+    secrets = {word for text in texts for word in text.replace("=", " ").split() if len(word) == 32}
+    assert len(secrets) == 6
+    assert not [secret for secret in secrets if secret in shown]
