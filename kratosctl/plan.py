@@ -80,7 +80,9 @@ def make(
     steps = [Step("pull", reference, "not on this engine") for reference in observed.missing_images]
     steps += [Step("build", reference, reason) for reference, reason in observed.unbuilt.items()]
     steps += [Step("write", path, "new or changed") for path in observed.changed_files]
-    steps += [Step("remove", name, "no longer asked for") for name in present if name not in revisions]
+    # what carries no label of ours is a service of the user's compose.override.yaml
+    ours = [name for name, container in present.items() if container.labels.get("revision")]
+    steps += [Step("remove", name, "no longer asked for") for name in ours if name not in revisions]
     serving = [_service_step(name, revisions[name], present.get(name)) for name in services]
     kratos = next(step for step in serving if step.subject == "kratos")
     steps += [step for step in serving if step.subject not in ("kratos", "ui")]
