@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from kratosctl.workspace import said_plainly
 # Without fsync an empty database migrates in half the time. A power cut leaves an empty one, to be migrated again.
 _DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc&_sync=0"
 _KEPT = 8
+_SCRATCH = ".making-"
 
 
 def cache_directory() -> Path:
@@ -63,7 +65,7 @@ def make_sqlite(image: str, image_id: str, user: str | None, platform: str | Non
         return template
     with said_plainly(template):
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=template.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=template.parent))
     try:
         # whoever owns the files, the container's user must be able to write here
         scratch.chmod(0o700 if user else 0o777)
@@ -93,6 +95,7 @@ def keep(file: Path, template: Path) -> None:
         kept = sorted(template.parent.glob("*.sq*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in kept[_KEPT:]:
             old.unlink(missing_ok=True)
+    _remove_remains(template.parent)
 
 
 def copy(template: Path, target: Path) -> None:
@@ -115,12 +118,20 @@ def scratch_file(template: Path) -> Iterator[Path]:
     """A file beside the template to fill and `keep`; gone afterwards if it was not kept."""
     with said_plainly(template):
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(prefix=".making-", dir=template.parent)
+        descriptor, name = tempfile.mkstemp(prefix=_SCRATCH, dir=template.parent)
         os.close(descriptor)
         try:
             yield Path(name)
         finally:
             Path(name).unlink(missing_ok=True)
+
+
+def _remove_remains(directory: Path) -> None:
+    """Removes what killed processes left: no template takes an hour to make."""
+    for remains in directory.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if remains.stat().st_mtime < time.time() - 3600:
+                shutil.rmtree(remains) if remains.is_dir() else remains.unlink()
 
 
 def _sync(file: Path) -> None:
