@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -205,8 +205,8 @@ class SelfService:
         if flow.kind == "login":
             nodes.append(_input("default", "identifier", "text"))
         else:
-            traits = self._default_schema()["properties"].get("traits", {}).get("properties", {})
-            nodes += [_input("password", f"traits.{name}", "text") for name in traits]
+            traits = self._default_schema()["properties"].get("traits", {})
+            nodes += [_input("password", name, kind) for name, kind in _fields("traits", traits)]
         nodes += [_input("password", "password", "password"), _input("password", "method", "submit", "password")]
         ui = {
             "action": self._config.public_url(f"/self-service/{flow.kind}?flow={flow.key}"),
@@ -248,10 +248,21 @@ def _csrf_cookie_name(config: Config) -> str:
     return "csrf_token_" + hashlib.sha256(str(config.get("serve.public.base_url")).encode()).hexdigest()
 
 
+def _fields(name: str, schema: Record) -> Iterator[tuple[str, str]]:
+    """The name and type of the input for each trait: `traits.name.first`."""
+    if "properties" in schema:
+        for inner, described in schema["properties"].items():
+            yield from _fields(f"{name}.{inner}", described)
+    else:
+        yield name, "email" if schema.get("format") == "email" else "text"
+
+
 def _nested(form: dict[str, str]) -> Record:
-    """`traits.email=x` means {"traits": {"email": "x"}}."""
+    """`traits.email=x` means {"traits": {"email": "x"}}; a field left empty means nothing."""
     result: dict[str, Any] = {}
     for name, value in form.items():
+        if not value:
+            continue
         *parents, last = name.split(".")
         target = result
         for parent in parents:
