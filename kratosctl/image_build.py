@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from kratosctl import assemble, identity
+from kratosctl import assemble, identity, images
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.environment import Environment
@@ -36,7 +36,7 @@ def build(environment: Environment, workspace: Workspace, tag: str | None, conso
         ConfigDirectoryMissing, ConfigurationInvalid: there is no configuration to put into it.
     """
     image, warnings = _image(environment, workspace)
-    if reading.image(image.base) is None:
+    if not images.is_here(reading.image(image.base), environment.platform):
         with console.step(f"pull {image.base}"):
             client.pull(image.base, environment.platform)
     reference = tag or image.reference

@@ -25,6 +25,11 @@ def needed(environment: Environment) -> dict[str, str | None]:
     return found
 
 
+def is_here(image: reading.Image | None, platform: str | None) -> bool:
+    """True for an image that is on this engine, for the platform it is wanted for."""
+    return image is not None and platform in (None, image.platform)
+
+
 def floating(environment: Environment) -> list[str]:
     """Those of the images whose tag moves: they are locked."""
     return [reference for reference in needed(environment) if _floats(reference)]

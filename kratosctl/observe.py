@@ -29,7 +29,11 @@ def observe(
     return Observed(
         containers=containers,
         changed_files=[file.path for file in stack.workspace.changed(stack.files)],
-        missing_images=[reference for reference, image in needed.items() if image is None and reference != custom],
+        missing_images=[
+            reference
+            for reference, platform in images.needed(stack.environment).items()
+            if not images.is_here(needed.get(reference), platform)
+        ],
         unbuilt=_unbuilt(stack, needed.get(custom)),
         kratos_id=kratos_id,
         database_exists=bool(database),

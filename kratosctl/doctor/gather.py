@@ -89,11 +89,12 @@ def _environment(
         except KratosctlError as error:
             faults.append(error)
     needed = images.needed(asked) if asked and engine_answers else {}
-    here, _ = gather_engine.or_fault(lambda: {name: bool(image) for name, image in reading.images(needed).items()})
+    found, _ = gather_engine.or_fault(lambda: reading.images(needed))
+    here = {name: images.is_here(image, needed[name]) for name, image in (found or {}).items()}
     return (
         name,
         asked,
-        EnvironmentFacts(name, tuple(faults), here or {}, tuple(_edited(workspace, _state(directory, name)))),
+        EnvironmentFacts(name, tuple(faults), here, tuple(_edited(workspace, _state(directory, name)))),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kratosctl import assemble, kratos_directory
+from kratosctl import assemble, images, kratos_directory
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.environment import Environment, from_answers
@@ -161,3 +161,12 @@ def test_the_stack_runs_it_without_a_mount_and_is_made_anew_when_it_changes(tmp_
     assert stack(asked).revisions["kratos"] != before.revisions["kratos"]
     # a mounted one is reloaded by Kratos itself
     assert stack(replace(asked, config="mount")).revisions == mounted.revisions
+
+
+@pytest.mark.parametrize(
+    ("platform", "here"), [(None, True), ("linux/amd64", True), ("linux/arm64", False), ("linux/arm/v7", False)]
+)
+def test_an_image_for_another_platform_is_not_here(platform: str | None, here: bool) -> None:
+    found = reading.Image("sha256:1", "linux/amd64", (), ())
+    assert images.is_here(found, platform) == here
+    assert not images.is_here(None, platform)
