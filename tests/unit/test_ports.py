@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -21,7 +21,7 @@ WANTED = st.dictionaries(st.sampled_from(list(ports.DEFAULTS)), st.none() | SOME
 
 
 def allot(
-    wanted: dict[str, int | None],
+    wanted: Mapping[str, int | None],
     kept: dict[str, int] | None = None,
     ours: set[int] | None = None,
     taken: set[int] | None = None,
