@@ -8,7 +8,8 @@ from typing import Any
 
 from kratosctl.asking import Choice, in_short
 
-_PATH = 30
+# of a line of eighty columns: what is left for the name and the path of an environment, and the least for the path
+_NAME_AND_PATH, _PATH = 38, 14
 NEW, BACK, QUIT = "new", "back", "quit"
 PAGES = {
     "ui": ("ui", "the self-service UI"),
@@ -40,22 +41,23 @@ def environments(rows: Sequence[Mapping[str, Any]], here: str) -> list[Choice]:
         rows: what `list` found.
         here: the directory we are in.
     """
-    found = [Choice(number, row["environment"], _about(row, here), _gone(row)) for number, row in enumerate(rows)]
+    room = max(_PATH, _NAME_AND_PATH - max((len(row["environment"]) for row in rows), default=0))
+    found = [Choice(n, row["environment"], _about(row, here, room), _gone(row, room)) for n, row in enumerate(rows)]
     return [*found, Choice(NEW, "new", "answer a few questions, and bring it up here"), Choice(QUIT, "quit")]
 
 
-def _about(row: Mapping[str, Any], here: str) -> str:
-    where = "here" if row["directory"] == here else _short(row["directory"])
+def _about(row: Mapping[str, Any], here: str, room: int) -> str:
+    where = "here" if row["directory"] == here else _short(row["directory"], room)
     return f"{row['state']:<8} {in_short(row):<26} {where}"
 
 
-def _gone(row: Mapping[str, Any]) -> str:
-    return f"{row['state']}; its directory {_short(row['directory'])} is gone" if row["directory_gone"] else ""
+def _gone(row: Mapping[str, Any], room: int) -> str:
+    return f"{row['state']}; its directory {_short(row['directory'], room)} is gone" if row["directory_gone"] else ""
 
 
-def _short(path: str) -> str:
+def _short(path: str, room: int) -> str:
     """The end of a path tells more than its beginning."""
-    return path if len(path) <= _PATH else "…" + path[1 - _PATH :]
+    return path if len(path) <= room else "…" + path[1 - room :]
 
 
 def state(status: Mapping[str, Any], headline: str, here: str) -> str:
