@@ -51,9 +51,11 @@ def test_environments_here_and_elsewhere_can_be_picked_and_a_new_one_made() -> N
 
 
 def test_of_a_long_path_the_end_is_shown_and_the_line_fits_eighty_columns() -> None:
-    choice = menu.environments([row(directory="/very" * 20 + "/long/app", database="external")], HERE)[0]
-    assert choice.about.endswith("/long/app")
-    assert len(choice.title) + len(choice.about) + 5 < 80
+    for name in ("a", "seat-07-of-the-workshop"):
+        found = row(environment=name, directory="/very" * 20 + "/long/app", database="external")
+        choice = menu.environments([found], HERE)[0]
+        assert choice.about.endswith("/long/app")
+        assert len(choice.title) + len(choice.about) + 5 < 80
 
 
 def test_an_environment_whose_directory_is_gone_is_shown_and_cannot_be_picked() -> None:

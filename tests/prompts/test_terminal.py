@@ -230,6 +230,12 @@ def test_an_environment_of_kratosctl_yaml_is_not_asked_about(directory: Path) ->
     assert environments(directory)["dev"] == {"database": "postgres", "config_dir": "./kratos"}
 
 
+def test_up_does_not_ask_about_an_environment_of_kratosctl_yaml(directory: Path) -> None:
+    (directory / "kratosctl.yaml").write_text("environments:\n  dev: {database: postgres}\n")
+    with Terminal(directory, "up") as terminal:
+        assert terminal.end() == 12, "it goes straight to the engine, which is not there"
+
+
 @pytest.mark.parametrize("command", ["init", "up"])
 def test_one_of_several_environments_is_picked_and_dev_is_offered_first(directory: Path, command: str) -> None:
     (directory / "kratosctl.yaml").write_text(
@@ -300,6 +306,12 @@ def test_a_dry_run_says_that_nothing_is_written(directory: Path) -> None:
     with Terminal(directory, "up", "--dry-run", *ALONE) as terminal:
         enter_until(terminal, "Show the plan?")
         assert "writes nothing (--dry-run)" in terminal.flowing
+
+
+def test_an_answered_question_shrinks_to_one_line_with_the_answer(directory: Path) -> None:
+    with Terminal(directory, "up", *ALONE) as terminal:
+        enter_until(terminal, "Which Kratos release?")
+        assert "? How do people sign in? email-password\n? Which database? sqlite\n" in terminal.screen
 
 
 def test_a_narrow_terminal_still_shows_the_reasons(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -76,13 +77,14 @@ def test_the_menu_brings_up_shows_stops_and_deletes(directory: Directory) -> Non
 
 
 def test_an_environment_of_another_directory_is_acted_on_where_it_is(
-    directory: Directory, make_directory: Callable[[str], Directory]
+    make_directory: Callable[[str], Directory],
 ) -> None:
+    # of a long path the end is shown: it must tell this directory from those of other runs on this engine
+    directory, elsewhere = make_directory(f"app-{os.getpid()}"), make_directory("elsewhere")
     directory.up()
-    elsewhere = make_directory("elsewhere")
     with terminal(elsewhere, "menu") as shown:
         shown.see("quit")
-        number = _position(shown.screen, str(directory.path)[-24:])
+        number = _position(shown.screen, directory.path.name)
         shown.press(DOWN * number + ENTER)
         shown.see(f"in {directory.path}")
         shown.answer("» open", UP + DOWN * 3 + ENTER)
@@ -93,8 +95,11 @@ def test_an_environment_of_another_directory_is_acted_on_where_it_is(
 
 
 def _position(screen: str, text: str) -> int:
-    """How many lines below the pointer a choice is; those that cannot be picked do not count."""
-    lines = screen.splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith(" »"))
-    end = next(number for number, line in enumerate(lines) if text in line)
-    return sum(1 for line in lines[start:end] if line.startswith(("   ", " »")) and not line.startswith("   - "))
+    """How many choices below the pointer one is; those that cannot be picked do not count."""
+    choices: list[str] = []
+    for line in screen.partition("Enter)\n")[2].splitlines():
+        if line.startswith(("   ", " »")):
+            choices.append(line)
+        else:
+            choices[-1] += line  # a long line that wrapped
+    return next(n for n, line in enumerate(c for c in choices if not c.startswith("   - ")) if text in line)
