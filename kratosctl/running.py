@@ -55,6 +55,20 @@ class Found:
                 return readiness.reachable(bound.strip("[]")), int(port)
         return None
 
+    def admin_url(self) -> str:
+        """Where this host reaches the admin API, published or not; empty where it does not.
+
+        On a local Linux engine the container's own address will do. It is no secret there: the API is closed to other
+        machines, not to programs of this one.
+        """
+        kratos = self.running("kratos")
+        for address, inside in kratos.published.items():
+            if inside == CONTAINER_PORTS["admin"]:
+                bound, _, port = address.rpartition(":")
+                return f"http://{readiness.reachable(bound.strip('[]'))}:{port}"
+        own = reading.address(kratos.name) if reading.engine().local else ""
+        return f"http://{own}:{CONTAINER_PORTS['admin']}" if own else ""
+
     def wait_until_ready(self, seconds: float) -> None:
         """Waits until a running Kratos is ready again, after a restart."""
         public = self.public_address()

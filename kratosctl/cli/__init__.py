@@ -25,6 +25,7 @@ COMMANDS = {
     "open": ("open", "Open the UI, the mail inbox or the API in a browser."),
     "kratos": ("kratos", "Run Kratos' own command line inside the environment."),
     "migrate": ("migrate", "Apply the SQL migrations, or show their state."),
+    "verify": ("verify", "Prove that people can sign up, verify, sign out and in."),
     "snapshot": ("snapshot", "Save the database under a name, and put it back."),
     "reset": ("reset", "Take the database back to just migrated."),
     "secrets": ("secrets", "Rotate the secrets."),

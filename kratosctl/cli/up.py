@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from kratosctl.cli.session import Session, define
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kratosctl.environment import Environment
     from kratosctl.results import Result
     from kratosctl.up import Wishes
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     click.option("--overwrite", is_flag=True, help="Write over generated files you edited."),
     click.option("--pull", is_flag=True, help="Take what floating tags mean now."),
     click.option("--attach/--detach", default=False, help="Follow the logs; Ctrl-C stops the environment."),
+    click.option("--verify", is_flag=True, help="Then prove that people can sign up and in."),
     click.option("--open", "open_page", is_flag=True, help="Open the UI (or the API) in a browser."),
     click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
     click.option("--database-timeout", type=float, default=30.0, metavar="SECONDS", help="To reach the database [30]."),
@@ -53,7 +56,11 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     wishes = _wishes(options, save if saving else None)
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
     result = up(environment, Workspace(session.directory, chosen.name), wishes, session.console, os.environ)
-    return result if wishes.dry_run else _afterwards(session, chosen.name, result, options)
+    if wishes.dry_run:
+        return result
+    if options["verify"]:
+        result = _verified(session, environment, result)
+    return _afterwards(session, chosen.name, result, options)
 
 
 def _wishes(options: dict[str, Any], save: Callable[[], None] | None) -> Wishes:
@@ -67,6 +74,16 @@ def _wishes(options: dict[str, Any], save: Callable[[], None] | None) -> Wishes:
         limits=Limits(options["wait_timeout"], options["database_timeout"]),
         save=save,
     )
+
+
+def _verified(session: Session, environment: Environment, result: Result) -> Result:
+    """The result of `up` with that of `verify` behind it."""
+    from kratosctl import running
+    from kratosctl.verify import verify
+
+    proof = verify(running.find(session.directory, environment.name), environment, session.console)
+    data = {**result.data, "verified": proof.data["verified"], "verification": proof.data["steps"]}
+    return replace(result, data=data, text=lambda: f"{result.text()}\n\n{proof.text()}", exit_code=proof.exit_code)
 
 
 def _afterwards(session: Session, name: str, result: Result, options: dict[str, Any]) -> Result:

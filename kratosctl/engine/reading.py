@@ -279,6 +279,12 @@ def logs(container: str, lines: int = 300) -> str:
     return done.stdout + done.stderr
 
 
+def address(container: str) -> str:
+    """A running container's own IP address, which a local Linux host reaches; empty where it has none."""
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    return (docker("inspect", "--format", template, container).stdout.split() or [""])[0]
+
+
 def arguments(container: str) -> list[str]:
     """The command a container was started with."""
     said: list[str] = json.loads(docker("inspect", "--format", "{{json .Args}}", container).stdout)

@@ -1,0 +1,298 @@
+"""`verify`: proves an environment by using it as a person would, from sign-up to whoami, and takes everything back."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kratosctl import status
+from kratosctl.console import Console
+from kratosctl.environment import Environment
+from kratosctl.kratos_api import Admin, Answer, Client, Json
+from kratosctl.results import Result
+from kratosctl.running import Found
+
+_MAIL_PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was tried.
+
+    Attributes:
+        name: what it was.
+        ok: whether it worked; None where it does not apply here.
+        said: what came back, in words.
+        cause: the likely cause of a failure.
+        seconds: how long it took.
+    """
+
+    name: str
+    ok: bool | None
+    said: str
+    cause: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is proven.
+
+    Attributes:
+        public: URL of the public API, as people open it.
+        admin: URL of the admin API where this host reaches it; empty where it does not.
+        mail: URL of the mail inbox; empty where there is none.
+        browser: use browser flows, with cookies and CSRF tokens; otherwise API flows.
+    """
+
+    public: str
+    admin: str
+    mail: str
+    browser: bool
+
+
+class Person:
+    """Somebody who signs up, in, and out again."""
+
+    def __init__(self, target: Target, clock: Callable[[], float] = time.monotonic) -> None:
+        self.target, self.clock = target, clock
+        self.client = Client(target.public, target.browser)
+        # example.org is reserved: no mail to it ever arrives anywhere
+        self.email = f"kratosctl-verify-{secrets.token_hex(6)}@example.org"
+        self.password = secrets.token_urlsafe(18)
+        self.method = "password"
+        self.identity: Json = {}
+        self.verification: Json | None = None
+
+    def prove(self) -> Iterator[Step]:
+        """Tries each step; stops at the first that fails. What was made is taken back in any case."""
+        steps = (
+            ("sign up", self._sign_up),
+            ("verify the address", self._verify_address),
+            ("sign out", self._sign_out),
+            ("sign in", self._sign_in),
+            ("whoami", self._whoami),
+        )
+        try:
+            for name, action in steps:
+                began = self.clock()
+                ok, said, cause = action()
+                yield Step(name, ok, said, cause, round(self.clock() - began, 3))
+                if ok is False:
+                    return
+        finally:
+            cleaned = self._delete()
+        yield cleaned
+
+    def _sign_up(self) -> tuple[bool, str, str]:
+        begun = self.client.begin("registration")
+        if not begun.ok:
+            return False, begun.messages, _flow_cause(begun, self.target)
+        traits = self._traits(begun.body)
+        if not _groups(begun.body) & {"password", "code"}:
+            # from v1.2.0 Kratos may ask for the traits first, and for the method on a second form
+            begun = self.client.submit(begun.body, {"traits": traits, "method": "profile"})
+        self.method = "password" if "password" in _groups(begun.body) else "code"
+        values = {"traits": traits, "method": self.method}
+        since = self._mails()
+        if self.method == "password":
+            done = self.client.submit(begun.body, {**values, "password": self.password})
+        else:
+            asked = self.client.submit(begun.body, values)
+            code = self._code(since)
+            if not code:
+                return False, f"no code arrived ({asked.messages})", _mail_cause(self.target)
+            done = self.client.submit(_flow_of(asked, begun), {**values, "code": code})
+        if not done.ok:
+            return False, done.messages, _submit_cause(done, self.target)
+        self.identity = done.body.get("identity") or {}
+        self.verification = _verification_flow(done.body)
+        return True, f"with a {self.method}", ""
+
+    def _verify_address(self) -> tuple[bool | None, str, str]:
+        addresses = self.identity.get("verifiable_addresses") or []
+        if not addresses:
+            return None, "the identity schema has no address to verify", ""
+        if all(address["verified"] for address in addresses):
+            return True, "verified by signing up with its code", ""
+        if not self.target.mail:
+            return None, "no mail inbox to read the code from", ""
+        if self.verification is None:
+            return None, "verification is off", ""
+        code = self._code(0)
+        if not code:
+            return False, "no mail with a code arrived", _mail_cause(self.target)
+        url = f"{self.target.public}/self-service/verification/flows?id={self.verification['id']}"
+        flow = self.client.get(url)
+        done = self.client.submit(flow.body, {"method": "code", "code": code}) if flow.ok else flow
+        passed = done.ok and done.body.get("state") == "passed_challenge"
+        return (
+            passed,
+            "by the mailed code" if passed else done.messages,
+            "" if passed else "the code or its flow expired",
+        )
+
+    def _sign_out(self) -> tuple[bool, str, str]:
+        if not self.client.whoami().ok and self.target.browser:
+            # without the hook `session` signing up does not sign in
+            return True, "signing up did not sign in", ""
+        self.client.sign_out()
+        left = self.client.whoami()
+        self.client.token = ""
+        return left.status == 401, "the session is over" if left.status == 401 else left.messages, ""
+
+    def _sign_in(self) -> tuple[bool, str, str]:
+        begun = self.client.begin("login")
+        if not begun.ok:
+            return False, begun.messages, _flow_cause(begun, self.target)
+        values = {"identifier": self.email, "method": self.method}
+        if self.method == "password":
+            done = self.client.submit(begun.body, {**values, "password": self.password})
+        else:
+            since = self._mails()
+            asked = self.client.submit(begun.body, values)
+            code = self._code(since)
+            if not code:
+                return False, f"no code arrived ({asked.messages})", _mail_cause(self.target)
+            done = self.client.submit(_flow_of(asked, begun), {**values, "code": code})
+        return done.ok, f"with a {self.method}" if done.ok else done.messages, _submit_cause(done, self.target)
+
+    def _whoami(self) -> tuple[bool, str, str]:
+        found = self.client.whoami()
+        if found.ok and found.body["identity"]["traits"] == self.identity.get("traits"):
+            return True, "the session is this person's", ""
+        return False, found.messages, "the session cookie did not come back: is the address opened that `up` printed?"
+
+    def _delete(self) -> Step:
+        if not self.identity:
+            return Step("clean up", None, "nothing was made")
+        if not self.target.admin:
+            return Step("clean up", None, f"the admin API is out of reach: {self.email} stays")
+        done = Admin(self.target.admin).delete(self.identity["id"])
+        return Step("clean up", done.status == 204, "the identity is gone" if done.status == 204 else done.messages)
+
+    def _traits(self, flow: Json) -> Json:
+        """Fills in every trait the form asks for: an address where one is wanted, else a word."""
+        traits: Json = {}
+        for node in flow["ui"]["nodes"]:
+            attributes = node["attributes"]
+            name = str(attributes.get("name", ""))
+            if not name.startswith("traits."):
+                continue
+            place = traits
+            *path, last = name.removeprefix("traits.").split(".")
+            for key in path:
+                place = place.setdefault(key, {})
+            email = attributes.get("type") == "email" or "email" in last
+            if email or attributes.get("required"):
+                place[last] = self.email if email else True if attributes.get("type") == "checkbox" else "Verify"
+        return traits or {"email": self.email}
+
+    def _mails(self) -> int:
+        return len(self._found_mails()) if self.target.mail else 0
+
+    def _found_mails(self) -> list[Json]:
+        found = Client(self.target.mail, browser=False).get(f"{self.target.mail}/api/v1/messages?limit=200")
+        mails = found.body.get("messages") or [] if found.ok else []
+        return [mail for mail in mails if any(to["Address"] == self.email for to in mail.get("To") or [])]
+
+    def _code(self, since: int) -> str:
+        """The code of the newest mail to this person, once there are more than `since`."""
+        if not self.target.mail:
+            return ""
+        end = self.clock() + _MAIL_PATIENCE
+        while self.clock() < end:
+            mails = self._found_mails()
+            if len(mails) > since:
+                url = f"{self.target.mail}/api/v1/message/{mails[0]['ID']}"
+                text = Client(self.target.mail, browser=False).get(url).body.get("Text", "")
+                found = re.search(r"\b\d{6}\b", text)
+                return found[0] if found else ""
+            time.sleep(0.05)
+        return ""
+
+
+def target_of(found: Found, environment: Environment) -> Target:
+    """What to prove of a running environment.
+
+    Raises:
+        NotRunning: Kratos does not run.
+    """
+    urls = status.endpoints(found, environment.host)
+    return Target(
+        public=urls.get("public", ""),
+        admin=found.admin_url(),
+        mail=urls.get("mail", ""),
+        browser=environment.preset != "api-only",
+    )
+
+
+def verify(found: Found, environment: Environment, console: Console) -> Result:
+    """Proves a running environment.
+
+    Returns:
+        What each step got; exit code 1 where one failed.
+    """
+    steps = []
+    with console.step(f"verify {found.name}"):
+        steps = list(Person(target_of(found, environment)).prove())
+    failed = any(step.ok is False for step in steps)
+    data = {"environment": found.name, "verified": not failed, "steps": [asdict(step) for step in steps]}
+    return Result("verify", data, lambda: "\n".join(map(_line, steps)), exit_code=1 if failed else 0)
+
+
+def _line(step: Step) -> str:
+    mark = {True: "ok", False: "FAILED", None: "-"}[step.ok]
+    cause = f"\n{'':<10}likely: {step.cause}" if step.ok is False and step.cause else ""
+    return f"{mark:<8}  {step.name:<20}{step.said}{cause}"
+
+
+def _groups(flow: Any) -> set[str]:
+    """The methods a form offers."""
+    nodes = flow["ui"]["nodes"] if isinstance(flow, dict) and "ui" in flow else []
+    return {node["group"] for node in nodes}
+
+
+def _flow_of(answer: Answer, before: Answer) -> Json:
+    """The flow after a first submit, which Kratos answers with its next form."""
+    flow: Json = answer.body if isinstance(answer.body, dict) and "ui" in answer.body else before.body
+    return flow
+
+
+def _verification_flow(body: Json) -> Json | None:
+    for following in body.get("continue_with") or []:
+        if following["action"] == "show_verification_ui":
+            flow: Json = following["flow"]
+            return flow
+    return None
+
+
+def _flow_cause(answer: Answer, target: Target) -> str:
+    if answer.status == 0:
+        return f"{target.public} does not answer: is Kratos up? kratosctl status"
+    if answer.status in (302, 303):
+        return "the flow is disabled, or a redirect replaced the answer"
+    return "see kratosctl logs kratos"
+
+
+def _submit_cause(answer: Answer, target: Target) -> str:
+    if answer.ok:
+        return ""
+    said = str(answer.body).lower()
+    if "csrf" in said:
+        return f"CSRF: serve.public.base_url names another host than {target.public}, or its cookie was dropped"
+    if answer.status >= 500:
+        return "a hook or the mail server failed: kratosctl logs kratos"
+    if answer.status == 0:
+        return "the form's address does not answer: check serve.public.base_url"
+    return "the identity schema or a method refuses it: the message says what"
+
+
+def _mail_cause(target: Target) -> str:
+    if not target.mail:
+        return "there is no mail inbox: kratosctl up --mail"
+    return "SMTP: courier.smtp.connection_uri, or the courier does not run (kratosctl logs kratos)"
