@@ -1,0 +1,204 @@
+"""What Kratos says when it fails, of four releases, word for word in kratos_said/: told in one to three lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kratosctl import kratos_logs
+from kratosctl.errors import (
+    DatabasePasswordWrong,
+    DatabaseUnreachable,
+    KratosctlError,
+    KratosRefusedConfiguration,
+    ServiceFailed,
+)
+
+
+def read(path: Path) -> dict[str, str]:
+    """The sections of a file: what was wrong, and all that Kratos printed."""
+    parts = re.split(r"^### (.*)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+SAID = {path.stem: read(path) for path in sorted((Path(__file__).parent / "kratos_said").glob("*.txt"))}
+# what is wrong -> (the error, what Kratos found)
+REFUSED = {
+    "wrong type": r"selfservice\.flows\.login\.lifespan: expected string, but got number",
+    "unknown key": r'selfservice: additionalProperties "defualt_thing" not allowed',
+    "missing schema file": r"^open /etc/config/kratos/identity\.schema\.json: no such file or directory$",
+    "schema is no JSON": r"^unexpected EOF$",
+    "schema is no schema": r'type: value must be one of "array", "boolean", "integer", "null", "number", "object"',
+    "short secret": r"^secrets\.cookie\.0: length must be >= 16, but got 12$",
+    "short cipher": r"^secrets\.cipher\.0: length must be >= 32, but got 31$",
+    "malformed YAML": r"^yaml: line 39: did not find expected node content$",
+    "missing key": r"^selfservice\.default_browser_return_url: one or more required properties are missing$",
+    "unknown value": r'^log\.level: value must be one of "trace", "debug", "info"',
+    "no DSN": r"^dsn must be set$",
+    "removed key": r'^courier: additionalProperties "sms" not allowed$',
+    "missing courier": r"^courier\.smtp\.connection_uri: one or more required properties are missing$",
+}
+DATABASE = {
+    "wrong password": ("the database refuses Kratos' password", "password authentication failed for user"),
+    "wrong password in migrate": ("the database refuses Kratos' password", "password authentication failed for user"),
+    "unknown database": ("the database does not exist", 'database "nodb" does not exist'),
+    "unreachable": ("the database did not answer", "connection refused"),
+    "unknown host": ("the database did not answer", "hostname resolving error"),
+    "unreachable MySQL": ("the database did not answer", "connection refused"),
+    "unreachable CockroachDB": ("the database did not answer", "connection refused"),
+    "no directory for SQLite": ("Kratos cannot open its SQLite database", "unable to open database file"),
+    "SQLite in distroless": ("this Kratos image cannot use SQLite", "sqlite3 support was not compiled"),
+    "malformed DSN": ("DSN is not a valid address", "invalid URL escape"),
+}
+PIECES = (
+    "The configuration contains values or keys which are invalid:",
+    "^-- reason",
+    "a: b",
+    "",
+    "{",
+    "{}",
+    '{"a":',
+    "level=error msg=Unable to instantiate configuration. error=map[message:x] service_name=y",
+    "error=map[message:",
+    "Unable to ping database",
+    "(root)",
+    '{"error": {"message": 5}}',
+    '{"error": [], "msg": null}',
+)
+CASES = [(release, case) for release, said in SAID.items() for case in said]
+
+
+def explained(release: str, case: str) -> KratosctlError:
+    return kratos_logs.explain(SAID[release][case], "stay up")
+
+
+def test_four_releases_are_listened_to() -> None:
+    assert set(SAID) == {"v1.1.0", "v1.3.1", "v25.4.0", "v26.2.0"}
+    assert {case for _, case in CASES} == {*REFUSED, *DATABASE, "no tables"}
+
+
+@pytest.mark.parametrize(("release", "case"), [c for c in CASES if c[1] in REFUSED])
+def test_a_configuration_kratos_refuses_is_told_by_its_key(release: str, case: str) -> None:
+    error = explained(release, case)
+    assert isinstance(error, KratosRefusedConfiguration)
+    assert re.search(REFUSED[case], error.why)
+
+
+@pytest.mark.parametrize(("release", "case"), [c for c in CASES if c[1] in DATABASE])
+def test_a_database_that_cannot_be_used_is_told_by_what_is_wrong_with_it(release: str, case: str) -> None:
+    error = explained(release, case)
+    what, why = DATABASE[case]
+    assert isinstance(error, DatabasePasswordWrong if "password" in case else DatabaseUnreachable)
+    assert error.what == what
+    assert why in error.why
+
+
+@pytest.mark.parametrize(("release", "case"), CASES)
+def test_it_is_three_short_lines_without_what_nobody_needs(release: str, case: str) -> None:
+    lines = explained(release, case).lines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 320
+    for noise in ("time=", "level=", "audience=", "service_name=", "I[#", "anyOf failed", "Usage:", "map["):
+        assert noise not in "\n".join(lines)
+
+
+@pytest.mark.parametrize("release", SAID)
+def test_no_value_of_the_configuration_and_no_password_is_repeated(release: str) -> None:
+    for case in SAID[release]:
+        lines = "\n".join(explained(release, case).lines())
+        assert "short-secret" not in lines
+        assert "ri%zz" not in lines
+
+
+@pytest.mark.parametrize("release", SAID)
+def test_missing_tables_are_no_silent_database(release: str) -> None:
+    error = explained(release, "no tables")
+    assert isinstance(error, ServiceFailed)
+    assert error.why == "Unable to locate the table"
+
+
+@pytest.mark.parametrize(("release", "case"), CASES)
+def test_only_lines_of_the_database_count_as_its_fault(release: str, case: str) -> None:
+    lines = SAID[release][case].splitlines()
+    faults = [line for line in lines if kratos_logs.is_database_fault(line)]
+    assert bool(faults) == (case in DATABASE)
+    assert all(kratos_logs.is_wrong_password(line) == ("password" in case) for line in faults)
+
+
+class TestSeveralStarts:
+    """Docker keeps the log of a container over its restarts."""
+
+    def after(self, *cases: str) -> KratosctlError:
+        return kratos_logs.explain("".join(SAID["v26.2.0"][case] for case in cases), "stay up")
+
+    def test_the_last_start_counts(self) -> None:
+        assert isinstance(self.after("wrong type", "unreachable"), DatabaseUnreachable)
+        assert isinstance(self.after("unreachable", "wrong type"), KratosRefusedConfiguration)
+        assert self.after("short secret", "missing key").why.startswith("selfservice.default_browser_return_url: ")
+        assert self.after("short secret", "malformed YAML").why == "yaml: line 39: did not find expected node content"
+
+    def test_one_reason_is_told_once(self) -> None:
+        assert self.after("short secret", "short secret").why == "secrets.cookie.0: length must be >= 16, but got 12"
+
+
+class TestOtherLines:
+    def test_a_mail_server_that_refuses_connections_is_no_database(self) -> None:
+        line = (
+            "time=2026-01-01T00:00:00Z level=error msg=Unable to send email using SMTP connection. audience=application"
+            " error=map[message:dial tcp 127.0.0.1:1025: connect: connection refused] service_name=Ory Kratos"
+        )
+        assert not kratos_logs.is_database_fault(line)
+        assert kratos_logs.message(line) == "dial tcp 127.0.0.1:1025: connect: connection refused"
+
+    def test_an_error_at_run_time_is_no_refused_configuration(self) -> None:
+        line = "time=2026-01-01T00:00:00Z level=error msg=The identity schema could not be read. audience=application"
+        error = kratos_logs.explain(line, "stay up")
+        assert isinstance(error, ServiceFailed)
+        assert error.why == "The identity schema could not be read."
+
+    def test_json_lines_say_the_same(self) -> None:
+        said = {"level": "warning", "msg": "Unable to ping database, retrying.", "error": {"message": "a:\n\tb"}}
+        error = kratos_logs.explain(json.dumps(said), "stay up")
+        assert isinstance(error, DatabaseUnreachable)
+        assert error.why == "a: b"
+        assert kratos_logs.message('{"msg": "hello"}') == "hello"
+
+    def test_an_address_in_brackets_does_not_end_the_message(self) -> None:
+        line = "x error=map[message:failed: [::1]:5432 (db): dial error: refused] service_name=Ory Kratos"
+        assert kratos_logs.message(line) == "failed: [::1]:5432 (db): dial error: refused"
+
+    def test_a_secret_over_several_lines_is_not_taken_for_a_key(self) -> None:
+        said = (
+            "The configuration contains values or keys which are invalid:\n"
+            "secrets.default.0: first-line\nhunter2\n  ^-- length must be >= 16, but got 10\n"
+        )
+        assert kratos_logs.refused_configuration(said) == "secrets.default.0: length must be >= 16, but got 10"
+
+    @pytest.mark.parametrize("password", ["hunter2", "hun@ter2", "hun:ter2/x", "hun%40ter2"])
+    def test_a_password_in_an_address_is_hidden(self, password: str) -> None:
+        said = kratos_logs.message(f'parse "postgres://ada:{password}@db:5432/shop": invalid port')
+        assert said == 'parse "postgres://ada:***@db:5432/shop": invalid port'
+
+    def test_a_long_wait_is_told(self) -> None:
+        line = SAID["v26.2.0"]["unreachable"].splitlines()[-1]
+        assert kratos_logs.database_error(line, 30).what == "the database did not answer within 30 s"
+
+    def test_nothing_printed_is_said(self) -> None:
+        assert kratos_logs.explain("", "start").lines()[:2] == ["Kratos did not start", "it printed nothing"]
+        assert kratos_logs.refused_configuration("all is well\n") == ""
+
+    def test_the_last_telling_line_is_told_not_the_last(self) -> None:
+        lines = ["time=x level=error msg=disk is gone audience=application", "time=x level=info msg=bye"]
+        assert kratos_logs.last_telling(lines) == "disk is gone"
+        assert kratos_logs.last_telling(["one", "two", ""]) == "two"
+
+    @given(st.text() | st.lists(st.sampled_from(PIECES), max_size=12).map("\n".join))
+    def test_any_log_is_explained(self, logs: str) -> None:
+        lines = kratos_logs.explain(logs, "stay up").lines()
+        assert 1 <= len(lines) <= 3
+        assert max(map(len, lines)) <= 320
