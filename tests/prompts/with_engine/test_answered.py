@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from kratosctl.catalog import RELEASES, VARIANTS
+from kratosctl.questions import DATABASES
 from tests.e2e import images
 from tests.e2e.program import Directory
 from tests.prompts.terminal import CTRL_C, DOWN, ENTER, UP, Terminal, environ
@@ -20,12 +22,31 @@ def terminal(directory: Directory, *words: str) -> Terminal:
     return Terminal(directory.path, *words, variables=environ(variables, engine=True), rows=40)
 
 
-def test_up_answered_with_enter_ends_with_a_ready_kratos(directory: Directory) -> None:
-    directory.choose(images.NEWEST)
+ENVIRONMENTS = [
+    ("v1.1.0", "default", "sqlite"),
+    ("v1.3.1", "distroless", "postgres"),
+    ("v25.4.0", "default", "memory"),
+    ("v26.2.0", "default", "sqlite"),
+    ("v26.2.0", "distroless", "postgres"),
+]
+
+
+@pytest.mark.parametrize(("release", "variant", "database"), ENVIRONMENTS)
+def test_up_answered_at_its_prompts_ends_with_a_ready_kratos(
+    directory: Directory, release: str, variant: str, database: str
+) -> None:
+    directory.choose(release, variant)
+    if not images.are_standins():
+        # a real image is what the answers name; a stand-in is named by a variable, which then answers
+        del directory.variables["KRATOSCTL_KRATOS_IMAGE"]
     # an address of this host that nobody else listens on: nobody takes the port between question and start
     with terminal(directory, "up", "--bind", "127.83.71.63") as shown:
         shown.answer("How do people sign in?")
-        shown.answer("Which database?")
+        shown.answer("Which database?", DOWN * DATABASES.index(database) + ENTER)
+        if not images.are_standins():
+            tags = [known.tag for known in reversed(RELEASES)]
+            shown.answer("Which Kratos release?", DOWN * tags.index(release) + ENTER)
+            shown.answer("Which image variant?", DOWN * VARIANTS.index(variant) + ENTER)
         shown.answer("Run the self-service UI?", "n")
         shown.answer("Run a mail inbox (Mailpit)?", "n")
         shown.answer("Port of the public API?")
@@ -36,7 +57,8 @@ def test_up_answered_with_enter_ends_with_a_ready_kratos(directory: Directory) -
         shown.see("dev is ready")
         assert shown.end() == 0
     found = directory.status()
-    assert found["state"] == "ready"
+    assert (found["state"], found["release"], found["variant"]) == ("ready", release, variant)
+    assert found["database"] == database
     assert found["endpoints"] == {"public": promised}, "on the port that was shown"
 
 
