@@ -194,10 +194,19 @@ class Workspace:
             self.save_state(replace(state, generated=both))
             for file in changed:
                 self.write(file.path, file.text, 0o600 if file.secret else 0o644)
+        self._close_secrets()
         after = replace(state, generated={path: [digest] for path, digest in plain.items()})
         if changed or after != self.state():
             self.save_state(after)
         return after
+
+    def _close_secrets(self) -> None:
+        """A copy or a restored backup may have come with other permissions. Some file systems know none."""
+        directory = self.home / "secrets"
+        with contextlib.suppress(OSError):
+            directory.chmod(0o700)
+            for path in directory.iterdir():
+                path.chmod(0o600)
 
     def read(self, path: str) -> str | None:
         """A generated file's text; None where it is absent or not text."""
