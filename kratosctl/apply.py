@@ -127,4 +127,4 @@ def _write(stack: Stack) -> None:
     if stack.database_directory:
         stack.database_directory.mkdir(exist_ok=True)
     if stack.environment.database == "postgres":
-        database.initdb(stack)
+        database.initdb(stack.workspace.home)

@@ -15,6 +15,7 @@ from kratosctl.errors import DatabaseUnreachable, ServiceFailed
 from kratosctl.plan import Observed
 
 _TEMPLATE_SQL = "kratosctl-template.sql"
+_SNAPSHOT_SQL = "kratosctl-snapshot.sql"
 
 
 def new_from_template(stack: Stack, observed: Observed) -> bool:
@@ -48,19 +49,35 @@ def offer_template(stack: Stack, observed: Observed, kratos_id: str) -> bool:
     """
     if stack.environment.database != "postgres":
         return False
-    directory = initdb(stack)
+    directory = initdb(stack.workspace.home)
     (directory / _TEMPLATE_SQL).unlink(missing_ok=True)
     template = _postgres_template(stack, kratos_id)
-    if observed.database_exists or not template.exists():
+    if observed.database_exists or not template.exists() or has_snapshot(stack.workspace.home):
         return False
     templates.copy(template, directory / _TEMPLATE_SQL)
     (directory / _TEMPLATE_SQL).chmod(0o644)
     return True
 
 
-def initdb(stack: Stack) -> Path:
+def offer_snapshot(home: Path, dump: Path) -> None:
+    """Lets a new PostgreSQL start with somebody's data.
+
+    Args:
+        home: the generated directory of an environment that has no database yet.
+        dump: plain SQL, as a snapshot holds it.
+    """
+    templates.copy(dump, initdb(home) / _SNAPSHOT_SQL)
+    (initdb(home) / _SNAPSHOT_SQL).chmod(0o644)
+
+
+def has_snapshot(home: Path) -> bool:
+    """Whether a new PostgreSQL would start with somebody's data: then it is no template for others."""
+    return (home / "initdb" / _SNAPSHOT_SQL).exists()
+
+
+def initdb(home: Path) -> Path:
     """The directory of SQL that a new PostgreSQL runs; it is mounted, so it must be there."""
-    directory = stack.workspace.home / "initdb"
+    directory = home / "initdb"
     directory.mkdir(exist_ok=True)
     # PostgreSQL's own user reads it, whatever the caller's umask is
     directory.chmod(0o755)
@@ -105,7 +122,7 @@ def remember(stack: Stack, kratos_id: str) -> None:
 def keep_postgres_template(stack: Stack, kratos_id: str, postgres: str) -> None:
     """Dumps a migrated PostgreSQL that nothing was served from yet, unless the image has a template."""
     template = _postgres_template(stack, kratos_id)
-    if template.exists():
+    if template.exists() or has_snapshot(stack.workspace.home):
         return
     done = reading.docker("exec", postgres, "pg_dump", "-U", "kratos", "--no-owner", "kratos", check=False)
     if done.returncode == 0:

@@ -184,6 +184,12 @@ class SnapshotForeign(KratosctlError):
     exit_code = 63
 
 
+class UpgradeFailed(KratosctlError):
+    """The old release serves, with its data."""
+
+    exit_code = 64
+
+
 class Interrupted(KratosctlError):
     """Ctrl-C or Ctrl-D at a prompt or during a step."""
 

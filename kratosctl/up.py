@@ -59,16 +59,23 @@ def up(
         stack, _, steps = prepare(environment, workspace, wishes, console, variables)
         return _dry_run(stack, steps)
     with workspace.locked(f"up {environment.name}", wishes.limits.ready + 600, console.note):
-        for attempt in range(_PORT_RACES):
-            stack, observed, steps = prepare(environment, workspace, wishes, console, variables)
-            if wishes.save and attempt == 0:
-                wishes.save()
-            try:
-                return _converge(stack, observed, steps, wishes, console)
-            except PortTaken:
-                # another environment took a port between our look and our start: look again
-                if attempt == _PORT_RACES - 1 or None not in ports.wanted(environment).values():
-                    raise
+        return converge(environment, workspace, wishes, console, variables)
+
+
+def converge(
+    environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
+) -> Result:
+    """`up` for those who hold the environment's lock."""
+    for attempt in range(_PORT_RACES):
+        stack, observed, steps = prepare(environment, workspace, wishes, console, variables)
+        if wishes.save and attempt == 0:
+            wishes.save()
+        try:
+            return _carry_out(stack, observed, steps, wishes, console)
+        except PortTaken:
+            # another environment took a port between our look and our start: look again
+            if attempt == _PORT_RACES - 1 or None not in ports.wanted(environment).values():
+                raise
     raise AssertionError("unreachable")
 
 
@@ -145,7 +152,7 @@ def _difference(stack: Stack, path: str, text: str) -> str:
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
 
 
-def _converge(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
+def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
     for note in steps.notes:
         console.note(note)
     if steps.changes:

@@ -71,11 +71,11 @@ class Person:
     def prove(self) -> Iterator[Step]:
         """Tries each step; stops at the first that fails. What was made is taken back in any case."""
         steps = (
-            ("sign up", self._sign_up),
+            ("sign up", self.sign_up),
             ("verify the address", self._verify_address),
             ("sign out", self._sign_out),
-            ("sign in", self._sign_in),
-            ("whoami", self._whoami),
+            ("sign in", self.sign_in),
+            ("whoami", self.whoami),
         )
         try:
             for name, action in steps:
@@ -88,7 +88,8 @@ class Person:
             cleaned = self._delete()
         yield cleaned
 
-    def _sign_up(self) -> tuple[bool, str, str]:
+    def sign_up(self) -> tuple[bool, str, str]:
+        """Signs up. Returns whether it worked, what came back, and the likely cause if it did not."""
         begun = self.client.begin("registration")
         if not begun.ok:
             return False, begun.messages, _flow_cause(begun, self.target)
@@ -145,7 +146,8 @@ class Person:
         self.client.token = ""
         return left.status == 401, "the session is over" if left.status == 401 else left.messages, ""
 
-    def _sign_in(self) -> tuple[bool, str, str]:
+    def sign_in(self) -> tuple[bool, str, str]:
+        """Signs in; returns the same."""
         begun = self.client.begin("login")
         if not begun.ok:
             return False, begun.messages, _flow_cause(begun, self.target)
@@ -161,7 +163,8 @@ class Person:
             done = self.client.submit(_flow_of(asked, begun), {**values, "code": code})
         return done.ok, f"with a {self.method}" if done.ok else done.messages, _submit_cause(done, self.target)
 
-    def _whoami(self) -> tuple[bool, str, str]:
+    def whoami(self) -> tuple[bool, str, str]:
+        """Asks who is signed in; returns the same."""
         found = self.client.whoami()
         if found.ok and found.body["identity"]["traits"] == self.identity.get("traits"):
             return True, "the session is this person's", ""

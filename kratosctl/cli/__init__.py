@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": ("verify", "Prove that people can sign up, verify, sign out and in."),
     "snapshot": ("snapshot", "Save the database under a name, and put it back."),
     "reset": ("reset", "Take the database back to just migrated."),
+    "upgrade": ("upgrade", "Go to a newer release, tried on a clone first."),
     "secrets": ("secrets", "Rotate the secrets."),
     "render": ("render", "Print or write the Compose file."),
     "image": ("image", "Build an image with your configuration in it."),

@@ -71,7 +71,7 @@ def restore(subject: Subject, name: str | None, console: Console, safety: bool =
     with workspace.locked("snapshot restore", _LOCK_WAIT, console.note):
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot)
-        before = _save_safety(subject, "restore") if safety else None
+        before = save_safety(subject, "restore") if safety else None
         with console.step(f"restore {snapshot.name}"):
             restarted = put_back(subject, snapshot)
     data = {
@@ -99,7 +99,7 @@ def reset(
     """
     workspace = subject.found.workspace
     with workspace.locked(f"reset {subject.found.name}", _LOCK_WAIT, console.note):
-        before = _save_safety(subject, "reset") if safety else None
+        before = save_safety(subject, "reset") if safety else None
         with console.step(f"reset {subject.found.name}"):
             _reset(subject, seed, seed_key)
     data = {"environment": subject.found.name, "safety": before.name if before else None}
@@ -152,7 +152,8 @@ def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:
     return store.add(subject.found.workspace, snapshot, live.save, overwrite)
 
 
-def _save_safety(subject: Subject, before: str) -> Snapshot:
+def save_safety(subject: Subject, before: str) -> Snapshot:
+    """Saves what is there before something is done to it; the last few are kept. The caller holds the lock."""
     workspace = subject.found.workspace
     name = f"before-{before}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     taken = {snapshot.name for snapshot in store.listing(workspace)}
@@ -160,6 +161,11 @@ def _save_safety(subject: Subject, before: str) -> Snapshot:
     made = _save(subject, f"{name}-{number}" if number > 1 else name, "", overwrite=False)
     store.keep_last_safety(workspace, SAFETY_KEPT)
     return made
+
+
+def save_again(subject: Subject, name: str) -> Snapshot:
+    """Replaces a snapshot by what is there now. The caller holds the lock."""
+    return _save(subject, name, store.load(subject.found.workspace, name).note, overwrite=True)
 
 
 def _last_safety(subject: Subject) -> Snapshot:

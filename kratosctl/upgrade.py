@@ -1,0 +1,244 @@
+"""`upgrade`: another release, tried on a clone of the data before the data itself is touched.
+
+The clone runs the new release beside the old one. Only when somebody could sign in on it is the environment itself
+migrated; if that fails, the data and the old release are put back. A note on disk says how far it came, so that the
+next command can undo or finish what was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kratosctl import configuration_file, database, down, running, selection, up
+from kratosctl.catalog import version_key
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.environment import Environment
+from kratosctl.errors import DowngradeRefused, KratosctlError, UpgradeFailed
+from kratosctl.results import Result
+from kratosctl.running import Found
+from kratosctl.snapshots import operations, store
+from kratosctl.snapshots.operations import Subject
+from kratosctl.verify import Person, target_of
+from kratosctl.workspace import Workspace
+
+NOTE = "upgrade.json"
+_CLONE = "upgrade-rehearsal"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to change.
+
+    Attributes:
+        before: the environment as it is.
+        after: the same with the new release.
+    """
+
+    before: Environment
+    after: Environment
+
+
+def upgrade(
+    found: Found, change: Change, rehearse_only: bool, console: Console, variables: Mapping[str, str]
+) -> Result:
+    """Brings an environment to a newer release, or leaves it as it was.
+
+    Args:
+        found: the environment, running.
+        change: what is to change.
+        rehearse_only: stop before the environment itself is touched.
+        console: where steps are shown.
+        variables: the process environment.
+
+    Raises:
+        DowngradeRefused: the release is not newer.
+        UpgradeFailed: with what stood in the way; the old release serves, with its data.
+    """
+    _check_newer(change)
+    found.running("kratos")
+    subject = Subject(found, change.before.database, change.before.facts.tag)
+    with found.workspace.locked(f"upgrade {found.name}", 600, console.note):
+        with console.step("save the data"):
+            saved = operations.save_safety(subject, "upgrade")
+        _rehearse(found, change, store.check(found.workspace, saved), console, variables)
+        if not rehearse_only:
+            _swap(subject, change, saved.name, console, variables)
+    data = {
+        "environment": found.name,
+        "from": change.before.facts.tag,
+        "to": change.after.facts.tag,
+        "rehearsed": True,
+        "upgraded": not rehearse_only,
+        "snapshot": saved.name,
+    }
+    said = f"{found.name} runs on Kratos {change.after.release}; to go back: kratosctl snapshot restore {saved.name}"
+    if rehearse_only:
+        said = f"{found.name} can be upgraded to {change.after.release}: its data migrates, and people can sign in"
+    return Result("upgrade", data, lambda: said)
+
+
+def settle(directory: Path, name: str, console: Console, variables: Mapping[str, str]) -> None:
+    """Undoes or finishes an upgrade that was interrupted, and says which.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        name: the environment.
+        console: where it is said.
+        variables: the process environment.
+    """
+    workspace = Workspace(directory, name)
+    if not (workspace.home / NOTE).exists() and not _clone_directory(workspace).exists():
+        return
+    with workspace.locked("settle", 600, console.note):
+        _remove_clone(workspace)
+        note = _read_note(workspace)
+        if note is None:
+            return
+        if note["stage"] == "swapped":
+            _save_release(workspace, note["to"])
+            console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
+        else:
+            before = selection.environment_of(selection.select(directory, name, {}, variables))
+            _put_back(Subject(running.find(directory, name), before.database, note["from"]), note["snapshot"])
+            up.converge(before, workspace, up.Wishes(), Console(quiet=True), variables)
+            console.note(
+                f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back"
+            )
+        (workspace.home / NOTE).unlink()
+
+
+def _check_newer(change: Change) -> None:
+    before, after = change.before.facts.tag, change.after.facts.tag
+    if version_key(after) <= version_key(before):
+        raise DowngradeRefused(
+            f"{after} is not newer than {before}",
+            "an older Kratos does not know the tables a newer one made",
+            "to go back, restore the snapshot taken before: kratosctl snapshot list",
+        )
+
+
+def _rehearse(found: Found, change: Change, data: Path, console: Console, variables: Mapping[str, str]) -> None:
+    """Runs the old release on a clone, makes somebody, then the new one, and lets that person sign in."""
+    clone = _make_clone(found, change.before, data)
+    try:
+        with console.step(f"clone the data, migrate it with {change.after.release}, sign in"):
+            quiet = Console(quiet=True)
+            old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
+            up.up(old, clone, up.Wishes(), quiet, variables)
+            somebody = _sign_up(clone, old)
+            up.up(new, clone, up.Wishes(), quiet, variables)
+            _must(somebody.whoami(), "the old release's sessions are not valid on the new one")
+            somebody.client.token = ""
+            _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")
+    except KratosctlError as error:
+        raise UpgradeFailed(
+            f"{change.after.release} cannot take over: {error.what}",
+            error.why,
+            f"nothing was changed: {change.before.release} serves with its data",
+        ) from error
+    finally:
+        _remove_clone(found.workspace)
+
+
+def _swap(subject: Subject, change: Change, snapshot: str, console: Console, variables: Mapping[str, str]) -> None:
+    workspace = subject.found.workspace
+    kratos = subject.found.running("kratos").name
+    with console.step(f"upgrade to {change.after.release}"):
+        # nobody writes from here on: what was saved before the rehearsal may be older than the data
+        reading.docker("stop", kratos)
+        operations.save_again(subject, snapshot)
+        _write_note(workspace, change, snapshot, "swapping")
+        try:
+            up.converge(change.after, workspace, up.Wishes(), Console(quiet=True), variables)
+        except KratosctlError as error:
+            _put_back(subject, snapshot)
+            up.converge(change.before, workspace, up.Wishes(), Console(quiet=True), variables)
+            (workspace.home / NOTE).unlink()
+            raise UpgradeFailed(
+                f"the upgrade to {change.after.release} failed: {error.what}",
+                error.why,
+                f"undone: {change.before.release} serves with its data",
+            ) from error
+        _write_note(workspace, change, snapshot, "swapped")
+        _save_release(workspace, change.after.facts.tag)
+        (workspace.home / NOTE).unlink()
+
+
+def _put_back(subject: Subject, snapshot: str) -> None:
+    workspace = subject.found.workspace
+    operations.put_back(subject, store.load(workspace, snapshot))
+    workspace.save_state(replace(workspace.state(), migrated={}, release=subject.release))
+
+
+def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace:
+    """A directory with an environment of its own in it: the same data, the same secrets, other ports."""
+    directory = _clone_directory(found.workspace)
+    shutil.rmtree(directory, ignore_errors=True)
+    clone = Workspace(directory, found.name)
+    clone.home.mkdir(parents=True, mode=0o700)
+    shutil.copytree(found.workspace.home / "secrets", clone.home / "secrets")
+    if environment.database == "sqlite":
+        (clone.home / "database").mkdir()
+        shutil.copyfile(data, clone.home / "database" / "db.sqlite")
+    else:
+        database.offer_snapshot(clone.home, data)
+    return clone
+
+
+def _beside(clone: Workspace, found: Found, environment: Environment) -> dict[str, Any]:
+    """What a clone changes: no self-service UI, ports that are free, the same configuration."""
+    theirs = environment.config_dir
+    directory = found.workspace.directory / theirs if theirs else found.workspace.home / "kratos"
+    ports = dict.fromkeys(("public_port", "admin_port", "ui_port", "mail_port", "postgres_port"))
+    return {"name": clone.name, "ui": False, "config_dir": str(directory), "config": "mount", **ports}
+
+
+def _sign_up(clone: Workspace, environment: Environment) -> Person:
+    """Somebody who signed up with the old release, on the clone."""
+    target = target_of(running.find(clone.directory, clone.name), environment)
+    somebody = Person(replace(target, browser=False))
+    _must(somebody.sign_up(), f"nobody can sign up on Kratos {environment.release}")
+    return somebody
+
+
+def _must(outcome: tuple[bool, str, str], what: str) -> None:
+    ok, said, cause = outcome
+    if not ok:
+        raise UpgradeFailed(what, said, cause)
+
+
+def _save_release(workspace: Workspace, release: str) -> None:
+    kept = configuration_file.load(workspace.directory).get(workspace.name)
+    if kept is not None:
+        configuration_file.save(workspace.directory, workspace.name, {**kept, "release": release})
+
+
+def _clone_directory(workspace: Workspace) -> Path:
+    return workspace.home / _CLONE
+
+
+def _remove_clone(workspace: Workspace) -> None:
+    directory = _clone_directory(workspace)
+    if not directory.exists():
+        return
+    found = running.find(directory, workspace.name) if (directory / ".kratosctl").is_dir() else None
+    if found and found.state.project:
+        down.down(found, down.data_of(found), Console(quiet=True))
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _read_note(workspace: Workspace) -> dict[str, str] | None:
+    text = workspace.read(NOTE)
+    note: dict[str, str] | None = json.loads(text) if text else None
+    return note
+
+
+def _write_note(workspace: Workspace, change: Change, snapshot: str, stage: str) -> None:
+    note = {"from": change.before.facts.tag, "to": change.after.facts.tag, "snapshot": snapshot, "stage": stage}
+    workspace.write(NOTE, json.dumps(note) + "\n")
