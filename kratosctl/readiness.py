@@ -66,6 +66,10 @@ def wait(address: str, port: int, container: str, seconds: float, clock: Callabl
             look = clock() + _LOOK_EVERY
             if reading.state(container)[0] not in ("running", "created"):
                 raise kratos_logs.explain(reading.logs(container), "stay up")
+            # Kratos would try a wrong password for minutes
+            for line in reading.logs_since_start(container).splitlines():
+                if kratos_logs.is_wrong_password(line):
+                    raise kratos_logs.database_error(line, 0)
         time.sleep(_PAUSE)
     raise _not_ready(container, status, seconds)
 

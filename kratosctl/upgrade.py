@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import configuration_file, database, down, running, selection, up
+from kratosctl import database, down, running, selection, up
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -25,10 +25,7 @@ from kratosctl.running import Found
 from kratosctl.snapshots import operations, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.verify import Person, target_of
-from kratosctl.workspace import Workspace
-
-NOTE = "upgrade.json"
-_CLONE = "upgrade-rehearsal"
+from kratosctl.workspace import UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def upgrade(
     """
     _check_newer(change)
     found.running("kratos")
-    subject = Subject(found, change.before.database, change.before.facts.tag)
+    subject = Subject(found, change.before)
     with found.workspace.locked(f"upgrade {found.name}", 600, console.note):
         with console.step("save the data"):
             saved = operations.save_safety(subject, "upgrade")
@@ -77,7 +74,8 @@ def upgrade(
         "upgraded": not rehearse_only,
         "snapshot": saved.name,
     }
-    said = f"{found.name} runs on Kratos {change.after.release}; to go back: kratosctl snapshot restore {saved.name}"
+    back = f"to go back: kratosctl snapshot restore {saved.name} --with-release"
+    said = f"{found.name} runs on Kratos {change.after.release}\n{back}"
     if rehearse_only:
         said = f"{found.name} can be upgraded to {change.after.release}: its data migrates, and people can sign in"
     return Result("upgrade", data, lambda: said)
@@ -93,7 +91,7 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         variables: the process environment.
     """
     workspace = Workspace(directory, name)
-    if not (workspace.home / NOTE).exists() and not _clone_directory(workspace).exists():
+    if not workspace.has_unfinished_upgrade:
         return
     with workspace.locked("settle", 600, console.note):
         _remove_clone(workspace)
@@ -101,16 +99,17 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         if note is None:
             return
         if note["stage"] == "swapped":
-            _save_release(workspace, note["to"])
+            before = selection.environment_of(selection.select(directory, name, {}, variables))
+            operations.save_release(Subject(running.find(directory, name), before), note["to"])
             console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
         else:
             before = selection.environment_of(selection.select(directory, name, {}, variables))
-            _put_back(Subject(running.find(directory, name), before.database, note["from"]), note["snapshot"])
+            _put_back(Subject(running.find(directory, name), before), note["snapshot"])
             up.converge(before, workspace, up.Wishes(), Console(quiet=True), variables)
             console.note(
                 f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back"
             )
-        (workspace.home / NOTE).unlink()
+        (workspace.home / UPGRADE_NOTE).unlink()
 
 
 def _check_newer(change: Change) -> None:
@@ -119,7 +118,7 @@ def _check_newer(change: Change) -> None:
         raise DowngradeRefused(
             f"{after} is not newer than {before}",
             "an older Kratos does not know the tables a newer one made",
-            "to go back, restore the snapshot taken before: kratosctl snapshot list",
+            "to go back: kratosctl snapshot restore NAME --with-release, with a snapshot taken before",
         )
 
 
@@ -159,15 +158,15 @@ def _swap(subject: Subject, change: Change, snapshot: str, console: Console, var
         except KratosctlError as error:
             _put_back(subject, snapshot)
             up.converge(change.before, workspace, up.Wishes(), Console(quiet=True), variables)
-            (workspace.home / NOTE).unlink()
+            (workspace.home / UPGRADE_NOTE).unlink()
             raise UpgradeFailed(
                 f"the upgrade to {change.after.release} failed: {error.what}",
                 error.why,
                 f"undone: {change.before.release} serves with its data",
             ) from error
         _write_note(workspace, change, snapshot, "swapped")
-        _save_release(workspace, change.after.facts.tag)
-        (workspace.home / NOTE).unlink()
+        operations.save_release(subject, change.after.release)
+        (workspace.home / UPGRADE_NOTE).unlink()
 
 
 def _put_back(subject: Subject, snapshot: str) -> None:
@@ -213,14 +212,8 @@ def _must(outcome: tuple[bool, str, str], what: str) -> None:
         raise UpgradeFailed(what, said, cause)
 
 
-def _save_release(workspace: Workspace, release: str) -> None:
-    kept = configuration_file.load(workspace.directory).get(workspace.name)
-    if kept is not None:
-        configuration_file.save(workspace.directory, workspace.name, {**kept, "release": release})
-
-
 def _clone_directory(workspace: Workspace) -> Path:
-    return workspace.home / _CLONE
+    return workspace.home / UPGRADE_CLONE
 
 
 def _remove_clone(workspace: Workspace) -> None:
@@ -234,11 +227,11 @@ def _remove_clone(workspace: Workspace) -> None:
 
 
 def _read_note(workspace: Workspace) -> dict[str, str] | None:
-    text = workspace.read(NOTE)
+    text = workspace.read(UPGRADE_NOTE)
     note: dict[str, str] | None = json.loads(text) if text else None
     return note
 
 
 def _write_note(workspace: Workspace, change: Change, snapshot: str, stage: str) -> None:
     note = {"from": change.before.facts.tag, "to": change.after.facts.tag, "snapshot": snapshot, "stage": stage}
-    workspace.write(NOTE, json.dumps(note) + "\n")
+    workspace.write(UPGRADE_NOTE, json.dumps(note) + "\n")

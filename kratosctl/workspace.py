@@ -30,6 +30,8 @@ from kratosctl.stack.files import File
 from kratosctl.stack.secrets import KINDS, Secrets, postgres_dsn
 
 GENERATED = ".kratosctl"
+UPGRADE_NOTE = "upgrade.json"
+UPGRADE_CLONE = "upgrade-rehearsal"
 _STATE = "state.json"
 _UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -147,6 +149,11 @@ class Workspace:
         lost = "logs everybody out" if name == "kratos.yml" else "Kratos is then refused by its database"
         fix = f"mend it or restore it from a backup; removing it makes new secrets: {lost}"
         return ConfigurationInvalid(f"{self.home / 'secrets' / name} is damaged", why, fix)
+
+    @property
+    def has_unfinished_upgrade(self) -> bool:
+        """An upgrade is under way, or was interrupted."""
+        return (self.home / UPGRADE_NOTE).exists() or (self.home / UPGRADE_CLONE).exists()
 
     def changed(self, files: Sequence[File]) -> list[File]:
         """Those of the files that are not on disk as they are."""

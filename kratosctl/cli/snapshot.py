@@ -22,12 +22,13 @@ def command() -> None:
 
 def subject_of(session: Session, name: str | None) -> Subject:
     """The environment whose database is meant."""
-    from kratosctl import running, selection
+    from kratosctl import running, selection, upgrade
     from kratosctl.snapshots.operations import Subject
 
     found = running.find(session.directory, name)
+    upgrade.settle(session.directory, found.name, session.console, os.environ)
     environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
-    return Subject(found, environment.database, environment.facts.tag)
+    return Subject(found, environment)
 
 
 @define(
@@ -74,15 +75,18 @@ def remove(session: Session, snapshot: str, name: str | None) -> Result:
     click.argument("snapshot", required=False),
     environment_option(),
     click.option("--undo", is_flag=True, help="Take back the last restore or reset."),
+    click.option("--with-release", is_flag=True, help="Go back to the Kratos release it was made with, too."),
 )
-def restore(session: Session, snapshot: str | None, name: str | None, undo: bool) -> Result:
+def restore(session: Session, snapshot: str | None, name: str | None, undo: bool, with_release: bool) -> Result:
     """Put a snapshot back under a running Kratos. What was there is kept for `--undo`."""
     from kratosctl.errors import UsageError
     from kratosctl.snapshots import operations
 
     if bool(snapshot) == undo:
         raise UsageError("name a snapshot, or say --undo", fix="kratosctl snapshot list shows them")
-    return operations.restore(subject_of(session, name), snapshot, session.console)
+    # undone is undone: the release of then comes back with its data
+    with_release = with_release or undo
+    return operations.restore(subject_of(session, name), snapshot, session.console, with_release, os.environ)
 
 
 for _name, _command in (("save", save), ("list", list_), ("show", show), ("restore", restore), ("remove", remove)):

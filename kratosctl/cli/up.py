@@ -47,6 +47,12 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     if not chosen.known and interview.asks(session, options["yes"]):
         skip = {"preset"} if chosen.answers.get("config_dir") else set()
         chosen = interview.complete(session, chosen, *_last_look(chosen.name, options["dry_run"]), skip)
+    workspace = Workspace(session.directory, chosen.name)
+    if workspace.has_unfinished_upgrade and not options["dry_run"]:
+        from kratosctl.upgrade import settle
+
+        settle(session.directory, chosen.name, session.console, os.environ)
+        chosen = selection.select(session.directory, chosen.name, flags, os.environ)
     environment = selection.environment_of(chosen)
 
     def save() -> None:
@@ -55,7 +61,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
     wishes = _wishes(options, save if saving else None)
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
-    result = up(environment, Workspace(session.directory, chosen.name), wishes, session.console, os.environ)
+    result = up(environment, workspace, wishes, session.console, os.environ)
     if wishes.dry_run:
         return result
     if options["verify"]:

@@ -279,6 +279,13 @@ def logs(container: str, lines: int = 300) -> str:
     return done.stdout + done.stderr
 
 
+def logs_since_start(container: str, lines: int = 20) -> str:
+    """The last lines a container printed since it was last started."""
+    started = docker("inspect", "--format", "{{.State.StartedAt}}", container, check=False).stdout.strip()
+    done = docker("logs", "--since", started or "0s", "--tail", str(lines), container, check=False)
+    return done.stdout + done.stderr
+
+
 def address(container: str) -> str:
     """A running container's own IP address, which a local Linux host reaches; empty where it has none."""
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"

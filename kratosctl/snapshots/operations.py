@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
+from kratosctl import catalog, configuration_file, up
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
+from kratosctl.environment import Environment
 from kratosctl.errors import SnapshotForeign, SnapshotMissing
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -23,20 +25,20 @@ _LOCK_WAIT = 600
 
 @dataclass(frozen=True)
 class Subject:
-    """The environment that is acted on.
-
-    Attributes:
-        database: its kind, as kratosctl.yaml says it.
-        release: exact tag of its Kratos.
-    """
+    """The environment that is acted on, as it is and as it was asked for."""
 
     found: Found
-    database: str
-    release: str
+    environment: Environment
+
+    @property
+    def release(self) -> str:
+        """The exact tag of its Kratos."""
+        return self.environment.facts.tag
 
     @property
     def live(self) -> Live:
-        return live_database.of(self.found, self.database)
+        """Its database."""
+        return live_database.of(self.found, self.environment.database)
 
 
 def save(subject: Subject, name: str, note: str, overwrite: bool, console: Console) -> Result:
@@ -55,14 +57,17 @@ def save(subject: Subject, name: str, note: str, overwrite: bool, console: Conso
     return Result("snapshot save", {"environment": subject.found.name, "snapshot": asdict(made)}, lambda: said)
 
 
-def restore(subject: Subject, name: str | None, console: Console, safety: bool = True) -> Result:
+def restore(
+    subject: Subject, name: str | None, console: Console, with_release: bool, variables: Mapping[str, str]
+) -> Result:
     """Puts a snapshot in place of the database's content, under a running Kratos.
 
     Args:
         subject: the environment.
         name: the snapshot; None takes back the last restore or reset.
         console: where steps are shown.
-        safety: save what is there first.
+        with_release: go back to the release the snapshot was made with; otherwise older data is migrated.
+        variables: the process environment.
 
     Raises:
         SnapshotMissing, SnapshotDamaged, SnapshotForeign: nothing was changed.
@@ -70,19 +75,19 @@ def restore(subject: Subject, name: str | None, console: Console, safety: bool =
     workspace = subject.found.workspace
     with workspace.locked("snapshot restore", _LOCK_WAIT, console.note):
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
-        _check_fits(subject, snapshot)
-        before = save_safety(subject, "restore") if safety else None
+        _check_fits(subject, snapshot, with_release)
+        before = save_safety(subject, "restore")
         with console.step(f"restore {snapshot.name}"):
-            restarted = put_back(subject, snapshot)
-    data = {
-        "environment": subject.found.name,
-        "snapshot": asdict(snapshot),
-        "safety": before.name if before else None,
-        "kratos_restarted": restarted,
-    }
-    said = f"restored {snapshot.name}: {snapshot.identities} identities"
-    undo = "\ntake it back: kratosctl snapshot restore --undo" if before else ""
-    return Result("snapshot restore", data, lambda: said + undo)
+            other_tables = put_back(subject, snapshot)
+            if with_release and snapshot.release != subject.release:
+                save_release(subject, snapshot.release)
+                subject = Subject(subject.found, with_release_of(subject, snapshot.release))
+                other_tables = True
+            if other_tables and subject.found.container("kratos"):
+                up.converge(subject.environment, workspace, up.Wishes(), Console(quiet=True), variables)
+    data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before.name}
+    said = f"restored {snapshot.name}: {snapshot.identities} identities, Kratos {subject.environment.release}"
+    return Result("snapshot restore", data, lambda: f"{said}\ntake it back: kratosctl snapshot restore --undo")
 
 
 def reset(
@@ -108,16 +113,25 @@ def reset(
 
 
 def put_back(subject: Subject, snapshot: Snapshot) -> bool:
-    """Restores a checked snapshot. Returns whether Kratos had to be restarted to see it."""
+    """Restores a checked snapshot. The caller holds the lock.
+
+    Returns:
+        Whether the tables are those of another release: then `up` has to migrate them, or to run that release.
+    """
     workspace, live = subject.found.workspace, subject.live
     source = store.check(workspace, snapshot)
     now = live.facts()
-    live.restore(source, same_tables=now.migrations == snapshot.migrations)
-    if now.migrations != snapshot.migrations:
-        # the next `up` migrates what was put back
-        workspace.save_state(replace(workspace.state(), migrated={}))
-    # Kratos reads its network once, at its start
-    return (now.network, now.migrations) != (snapshot.network, snapshot.migrations) and _restart(subject)
+    same_tables = now.migrations == snapshot.migrations
+    kratos = subject.found.container("kratos")
+    if not same_tables and kratos and kratos.state == "running":
+        reading.docker("stop", kratos.name)
+    live.restore(source, same_tables)
+    if not same_tables:
+        workspace.save_state(replace(workspace.state(), migrated={}, release=snapshot.release))
+    elif now.network != snapshot.network:
+        # Kratos reads its network once, at its start
+        _restart(subject)
+    return not same_tables
 
 
 def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str) -> None:
@@ -175,14 +189,14 @@ def _last_safety(subject: Subject) -> Snapshot:
     return safety[-1]
 
 
-def _check_fits(subject: Subject, snapshot: Snapshot) -> None:
+def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> None:
     if snapshot.engine != subject.live.engine:
         raise SnapshotForeign(
             f"snapshot {snapshot.name} is of {snapshot.engine}, this environment runs on {subject.live.engine}",
             "their files have nothing in common",
             f"make an environment for it: kratosctl up NAME --database {snapshot.engine}",
         )
-    newer = version_key(snapshot.release) > version_key(subject.release)
+    newer = version_key(snapshot.release) > version_key(subject.release) and not with_release
     if newer and snapshot.migrations > subject.live.facts().migrations:
         raise SnapshotForeign(
             f"snapshot {snapshot.name} was migrated by Kratos {snapshot.release}",
@@ -191,10 +205,27 @@ def _check_fits(subject: Subject, snapshot: Snapshot) -> None:
         )
 
 
-def _restart(subject: Subject) -> bool:
+def _restart(subject: Subject) -> None:
     kratos = subject.found.container("kratos")
-    if kratos is None or kratos.state != "running":
-        return False
-    reading.docker("restart", kratos.name)
-    subject.found.wait_until_ready(60)
-    return True
+    if kratos and kratos.state == "running":
+        reading.docker("restart", kratos.name)
+        subject.found.wait_until_ready(60)
+
+
+def with_release_of(subject: Subject, release: str) -> Environment:
+    """The environment on another release of Kratos, and nothing else changed."""
+    environment = subject.environment
+    repository, tag = catalog.split_reference(environment.kratos_image)
+    image = f"{repository}:{tag.replace(environment.release, release)}"
+    return replace(environment, release=release, kratos_image=image)
+
+
+def save_release(subject: Subject, release: str) -> None:
+    """Writes another release to kratosctl.yaml, where the environment stands in it."""
+    workspace = subject.found.workspace
+    kept = configuration_file.load(workspace.directory).get(workspace.name)
+    if kept is not None:
+        changed = {"release": release}
+        if "kratos_image" in kept:
+            changed["kratos_image"] = with_release_of(subject, release).kratos_image
+        configuration_file.save(workspace.directory, workspace.name, {**kept, **changed})
