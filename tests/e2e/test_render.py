@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,13 @@ def compose(directory: Path, *words: str, text: str | None = None) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("pages", ["--ui --mail", "--no-ui --no-mail"])
-@pytest.mark.parametrize("way", ["mount", "image"])
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.parametrize(("way", "pages"), [("mount", "--ui --mail"), ("image", "--no-ui --no-mail")])
 @pytest.mark.parametrize(
     ("database", "variant"), [("sqlite", "default"), ("memory", "default"), ("postgres", "distroless")]
 )
@@ -58,7 +64,8 @@ def test_it_prints_what_up_writes(directory: Directory) -> None:
 
 @pytest.mark.parametrize(("database", "way"), [("sqlite", "mount"), ("postgres", "image")])
 def test_people_leave_with_their_data_and_their_sessions(directory: Directory, database: str, way: str) -> None:
-    told = directory.up("dev", "--config", way, database=database)
+    # one that no other environment is given while this one is down
+    told = directory.up("dev", "--config", way, "--public-port", str(free_port()), database=database)
     public = told["endpoints"]["public"]
     token = people.sign_up_and_ask(public)
     browser = Browser()

@@ -24,8 +24,7 @@ def secrets(directory: Directory) -> dict[str, list[str]]:
     return dict(content["secrets"])
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-@pytest.mark.parametrize("release", ["v1.1.0", "v26.2.0"])
+@pytest.mark.parametrize(("release", "database"), [("v1.1.0", "sqlite"), ("v26.2.0", "postgres")])
 def test_sessions_stay_valid(directory: Directory, release: str, database: str) -> None:
     told = directory.up(release=release, database=database)
     public, before = told["endpoints"]["public"], secrets(directory)
@@ -80,9 +79,9 @@ def test_killed_anywhere_it_loses_nothing_and_up_goes_on(directory: Directory) -
     browser = Browser()
     browser.sign_up(public, "browser@example.org")
 
-    for number in range(12):
+    for number in range(8):
         rotating = directory.start("secrets", "rotate")
-        time.sleep(0.08 * number)
+        time.sleep(0.12 * number)
         os.killpg(rotating.pid, signal.SIGKILL)
         rotating.communicate()
         known = secrets(directory)
@@ -114,8 +113,9 @@ def test_a_stopped_environment_gets_them_with_the_next_up(directory: Directory) 
     assert directory.run("secrets", "rotate", "--json").data["kratos_runs_with_them"] is False
     assert engine.containers(told["project"]) == {}
 
-    directory.run("up", "--yes")
-    assert browser.whoami(told["endpoints"]["public"]) == "browser@example.org"
+    # somebody else may have taken the port meanwhile
+    again = directory.run("up", "--yes", "--json").data
+    assert browser.whoami(again["endpoints"]["public"]) == "browser@example.org"
     assert {len(known) for known in secrets(directory).values()} == {2}
 
 
