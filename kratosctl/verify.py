@@ -285,8 +285,7 @@ def _flow_cause(answer: Answer, target: Target) -> str:
 def _submit_cause(answer: Answer, target: Target) -> str:
     if answer.ok:
         return ""
-    said = str(answer.body).lower()
-    if "csrf" in said:
+    if "csrf" in answer.messages.lower():
         return f"CSRF: serve.public.base_url names another host than {target.public}, or its cookie was dropped"
     if answer.status >= 500:
         return "a hook or the mail server failed: kratosctl logs kratos"
