@@ -37,7 +37,7 @@ def test_up_answered_at_its_prompts_ends_with_a_ready_kratos(
 ) -> None:
     directory.choose(release, variant)
     if not images.are_standins():
-        # a real image is what the answers name; a stand-in is named by a variable, which then answers
+        # a real image is what the answers name; a stand-in is named by a variable, whose tag then answers
         del directory.variables["KRATOSCTL_KRATOS_IMAGE"]
     # an address of this host that nobody else listens on: nobody takes the port between question and start
     with terminal(directory, "up", "--bind", "127.83.71.63") as shown:
@@ -46,6 +46,7 @@ def test_up_answered_at_its_prompts_ends_with_a_ready_kratos(
         if not images.are_standins():
             tags = [known.tag for known in reversed(RELEASES)]
             shown.answer("Which Kratos release?", DOWN * tags.index(release) + ENTER)
+        if not images.are_standins() or variant == "default":
             shown.answer("Which image variant?", DOWN * VARIANTS.index(variant) + ENTER)
         shown.answer("Run the self-service UI?", "n")
         shown.answer("Run a mail inbox (Mailpit)?", "n")
@@ -63,7 +64,7 @@ def test_up_answered_at_its_prompts_ends_with_a_ready_kratos(
 
 
 def test_ctrl_c_at_the_last_question_leaves_nothing_on_disk_or_engine(directory: Directory) -> None:
-    with terminal(directory, "up", "--preset", "api-only") as shown:
+    with terminal(directory, "up", "--preset", "api-only", "--variant", "default") as shown:
         shown.answer("Which database?", DOWN + ENTER)
         shown.answer("Run the self-service UI?")
         shown.answer("Run a mail inbox (Mailpit)?")
