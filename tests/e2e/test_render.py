@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import engine, people
+from kratosctl.stack.custom_image import NAME_LABEL
+from tests.e2e import engine, images, people
 from tests.e2e.people import Browser
 from tests.e2e.program import Directory
 
@@ -88,7 +89,12 @@ def test_people_leave_with_their_data_and_their_sessions(directory: Directory, d
         assert "dev.kratosctl.environment" not in engine.container(told["project"], "kratos")["Config"]["Labels"]
     finally:
         compose(out, "down", "--volumes")
-        engine.succeeds("image", "rm", f"kratosctl/{told['project']}:v26.2.0")
+        name = f"kratosctl/{told['project']}"
+        engine.succeeds("image", "rm", f"{name}:{images.NEWEST}")
+        # what `up` built, before it was built by hand
+        engine.succeeds(
+            "image", "rm", *engine.docker("image", "ls", "-q", "--filter", f"label={NAME_LABEL}={name}").split()
+        )
 
 
 def test_no_secret_is_printed(directory: Directory) -> None:
