@@ -14,7 +14,7 @@ from kratosctl.engine import client, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import PortTaken
 from kratosctl.results import Result
-from kratosctl.stack import compose, kratos_configuration
+from kratosctl.stack import compose, fragments, kratos_configuration
 from kratosctl.workspace import State, Workspace
 
 _PORT_RACES = 5
@@ -93,7 +93,7 @@ def prepare(
     if not wishes.overwrite:
         workspace.refuse_edited(stack.files, stack.state)
     observe.check_downgrade(stack)
-    notes += stack.notes
+    notes += [*stack.notes, *_preset_notes(stack)]
     quick = plan.Observed(
         containers, [file.path for file in workspace.changed(stack.files)], migrated=bool(stack.state.migrated)
     )
@@ -105,6 +105,13 @@ def prepare(
     notes += observe.emulation(stack, engine, needed)
     observed = observe.observe(stack, containers, needed)
     return stack, observed, _plan(stack, observed, notes)
+
+
+def _preset_notes(stack: Stack) -> list[str]:
+    """What a preset has to say for itself, the first time it is used."""
+    if stack.state.generated or stack.environment.config_dir:
+        return []
+    return list(fragments.presets()["presets"][stack.environment.preset].get("notes") or [])
 
 
 def _plan(stack: Stack, observed: plan.Observed, notes: list[str]) -> plan.Plan:
