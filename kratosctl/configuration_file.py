@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from kratosctl import questions, yaml_text
+from kratosctl.atomic import write_atomically
 from kratosctl.errors import ConfigurationInvalid, KratosctlError
-from kratosctl.workspace import write_atomically
 
 FILE_NAME = "kratosctl.yaml"
 _HEADER = """\

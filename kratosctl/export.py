@@ -9,13 +9,14 @@ from pathlib import Path
 
 from kratosctl import assemble, identity, images, ports
 from kratosctl.assemble import Stack
+from kratosctl.atomic import write_atomically
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, KratosctlError, UsageError
 from kratosctl.results import Result
 from kratosctl.stack.export import export
 from kratosctl.stack.files import COMPOSE_FILE, File
-from kratosctl.workspace import GENERATED, Workspace, write_atomically
+from kratosctl.workspace import GENERATED, Workspace
 
 _LONGEST_LOOK = 5.0
 _IGNORED = "# data and secrets belong in no repository\nsecrets/\ndatabase/\n"

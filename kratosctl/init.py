@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import configuration_file, questions, selection, yaml_text
+from kratosctl.atomic import write_directory
 from kratosctl.configuration_file import FILE_NAME
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid
@@ -16,7 +17,6 @@ from kratosctl.kratos_directory import MAIN_FILES
 from kratosctl.results import Result
 from kratosctl.selection import Selection
 from kratosctl.stack import fragments
-from kratosctl.workspace import write_directory
 
 CONFIG_DIR = "./kratos"
 _MADE_FROM = re.compile(r"# Kratos preset ([a-z-]+):")

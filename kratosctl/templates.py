@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kratosctl.atomic import said_plainly, sync
 from kratosctl.engine import reading
 from kratosctl.errors import MigrationFailed
 from kratosctl.kratos_logs import last_telling
-from kratosctl.workspace import said_plainly
 
 # Without fsync an empty database migrates in half the time. A power cut leaves an empty one, to be migrated again.
 _DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc&_sync=0"
@@ -90,7 +90,7 @@ def keep(file: Path, template: Path) -> None:
     """Moves a finished file into the cache, whole or not at all, and lets the oldest go."""
     with said_plainly(template):
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sync(file)
+        sync(file)
         file.replace(template)
         kept = sorted(template.parent.glob("*.sq*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in kept[_KEPT:]:
@@ -109,7 +109,7 @@ def copy(template: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_name(f".{target.name}.new")
         shutil.copyfile(template, scratch)
-        _sync(scratch)
+        sync(scratch)
         scratch.replace(target)
 
 
@@ -132,11 +132,3 @@ def _remove_remains(directory: Path) -> None:
         with contextlib.suppress(OSError):
             if remains.stat().st_mtime < time.time() - 3600:
                 shutil.rmtree(remains) if remains.is_dir() else remains.unlink()
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

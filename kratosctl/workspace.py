@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import glob
 import hashlib
 import json
 import os
 import re
-import shutil
-import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
+from kratosctl.atomic import said_plainly, write_atomically
 from kratosctl.errors import (
     ConfigurationInvalid,
-    DirectoryReadOnly,
-    DiskFull,
     EnvironmentBusy,
     GeneratedFileEdited,
 )
@@ -275,113 +270,6 @@ class Workspace:
             with contextlib.suppress(OSError):
                 holder.unlink()
             lock.release()
-
-
-def write_atomically(path: Path, text: str, mode: int | None = None, private: bool = False) -> None:
-    """Writes a file whole or not at all, even through a power cut.
-
-    Args:
-        path: the file; missing directories are made. A symbolic link is followed.
-        mode: its permission bits; None leaves those it has, or the caller's umask to decide.
-        private: its directory is for the owner alone.
-
-    Raises:
-        DiskFull, DirectoryReadOnly: nothing was changed.
-    """
-    with said_plainly(path):
-        path = path.resolve() if path.is_symlink() else path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-            descriptor = os.open(temporary, flags, 0o666 if mode is None else mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                _give_mode(descriptor, path, mode)
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            temporary.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def _give_mode(descriptor: int, path: Path, mode: int | None) -> None:
-    if mode is not None:
-        os.fchmod(descriptor, mode)
-        return
-    with contextlib.suppress(OSError):
-        there = path.stat()
-        os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
-        os.fchown(descriptor, there.st_uid, there.st_gid)
-
-
-def write_directory(path: Path, files: Mapping[str, str]) -> None:
-    """Writes a directory whole or not at all: beside its place first, then into it.
-
-    Args:
-        path: the directory; absent or empty.
-        files: text by name.
-
-    Raises:
-        DiskFull, DirectoryReadOnly: nothing was changed.
-        EnvironmentBusy: somebody else filled it meanwhile.
-    """
-    path = path.resolve()
-    _remove_remains(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        for name, text in files.items():
-            write_atomically(temporary / name, text, 0o644)
-        with said_plainly(path):
-            try:
-                temporary.replace(path)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-                fix = "look at it, then run the same command again"
-                raise EnvironmentBusy(f"{path} was filled meanwhile", "somebody else writes here", fix) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_remains(path: Path) -> None:
-    """Removes what a killed process left beside a directory it was about to write."""
-    for remains in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        process = remains.name.split(".")[-2]
-        if process.isdigit() and not _is_alive(int(process)) and remains.is_dir():
-            shutil.rmtree(remains, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-@contextlib.contextmanager
-def said_plainly(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals into our errors."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            fix = "free some space, then run the same command again: nothing was half-written"
-            raise DiskFull(f"no space left to write {path}", error.strerror or "", fix) from error
-        if error.errno is None:
-            raise
-        fix = "use a directory you may write to: --directory DIR"
-        shown = str(path) if len(str(path)) <= 200 else "…" + str(path)[-200:]
-        raise DirectoryReadOnly(f"cannot write {shown}", error.strerror or "", fix) from error
 
 
 def _state(data: object) -> State:

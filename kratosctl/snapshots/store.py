@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -12,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from kratosctl.atomic import said_plainly, sync, write_atomically
 from kratosctl.errors import NameInvalid, SnapshotDamaged, SnapshotExists, SnapshotMissing
-from kratosctl.workspace import Workspace, said_plainly, write_atomically
+from kratosctl.workspace import Workspace
 
 FACTS = "snapshot.json"
 CONTENT = "database"
@@ -148,7 +148,7 @@ def add(workspace: Workspace, facts: Snapshot, fill: Callable[[Path], None], ove
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
         try:
             fill(making / CONTENT)
-            _sync(making / CONTENT)
+            sync(making / CONTENT)
             size = (making / CONTENT).stat().st_size
             made = replace(facts, size=size, sha256=digest(making / CONTENT))
             write_atomically(making / FACTS, json.dumps(asdict(made), indent=1) + "\n", 0o600)
@@ -188,11 +188,3 @@ def digest(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

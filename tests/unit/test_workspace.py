@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kratosctl.atomic import write_atomically, write_directory
 from kratosctl.errors import (
     ConfigurationInvalid,
     DirectoryReadOnly,
@@ -31,7 +32,7 @@ from kratosctl.stack import secrets
 from kratosctl.stack.files import File
 from kratosctl.stack.render import kratos_secrets
 from kratosctl.stack.secrets import Secrets
-from kratosctl.workspace import State, Workspace, write_atomically, write_directory
+from kratosctl.workspace import State, Workspace
 from tests.unit import stacks
 
 FILES = (
@@ -126,7 +127,7 @@ class TestWriting:
 class TestKilled:
     def test_a_file_is_whole_wherever_its_writer_is_killed(self, tmp_path: Path) -> None:
         code = (
-            "import sys, itertools; from pathlib import Path; from kratosctl.workspace import write_atomically\n"
+            "import sys, itertools; from pathlib import Path; from kratosctl.atomic import write_atomically\n"
             "for letter in itertools.cycle('ab'): write_atomically(Path(sys.argv[1]), letter * 300_000, 0o600)"
         )
         path = tmp_path / "file"
@@ -204,7 +205,7 @@ class TestRefusedByTheSystem:
         locked.mkdir(mode=0o555)
         code = (
             "import os, sys; from pathlib import Path\nfrom kratosctl.errors import DirectoryReadOnly\n"
-            "from kratosctl.workspace import Workspace, write_atomically\n"
+            "from kratosctl.atomic import write_atomically; from kratosctl.workspace import Workspace\n"
             "def lock(directory):\n    with Workspace(directory, 'dev').locked('up', 0, print): pass\n"
             "lock(Path(sys.argv[1]))\n"  # which imports what is needed, as long as that can be read
             "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
