@@ -12,9 +12,12 @@ from kratosctl.cli.session import Session, define
 from kratosctl.results import Result
 
 
-@click.group()
-def command() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
     """Build an image with your configuration in it."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @define(
@@ -23,6 +26,7 @@ def command() -> None:
     click.option("--tag", "-t", metavar="REF", help="Tag of the image [kratosctl/<project>:<release>]."),
     click.option("--print", "show", is_flag=True, help="Print the Dockerfile; build nothing."),
     name="build",
+    short_help="Build Kratos with your configuration in it.",
 )
 def build(session: Session, name: str | None, tag: str | None, show: bool, **flags: Any) -> Result:
     """Build Kratos with your configuration in it: no bind mount, one thing to ship.

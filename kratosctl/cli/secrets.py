@@ -13,15 +13,19 @@ from kratosctl.results import Result
 KINDS = ("default", "cookie", "cipher")
 
 
-@click.group()
-def command() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
     """Rotate the secrets that Kratos signs and encrypts with."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @define(
     environment_argument(),
     click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be repeated."),
     name="rotate",
+    short_help="Put new secrets in front, keep the old ones.",
 )
 def rotate(session: Session, name: str | None, kinds: tuple[str, ...]) -> Result:
     """Put new secrets in front, keep the old ones behind them, and let Kratos run with both. Nobody is logged out."""
