@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kratosctl.errors import DirectoryReadOnly, DiskFull
+from kratosctl.errors import DirectoryReadOnly, DiskFull, EnvironmentBusy
 
 
 def write_atomically(path: Path, text: str, mode: int | None = None, private: bool = False) -> None:

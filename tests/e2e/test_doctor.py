@@ -17,6 +17,8 @@ from tests.e2e.program import Directory
 
 pytestmark = pytest.mark.engine
 
+NOBODY = 65534
+
 
 def findings(directory: Directory, level: str, code: int = 0) -> dict[str, dict[str, Any]]:
     """The findings of a level, by rule, about this directory and not about others of this machine."""
@@ -95,3 +97,16 @@ def test_without_an_engine_it_still_reports(directory: Directory, variables: dic
     assert "-> " in done.out
     assert "this directory" in done.out
     assert rule in directory.run("doctor", "--json", code=1, variables=variables).out
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_somebody_who_may_not_use_the_engine_and_owns_nothing_here(directory: Directory) -> None:
+    directory.up()
+    directory.user = NOBODY, NOBODY
+    found = findings(directory, "problem", code=1)
+    directory.user = None
+
+    assert "no permission" in found["engine"]["what"]
+    assert found["engine"]["fix"].startswith("join its group: sudo usermod")
+    assert found["directory"]["what"].endswith("is not writable")
+    assert found["files"]["fix"].startswith("sudo chown -R")
