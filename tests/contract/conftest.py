@@ -15,7 +15,7 @@ from kratosctl import catalog
 
 from . import containers, http
 from .containers import Container, docker, image_exists
-from .kratos import RELEASES, Database, Directory, Image, Kratos, Postgres, Server, Sqlite
+from .kratos import MODERN, RELEASES, Database, Directory, Image, Kratos, Postgres, Server, Sqlite
 
 POSTGRES_IMAGE = os.environ.get("KRATOSCTL_TEST_POSTGRES", "postgres:15")
 STANDIN = "kratosctl-standin/kratos"
@@ -66,7 +66,10 @@ MAIL_IMAGE = "" if PROBLEM else companion(catalog.MAIL_IMAGE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `image` runs on every one, `stack` on every one with every database it can use."""
+    """A test that asks for `image` runs on every one, `stack` on every one with every database it can use.
+
+    `default_image` is every release in the default variant, `modern_image` those of them from v25.4.0 on.
+    """
     names = TESTED or ["no image"]
     if "stack" in metafunc.fixturenames:
         stacks = [(name, *stack) for name, stack in itertools.product(names, STACKS)]
@@ -74,9 +77,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "image" in metafunc.fixturenames:
         images = [Image(REPOSITORY, name, variant) for name in names for variant in ("default", "distroless")]
         metafunc.parametrize("image", images, ids=lambda image: f"{image.release}-{image.variant}", scope="session")
-    if "default_image" in metafunc.fixturenames:
-        images = [Image(REPOSITORY, name, "default") for name in names]
-        metafunc.parametrize("default_image", images, ids=lambda image: image.release, scope="session")
+    for fixture, chosen in (("default_image", names), ("modern_image", [name for name in names if name in MODERN])):
+        if fixture in metafunc.fixturenames:
+            images = [Image(REPOSITORY, name, "default") for name in chosen]
+            metafunc.parametrize(fixture, images, ids=lambda image: image.release, scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

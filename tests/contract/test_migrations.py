@@ -81,12 +81,9 @@ def test_an_empty_dsn_in_the_environment_hides_that_of_the_files(default_image: 
 
 
 def test_the_status_of_migrations_is_told_as_json_and_pending_ones_are_no_failure(
-    default_image: Image, make_database: MakeDatabase, make_kratos: MakeKratos
+    modern_image: Image, make_database: MakeDatabase, make_kratos: MakeKratos
 ) -> None:
-    if not default_image.modern:
-        pytest.skip("from v25.4.0")
-    database = make_database("sqlite")
-    kratos = make_kratos(default_image, database)
+    kratos = make_kratos(modern_image, make_database("sqlite"))
     for state in ("Pending", "Applied"):
         done = kratos.run("migrate", "sql", "status", "-e", "--format", "json")
         assert done.code == 0, done.text

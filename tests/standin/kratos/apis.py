@@ -61,7 +61,7 @@ class Apis:
         def handle(request: Request) -> Response:
             if request.path.startswith("/admin/"):
                 return under_admin(request)
-            if current().modern:
+            if current().since("v26.2.0"):
                 return under_admin(Request(**{**vars(request), "path": f"/admin{request.path}"}))
             return redirect(f"/admin{request.path}", 307)
 
@@ -159,7 +159,7 @@ class Apis:
         """Create many at once. From v1.3.0 an item that cannot be created fails alone."""
         try:
             items = _read(request)["identities"]
-            if current().has_passkeys:
+            if current().since("v1.3.0"):
                 return json_response(200, {"identities": [self._patch_one(item) for item in items]})
             created = self._identities().create_all([item["create"] for item in items])
         except Invalid as invalid:

@@ -66,7 +66,7 @@ def _courier_watch(parsed: argparse.Namespace) -> None:
 
 
 def _migrate_up(parsed: argparse.Namespace) -> None:
-    modern = current().modern
+    modern = current().since("v25.4.0")
     if modern and parsed.deprecated:
         _say('Command "sql" is deprecated, Please use `kratos migrate sql` instead.\n')
     log, database = _database_to_migrate(parsed)
@@ -185,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_migrate(migrate: argparse._SubParsersAction[_Parser]) -> None:
     sql = _command(migrate, "sql", _migrate_up, _configured, _migrating)
     sql.set_defaults(deprecated=True)
-    if not current().modern:
+    if not current().since("v25.4.0"):
         sql.add_argument("dsn", nargs="?")
         return
     verbs = sql.add_subparsers()

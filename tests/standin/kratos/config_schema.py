@@ -15,7 +15,7 @@ def for_release(release: Release) -> Schema:
         "database dsn oauth2_provider preview tracing log hashers ciphers version dev help sqa-opt-out "
         "watch-courier expose-metrics-port config clients feature_flags organizations"
     )
-    newer = "security enterprise revision" if release.has_passkeys else ""
+    newer = "security" if release.since("v1.3.0") else ""
     return _closed(
         f"{known} {newer}",
         required="identity dsn selfservice",
@@ -26,17 +26,17 @@ def for_release(release: Release) -> Schema:
         identity=_identity(),
         serve=_closed("", public=_listener("cors"), admin=_listener("")),
         courier=_courier(release),
-        cookies=_closed("domain path same_site" + (" secure" if release.modern else "")),
+        cookies=_closed("domain path same_site" + (" secure" if release.since("v25.4.0") else "")),
         session=_closed("whoami lifespan earliest_possible_extend", cookie=_session_cookie(release)),
     )
 
 
 def _selfservice(release: Release) -> Schema:
-    login = "after before lifespan ui_url" + (" style" if release.has_passkeys else "")
+    login = "after before lifespan ui_url" + (" style" if release.since("v1.3.0") else "")
     registration = "after before lifespan login_hints ui_url"
-    if release.has_passkeys:
+    if release.since("v1.2.0"):
         registration += " enable_legacy_one_step"
-    if release.modern:
+    if release.since("v25.4.0"):
         registration += " style"
     mailed = _closed("after before lifespan notify_unknown_recipients ui_url use", enabled=_FLAG)
     flows = _closed(
@@ -50,7 +50,7 @@ def _selfservice(release: Release) -> Schema:
         error=_closed("ui_url"),
     )
     names = "profile link code password totp lookup_secret webauthn oidc"
-    if release.has_passkeys:
+    if release.since("v1.2.0"):
         names += " b2b passkey"
     method: Schema = {"type": "object", "properties": {"enabled": _FLAG}}
     methods = {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(names.split(), method)}
@@ -73,7 +73,7 @@ def _secrets(release: Release) -> Schema:
         cookie=list_of({"minLength": 16}),
         cipher=list_of({"minLength": 32, "maxLength": 32}),
     )
-    if release.modern:
+    if release.since("v25.4.0"):
         secrets["properties"]["pagination"] = list_of({"minLength": 16})
     return secrets
 
@@ -90,14 +90,14 @@ def _listener(extra: str) -> Schema:
 
 def _courier(release: Release) -> Schema:
     smtp_keys = "from_address from_name headers client_cert_path client_key_path local_name"
-    required = "" if release.has_passkeys else "connection_uri"
+    required = "" if release.since("v1.2.0") else "connection_uri"
     smtp = _closed(smtp_keys, required=required, connection_uri={"type": "string", "format": "uri"})
     keys = "templates template_override_path message_retries worker delivery_strategy http channels"
-    return _closed(keys if release.modern else f"{keys} sms", smtp=smtp)
+    return _closed(keys if release.since("v25.4.0") else f"{keys} sms", smtp=smtp)
 
 
 def _session_cookie(release: Release) -> Schema:
-    return _closed("domain persistent path same_site" + (" secure" if release.modern else ""), name=_TEXT)
+    return _closed("domain persistent path same_site" + (" secure" if release.since("v25.4.0") else ""), name=_TEXT)
 
 
 def _closed(names: str = "", *, required: str = "", **described: Schema) -> Schema:

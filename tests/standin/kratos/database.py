@@ -109,7 +109,7 @@ def connect(dsn: str) -> Database:
         return _sqlite(rest)
     if scheme in {"postgres", "postgresql"}:
         return _postgres(rest)
-    if current().modern:
+    if current().since("v25.4.0"):
         raise Unavailable("connect to database", f"unsupported dialect '{scheme}'")
     raise Permanent("dsn value requested an unknown driver")
 

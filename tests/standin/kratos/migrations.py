@@ -114,7 +114,7 @@ def up(database: Database, log: Logger) -> None:
                 transaction.run(migration.statement)
             transaction.run("INSERT INTO schema_migration (version) VALUES (?)", migration.version)
         log.info(f"> {migration.name} applied successfully", **fields)
-    if current().modern:
+    if current().since("v25.4.0"):
         done = f"Successfully applied {len(todo)} migrations."
         log.info(done if todo else "Migrations already up to date, nothing to apply")
 
@@ -142,7 +142,7 @@ def _steps(dialect: str) -> list[tuple[str, str]]:
 
 
 def known_identity_columns() -> set[str]:
-    return _IDENTITY_COLUMNS | ({"external_id"} if current().modern else set())
+    return _IDENTITY_COLUMNS | ({"external_id"} if current().since("v25.4.0") else set())
 
 
 def prepare(database: Database) -> None:
