@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from tests.e2e import engine, images
 
-PASSWORD = "p@ss/w:rd"
+PASSWORD = "p@ss/w:rd$x"
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ class Done:
     @property
     def said(self) -> str:
         """The lines of the error it ended with, without the steps before it."""
-        _, mark, error = self.err.rpartition("error: ")
-        return mark + error
+        _, mark, error = ("\n" + self.err).rpartition("\nerror: ")
+        return mark.lstrip() + error
 
 
 @dataclass
@@ -59,13 +59,13 @@ class Directory:
         path: the directory.
         cache: where kratosctl keeps templates.
         variables: environment variables of every run.
-        user: who runs kratosctl, if not who runs the tests: user and one more group.
+        wrapper: words before the program, which run it.
     """
 
     path: Path
     cache: Path
     variables: dict[str, str] = field(default_factory=images.variables)
-    user: tuple[int, int] | None = None
+    wrapper: tuple[str, ...] = ()
 
     def run(self, *words: str, code: int | None = 0, variables: Mapping[str, str] | None = None) -> Done:
         """Runs kratosctl to its end.
@@ -76,7 +76,7 @@ class Directory:
             variables: further environment variables.
         """
         done = subprocess.run(
-            [*self._program(), *words],
+            [*self.wrapper, *program(), *words],
             cwd=self.path,
             env=self.environ(variables),
             capture_output=True,
@@ -90,15 +90,21 @@ class Directory:
         assert "Traceback" not in done.stderr, said
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Starts kratosctl in a process group of its own, as a terminal does."""
+    def start(self, *words: str, heard: bool = True) -> subprocess.Popen[str]:
+        """Starts kratosctl in a process group of its own, as a terminal does.
+
+        Args:
+            words: its command line.
+            heard: what it prints can be read; its end is then known only when its children, too, have ended.
+        """
+        output = subprocess.PIPE if heard else subprocess.DEVNULL
         return subprocess.Popen(
-            [*self._program(), *words],
+            [*self.wrapper, *program(), *words],
             cwd=self.path,
-            env=self.environ(variables),
+            env=self.environ(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             encoding="utf-8",
             start_new_session=True,
         )
@@ -163,14 +169,14 @@ class Directory:
         finally:
             engine.remove_all_of(self.path)
 
-    def _program(self) -> list[str]:
-        """The words that run kratosctl as the user."""
-        if self.user is None:
-            return program()
-        user, group = map(str, self.user)
-        # may read everything, because Python and docker's plugins may lie in the home of who runs the tests
-        reading = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
-        return ["setpriv", "--reuid", user, "--regid", user, "--groups", group, *reading, *program()]
+
+def as_user(user: int, group: int) -> tuple[str, ...]:
+    """A wrapper that runs a program as another user, who is in one group; root alone can do that.
+
+    The user may read everything, because Python and docker's plugins may lie in the home of who runs the tests.
+    """
+    who = ("--reuid", str(user), "--regid", str(user), "--groups", str(group))
+    return ("setpriv", *who, "--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search")
 
 
 def program() -> list[str]:

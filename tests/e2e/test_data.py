@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import engine, people
-from tests.e2e.program import Directory
+from tests.e2e.program import Directory, as_user
 
 pytestmark = pytest.mark.engine
 
@@ -34,7 +34,7 @@ def nobody(make_directory: Callable[[str], Directory]) -> Directory:
     if os.getuid() == 0:
         directory.cache = directory.path.parent / "cache"
         directory.cache.mkdir()
-        directory.user = NOBODY, SOCKET.stat().st_gid
+        directory.wrapper = as_user(NOBODY, SOCKET.stat().st_gid)
         for path in (directory.path, directory.cache):
             os.chown(path, NOBODY, NOBODY)
     return directory
