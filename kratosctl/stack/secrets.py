@@ -138,6 +138,7 @@ def as_kratos(secrets: Secrets, dsn: str, theirs: Mapping[str, Any]) -> dict[str
         dsn: the data source name.
         theirs: the user's own Kratos configuration; kinds of secrets it sets are left to it.
     """
-    set_by_them = theirs.get("secrets") or {}
-    ours = {kind: list(secrets.of(kind)) for kind in KINDS if kind not in set_by_them}
+    set_by_them = theirs.get("secrets")
+    kinds = [kind for kind in KINDS if not isinstance(set_by_them, Mapping) or kind not in set_by_them]
+    ours = {kind: list(secrets.of(kind)) for kind in kinds}
     return {"dsn": dsn} | ({"secrets": ours} if ours else {})
