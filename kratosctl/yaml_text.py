@@ -168,7 +168,7 @@ def put(text: str, root: yaml.MappingNode, key: str, name: str, answers: Mapping
     # from the end, so that the marks before it stay right
     text = _append(text, innermost, {key: value for key, value in answers.items() if key not in known}) or text
     for key_node, value in reversed(innermost.value):
-        if key_node.value in answers and isinstance(value, yaml.ScalarNode) and not _is_alias(key_node, value):
+        if key_node.value in answers and isinstance(value, yaml.ScalarNode):
             said = flow(answers[key_node.value])
             text = text[: value.start_mark.index] + said + text[value.end_mark.index :]
     return text
