@@ -88,6 +88,16 @@ def texts(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["", "\ufeff"])) + text + draw(st.sampled_from(["", "\n", "\r\n"]))
 
 
+Addition = tuple[str, str, dict[str, Any]]
+
+
+@st.composite
+def additions(draw: st.DrawFn) -> Addition:
+    """A text, the name of an environment that is in it or not, and answers to put there."""
+    text = draw(texts())
+    return text, draw(st.sampled_from([*parse(text), draw(stacks.NAMES)])), draw(ANSWERS)
+
+
 def message(text: str) -> str:
     with pytest.raises(KratosctlError) as caught:
         parse(textwrap.dedent(text))
@@ -242,19 +252,17 @@ class TestReading:
 
 
 class TestAdding:
-    @given(texts(), stacks.NAMES, ANSWERS)
-    def test_it_adds_what_was_asked_for_and_changes_nothing_else(
-        self, text: str, name: str, answers: dict[str, Any]
-    ) -> None:
+    @given(additions())
+    def test_it_adds_what_was_asked_for_and_changes_nothing_else(self, addition: Addition) -> None:
+        text, name, answers = addition
         before = parse(text)
         after = parse(add(text, name, answers))
         assert after == before | {name: before.get(name, {}) | answers}
         assert list(after)[: len(before)] == list(before)
 
-    @given(texts(), stacks.NAMES, ANSWERS)
-    def test_a_new_environment_leaves_every_byte_where_it_was(
-        self, text: str, name: str, answers: dict[str, Any]
-    ) -> None:
+    @given(additions())
+    def test_a_new_environment_leaves_every_byte_where_it_was(self, addition: Addition) -> None:
+        text, name, answers = addition
         if name in parse(text):
             return
         added = add(text, name, answers)
@@ -263,15 +271,18 @@ class TestAdding:
         assert added[same + inserted :] == text[same:], "more than an insertion"
         assert ("\r\n" in text) or ("\r" not in added)
 
-    @given(texts(), stacks.NAMES, ANSWERS)
-    def test_every_comment_is_still_there(self, text: str, name: str, answers: dict[str, Any]) -> None:
+    @given(additions())
+    def test_every_comment_is_still_there(self, addition: Addition) -> None:
+        text, name, answers = addition
+
         def comments(text: str) -> list[str]:
             return re.findall("|".join(REMARKS), text)
 
         assert comments(add(text, name, answers)) == comments(text)
 
-    @given(texts(), stacks.NAMES, ANSWERS)
-    def test_adding_it_again_changes_nothing(self, text: str, name: str, answers: dict[str, Any]) -> None:
+    @given(additions())
+    def test_adding_it_again_changes_nothing(self, addition: Addition) -> None:
+        text, name, answers = addition
         once = add(text, name, answers)
         assert add(once, name, answers) == once
 

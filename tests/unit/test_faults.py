@@ -86,6 +86,12 @@ SAID: list[tuple[str, type[KratosctlError], str]] = [
         errors.EngineFailed,
         "bind source path does not exist: /a/nope",
     ),
+    (
+        "Error response from daemon: OCI runtime create failed\nError: failed to start containers: x-kratos-1\n",
+        errors.EngineFailed,
+        "OCI runtime create failed",
+    ),
+    ("write /x: no space left on device\nERROR: failed to build: exit 1\n", errors.DiskFull, "write /x"),
     ("Error response from daemon: No such container: x", errors.EngineFailed, "No such container: x"),
     ("unknown flag: --format", errors.EngineFailed, "--format"),
     ("", errors.EngineFailed, ""),

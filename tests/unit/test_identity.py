@@ -48,6 +48,12 @@ def container(state: State, made_in: Path | str, service: str = "kratos") -> Con
 
 
 class TestSettling:
+    def test_a_project_remembers_where_it_was_allotted(self, shop: Path) -> None:
+        assert look(shop).origin == str(shop)
+        copy = Path(shutil.copytree(shop, shop.with_name("copy")))
+        assert look(copy).origin == str(copy)
+        assert look(shop.rename(shop.with_name("moved"))).origin == str(shop)
+
     def test_a_directory_keeps_its_project(self, shop: Path) -> None:
         assert look(shop) == up(shop) == look(shop)
 

@@ -135,7 +135,7 @@ class TestTheirs:
     @given(THEIRS)
     def test_nothing_they_set_is_overridden(self, theirs: dict[str, Any]) -> None:
         for path in paths(configuration(theirs)):
-            assert lookup(theirs, path) is None
+            assert path == () or lookup(theirs, path) is None
 
     @given(THEIRS)
     def test_any_configuration_of_theirs_can_be_rendered(self, theirs: dict[str, Any]) -> None:
@@ -145,6 +145,12 @@ class TestTheirs:
         for path in ("environment.yml", "compose.yaml", "secrets/kratos.yml"):
             assert stacks.load(found[path].text) is not None
         kratos_configuration.names_mail_server(theirs)
+
+    def test_secrets_that_are_no_mapping_are_kratos_to_refuse(self) -> None:
+        for theirs in (True, "default", ["default"], None):
+            assert set(secrets.as_kratos(stacks.SECRETS, "memory", {"secrets": theirs})["secrets"]) == set(
+                secrets.KINDS
+            )
 
     def test_their_secrets_are_left_to_them_kind_by_kind(self) -> None:
         kept = secrets.as_kratos(stacks.SECRETS, "memory", {"secrets": {"cookie": ["theirs"]}})

@@ -41,7 +41,7 @@ ALL = tuple(container(name) for name in SERVICES)
 def test_where_everything_runs_there_is_nothing_to_do() -> None:
     found = make(*ALL)
     assert not found.changes
-    assert {step.kind for step in found.steps} == {"keep"}
+    assert [(step.kind, step.subject) for step in found.steps] == [("keep", name) for name in SERVICES]
 
 
 def test_a_new_environment_is_pulled_written_created_and_migrated_in_this_order() -> None:

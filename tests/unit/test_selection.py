@@ -140,7 +140,7 @@ class TestDsn:
     @given(st.text(min_size=1))
     def test_no_dsn_is_ever_quoted(self, secret: str) -> None:
         secret = f"hunter2{secret}"
-        for dsn in (secret, f"postgres://u:{secret}@h/d", f"u:{secret}", f"://{secret}"):
+        for dsn in (secret.replace("://", ""), f"postgres://u:{secret}@h/d", f"redis://{secret}", f"://{secret}"):
             try:
                 lines = [selection.select(Path("/nowhere"), None, {}, {"DSN": dsn}).answers["database"]]
             except KratosctlError as error:

@@ -6,7 +6,7 @@ import json
 from dataclasses import fields
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kratosctl.errors import SecretTooShort
@@ -46,8 +46,10 @@ def test_an_empty_variable_is_none() -> None:
 
 
 @given(st.sampled_from(list(secrets.VARIABLES)), st.text(st.characters(exclude_characters="\0")))
+@example("default", "-of-bytes-that-are-no-text\udcff")
+@example("cookie", '["\\udcff hunter2 hunter2 hunter2"]')
 def test_any_text_is_secrets_kratos_takes_or_refused_without_being_shown(kind: str, text: str) -> None:
-    text = f"hunter2{text}"
+    text = text if "hunter2" in text else f"hunter2{text}"
     try:
         found = secrets.complete(Secrets(), {secrets.VARIABLES[kind]: text}).of(kind)
     except SecretTooShort as error:
