@@ -224,8 +224,15 @@ def _container(row: dict[str, str]) -> Container:
 
 
 def _published(ports: str) -> dict[str, int]:
-    """`127.0.0.1:4433->4433/tcp, 4434/tcp` -> {"127.0.0.1:4433": 4433}."""
-    return {match[1]: int(match[2]) for match in re.finditer(r"([^\s,]+)->(\d+)/tcp", ports)}
+    """`127.0.0.1:4433->4433/tcp, 4434/tcp` -> {"127.0.0.1:4433": 4433}.
+
+    Neighbours are joined where the numbers inside are those outside: `127.0.0.1:4433-4434->4433-4434/tcp`.
+    """
+    found: dict[str, int] = {}
+    for match in re.finditer(r"([^\s,]+):(\d+)(?:-(\d+))?->(\d+)(?:-\d+)?/tcp", ports):
+        address, first, last, inside = match[1], int(match[2]), int(match[3] or match[2]), int(match[4])
+        found |= {f"{address}:{first + step}": inside + step for step in range(last - first + 1)}
+    return found
 
 
 def image(reference: str) -> Image | None:
