@@ -99,6 +99,10 @@ def save(directory: Path, name: str, answers: Mapping[str, Any]) -> None:
         ConfigurationInvalid, DiskFull, DirectoryReadOnly: nothing was changed.
     """
     with _one_writer(directory):
+        for remains in directory.glob(f".{FILE_NAME}.*.tmp"):
+            # of one that was killed: nobody else writes now
+            with contextlib.suppress(OSError):
+                remains.unlink()
         before = _text(directory)
         after = add(before, name, answers)
         if after != before:

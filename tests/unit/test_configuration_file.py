@@ -345,6 +345,11 @@ class TestSaving:
         assert real.read_text(encoding="utf-8") == "environments: {dev: {ui: true}}\n"
         assert real.stat().st_mode & 0o777 == 0o600
 
+    def test_what_a_killed_writer_left_is_swept(self, tmp_path: Path) -> None:
+        (tmp_path / ".kratosctl.yaml.4711.tmp").write_text("half", encoding="utf-8")
+        save(tmp_path, "dev", {"ui": True})
+        assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
     def test_a_file_that_says_it_already_is_not_touched(self, tmp_path: Path) -> None:
         save(tmp_path, "dev", {"ui": True})
         before = (tmp_path / FILE_NAME).stat()
