@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import engine
-from tests.e2e.program import Directory
+from tests.e2e.program import Directory, as_user
 
 pytestmark = pytest.mark.engine
 
@@ -102,9 +102,9 @@ def test_without_an_engine_it_still_reports(directory: Directory, variables: dic
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_somebody_who_may_not_use_the_engine_and_owns_nothing_here(directory: Directory) -> None:
     directory.up()
-    directory.user = NOBODY, NOBODY
+    directory.wrapper = as_user(NOBODY, NOBODY)
     found = findings(directory, "problem", code=1)
-    directory.user = None
+    directory.wrapper = ()
 
     assert "no permission" in found["engine"]["what"]
     assert found["engine"]["fix"].startswith("join its group: sudo usermod")
