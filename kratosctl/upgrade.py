@@ -132,6 +132,8 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
             up.up(old, clone, up.Wishes(), quiet, variables)
             somebody = _sign_up(clone, old)
             up.up(new, clone, up.Wishes(), quiet, variables)
+            # the clone's ports are chosen: another environment may have taken one meanwhile
+            somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
             _must(somebody.whoami(), "the old release's sessions are not valid on the new one")
             somebody.client.token = ""
             _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")

@@ -127,7 +127,7 @@ class Person:
         code = self._code(0)
         if not code:
             return False, "no mail with a code arrived", _mail_cause(self.target)
-        url = f"{self.target.public}/self-service/verification/flows?id={self.verification['id']}"
+        url = f"{self.client.public}/self-service/verification/flows?id={self.verification['id']}"
         flow = self.client.get(url)
         done = self.client.submit(flow.body, {"method": "code", "code": code}) if flow.ok else flow
         passed = done.ok and done.body.get("state") == "passed_challenge"

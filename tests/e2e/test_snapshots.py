@@ -1,0 +1,147 @@
+"""Snapshots, reset and upgrade: data comes back as it was, under a Kratos that goes on serving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kratosctl import running
+from kratosctl.kratos_api import Admin
+from tests.e2e import images
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def serving(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path
+) -> Iterator[Directory]:
+    """An environment that runs, one for each database."""
+    directory = Directory(tmp_path_factory.mktemp(f"snapshots-{request.param}"), cache)
+    directory.up(database=request.param)
+    yield directory
+    directory.wipe()
+
+
+def admin(directory: Directory) -> Admin:
+    return Admin(running.find(directory.path, "dev").admin_url())
+
+
+def add(directory: Directory, *names: str) -> None:
+    for name in names:
+        made = admin(directory).create({"schema_id": "default", "traits": {"email": f"{name}@example.org"}})
+        assert made.status == 201, made
+
+
+def people(directory: Directory) -> set[str]:
+    api = admin(directory)
+    found = api._client.get(f"{api.url}/admin/identities")
+    assert found.ok, found
+    return {identity["traits"]["email"].partition("@")[0] for identity in found.body}
+
+
+def test_a_snapshot_brings_back_who_was_there_and_undo_takes_it_back(serving: Directory) -> None:
+    serving.run("reset")
+    add(serving, "ada", "bob")
+    serving.run("snapshot", "save", "two", "--note", "the two of them")
+    add(serving, "eve")
+    container = running.find(serving.path, "dev").running("kratos").id
+    serving.run("snapshot", "restore", "two")
+    assert people(serving) == {"ada", "bob"}
+    serving.run("snapshot", "restore", "--undo")
+    assert people(serving) == {"ada", "bob", "eve"}
+    assert running.find(serving.path, "dev").running("kratos").id == container
+    serving.run("snapshot", "remove", "two")
+
+
+def test_reset_leaves_nobody_and_can_be_undone(serving: Directory) -> None:
+    serving.run("reset")
+    add(serving, "ada")
+    serving.run("reset")
+    assert people(serving) == set()
+    add(serving, "new")
+    serving.run("snapshot", "restore", "--undo")
+    assert people(serving) == {"ada"}
+
+
+def test_snapshots_are_listed_with_what_they_hold(serving: Directory) -> None:
+    serving.run("reset")
+    add(serving, "ada")
+    serving.run("snapshot", "save", "listed", "--note", "for the list")
+    listed = {s["name"]: s for s in serving.run("snapshot", "list", "--json").data["snapshots"]}
+    assert listed["listed"]["identities"] == 1
+    assert listed["listed"]["note"] == "for the list"
+    assert listed["listed"]["release"] == images.NEWEST
+    assert serving.run("snapshot", "show", "listed", "--json").data["snapshot"] == listed["listed"]
+
+
+def test_a_damaged_snapshot_is_refused_and_nothing_changes(serving: Directory) -> None:
+    serving.run("reset")
+    add(serving, "ada")
+    serving.run("snapshot", "save", "damaged", "--overwrite")
+    content = serving.home() / "snapshots" / "damaged" / "database"
+    whole = content.read_bytes()
+    for bad in (whole[: len(whole) // 2], whole[:100] + b"x" + whole[101:], b""):
+        content.write_bytes(bad)
+        assert "is damaged" in serving.run("snapshot", "restore", "damaged", code=62).said
+    assert people(serving) == {"ada"}
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "", ".", "x" * 80, "a b", "-x"])
+def test_a_snapshot_name_that_is_a_path_is_refused(serving: Directory, name: str) -> None:
+    assert "cannot name a snapshot" in serving.run("snapshot", "save", "--", name, code=32).said
+
+
+def test_a_snapshot_of_another_database_is_refused(make_directory: Callable[[str], Directory]) -> None:
+    directory = make_directory("app")
+    directory.up("lite", database="sqlite")
+    directory.run("snapshot", "save", "here", "--env", "lite")
+    directory.up("dev", database="postgres")
+    (directory.home() / "snapshots").mkdir()
+    (directory.home("lite") / "snapshots" / "here").rename(directory.home() / "snapshots" / "here")
+    assert "have nothing in common" in directory.run("snapshot", "restore", "here", "--env", "dev", code=63).said
+
+
+def test_a_memory_database_has_no_snapshots(directory: Directory) -> None:
+    directory.up(database="memory")
+    assert "has no snapshots" in directory.run("snapshot", "save", "x", code=33).said
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_an_upgrade_keeps_everybody_and_can_be_taken_back(directory: Directory, database: str) -> None:
+    directory.up(release="v1.1.0", database=database)
+    add(directory, "ada")
+    image = images.kratos("v26.2.0")
+    rehearsed = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", image, "--rehearse", "--json").data
+    assert (rehearsed["rehearsed"], rehearsed["upgraded"]) == (True, False)
+    assert directory.status()["release"] == "v1.1.0"
+    upgraded = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", image, "--json").data
+    directory.choose("v26.2.0")
+    assert directory.status()["release"] == "v26.2.0"
+    assert people(directory) == {"ada"}
+    assert "release: v26.2.0" in (directory.path / "kratosctl.yaml").read_text()
+    add(directory, "eve")
+    directory.run("snapshot", "restore", upgraded["snapshot"], "--with-release")
+    directory.choose("v1.1.0")
+    assert directory.status()["release"] == "v1.1.0"
+    assert people(directory) == {"ada"}
+
+
+def test_an_upgrade_that_cannot_work_leaves_the_old_release_with_its_data(directory: Directory) -> None:
+    directory.up(release="v1.1.0")
+    add(directory, "ada")
+    failed = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", "kratosctl/no-such:v26.2.0", code=64)
+    assert "v26.2.0 cannot take over" in failed.said
+    assert directory.status()["state"] == "ready"
+    assert directory.status()["release"] == "v1.1.0"
+    assert people(directory) == {"ada"}
+    assert not (directory.home() / "upgrade-rehearsal").exists()
+
+
+def test_going_to_an_older_release_is_refused(directory: Directory) -> None:
+    directory.up(release="v26.2.0")
+    said = directory.run("upgrade", "--to", "v1.1.0", "--kratos-image", images.kratos("v1.1.0"), code=56).said
+    assert "is not newer than" in said
