@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
+import time
 from collections import deque
 
 from kratosctl import kratos_logs
 from kratosctl.engine import reading
 from kratosctl.errors import KratosctlError, MigrationFailed
+
+# what Kratos prints only once it has reached the database
+_REACHED = re.compile(
+    r"Migration has not yet been applied|migration plan|successfully applied|already up to date", re.I
+)
 
 
 def run(container: str, database_seconds: float) -> list[str]:
@@ -33,16 +40,20 @@ def run(container: str, database_seconds: float) -> list[str]:
         errors="replace",
     )
     lines: deque[str] = deque(maxlen=300)
+    reached = False
     given_up: list[KratosctlError] = []
 
     def give_up(line: str) -> None:
-        given_up.append(kratos_logs.database_error(line, database_seconds))
-        reading.docker("kill", container, check=False)
+        if not given_up:
+            given_up.append(kratos_logs.database_error(line, database_seconds))
+            reading.docker("kill", container, check=False)
 
     def look() -> None:
-        if lines and kratos_logs.is_database_fault(lines[-1]):
-            give_up(lines[-1])
+        # an address that swallows what is sent to it keeps Kratos silent for minutes
+        if not reached:
+            give_up(next((line for line in reversed(lines) if kratos_logs.is_database_fault(line)), ""))
 
+    end = time.monotonic() + database_seconds
     limit = threading.Timer(database_seconds, look)
     limit.daemon = True
     limit.start()
@@ -50,7 +61,9 @@ def run(container: str, database_seconds: float) -> list[str]:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.rstrip())
-            if kratos_logs.is_wrong_password(line) and not given_up:
+            reached = reached or bool(_REACHED.search(line))
+            late = time.monotonic() > end and kratos_logs.is_database_fault(line)
+            if late or kratos_logs.is_wrong_password(line):
                 give_up(line)
         code = process.wait()
     finally:
