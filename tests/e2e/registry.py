@@ -17,6 +17,7 @@ _MANIFEST = re.compile(r"/v2/(.+/manifests)/(.+)")
 
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    rbufsize = 1 << 20
     # by path or digest: content type and content
     kept: dict[str, tuple[str, bytes]]
     uploads: dict[str, bytes]
@@ -66,12 +67,12 @@ class _Connection(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
+        parts = []
         while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
+            parts.append(self.rfile.read(size))
             self.rfile.readline()
         self.rfile.readline()
-        return body
+        return b"".join(parts)
 
     def _answer(self, status: int, *headers: tuple[str, str], content: bytes = b"") -> None:
         self.send_response(status)

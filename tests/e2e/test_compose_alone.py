@@ -13,6 +13,8 @@ from tests.e2e.program import Directory
 pytestmark = pytest.mark.engine
 
 Compose = Callable[..., subprocess.CompletedProcess[str]]
+# nobody else's, while these environments are down
+PORTS = ("--public-port", "14011", "--ui-port", "14012", "--mail-port", "14013")
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def compose(directory: Directory, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_compose_brings_it_up_with_the_data_it_had_and_kratosctl_takes_over(
     directory: Directory, compose: Compose
 ) -> None:
-    told = directory.up(database="postgres", pages=True)
+    told = directory.up("dev", *PORTS, database="postgres", pages=True)
     public = told["endpoints"]["public"]
     token = people.sign_up_and_ask(public)
     directory.down()
@@ -56,7 +58,7 @@ def test_compose_brings_it_up_with_the_data_it_had_and_kratosctl_takes_over(
 def test_compose_brings_it_up_from_nothing_and_migrates_before_kratos_starts(
     directory: Directory, compose: Compose
 ) -> None:
-    told = directory.up()
+    told = directory.up("dev", *PORTS)
     directory.down("dev", "--volumes", "--yes")
     # the one thing Compose cannot make: a directory that belongs to the caller
     (directory.home() / "database").mkdir(exist_ok=True)
@@ -73,7 +75,7 @@ def test_compose_brings_it_up_from_nothing_and_migrates_before_kratos_starts(
 def test_a_migration_that_fails_keeps_kratos_from_starting_and_its_message_is_shown(
     directory: Directory, compose: Compose
 ) -> None:
-    told = directory.up(release="v1.3.1", database="postgres")
+    told = directory.up("dev", *PORTS, release="v1.3.1", database="postgres")
     people.sign_up_and_ask(told["endpoints"]["public"])
     # the database refuses to note another migration
     _sql(told["project"], "ALTER TABLE schema_migration ADD CONSTRAINT closed CHECK (version IS NULL) NOT VALID")
@@ -81,10 +83,10 @@ def test_a_migration_that_fails_keeps_kratos_from_starting_and_its_message_is_sh
     directory.choose("v26.2.0")
     failed = directory.run("up", "--release", "v26.2.0", "--save", code=51)
 
-    assert "schema_migration" in failed.said
-    assert len(failed.said.splitlines()) <= 3
+    what, why, _ = failed.said.splitlines()
+    assert "the SQL migrations failed" in what
+    assert why.strip() in directory.run("logs", "kratos-migrate").out
     assert "kratos" not in engine.running(told["project"])
-    assert "schema_migration" in directory.run("logs", "kratos-migrate").out
 
     # plain Compose keeps Kratos from starting just so
     assert compose("up", "--detach", "--wait", code=None).returncode != 0

@@ -161,16 +161,16 @@ def test_ctrl_c_ends_up_at_once_with_130_and_the_next_goes_on(
 @pytest.mark.parametrize("point", range(3))
 @pytest.mark.parametrize("data", [False, True], ids=["down", "down --volumes"])
 def test_a_down_that_was_killed_is_finished_by_the_next(directory: Directory, data: bool, point: int) -> None:
-    told = directory.up()
-    public, token = told["endpoints"]["public"], people.sign_up(told["endpoints"]["public"], "one@example.org")
+    token = people.sign_up(directory.up()["endpoints"]["public"], "one@example.org")
     words = ("down", *(["--volumes"] if data else []), "--yes")
 
     _kill(directory, _moment(0.9, "down", point), point, *words)
 
     directory.run(*words)
     assert_files_whole(directory)
-    assert_sound(directory, directory.run("up", *FLAGS).data)
-    assert people.whoami(public, token) == (None if data else "one@example.org")
+    told = directory.run("up", *FLAGS).data
+    assert_sound(directory, told)
+    assert people.whoami(told["endpoints"]["public"], token) == (None if data else "one@example.org")
 
 
 def _assert_nothing_lost(directory: Directory, browser: Browser, told: dict[str, Any], before: dict[str, str]) -> None:

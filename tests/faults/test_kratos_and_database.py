@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -60,6 +62,20 @@ def test_the_database_is_not_there(directory: Directory, release: str) -> None:
     said = assert_one_error(done, 53)
     assert "within 3 s" in said
     assert engine.running(_project(directory)) == set()
+
+
+def test_the_database_swallows_what_is_sent_to_it(directory: Directory) -> None:
+    with socket.create_server(("0.0.0.0", 0), backlog=0) as silent:
+        network = engine.docker("network", "create", "--label", "kratosctl-test", f"silent-{uuid4().hex[:8]}").strip()
+        try:
+            host = engine.inspect(network)[0]["IPAM"]["Config"][0]["Gateway"]
+            dsn = f"postgres://them:theirs@{host}:{silent.getsockname()[1]}/theirs?sslmode=disable"
+
+            done = directory.run(*UP, "--database-timeout", "4", code=None, variables={"DSN": dsn})
+        finally:
+            engine.docker("network", "rm", network)
+
+    assert "within 4 s" in assert_one_error(done, 53)
 
 
 @pytest.mark.parametrize("release", ["v1.1.0", "v26.2.0"])
