@@ -67,6 +67,9 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
         if "postgres" in names and not observed.database_exists:
             database.keep_postgres_template(stack, kratos_id, names["postgres"])
     _serve(stack, plan, names, console, limits)
+    if stack.beside:
+        with console.step(f"start {', '.join(stack.beside)}"):
+            stack.project.start_beside(stack.beside)
 
 
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:

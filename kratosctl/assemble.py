@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import kratos_directory, ports, templates
+from kratosctl import kratos_directory, ports, templates, yaml_text
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
@@ -61,6 +61,12 @@ class Stack:
     def kratos_image(self) -> str:
         """The released image of Kratos, whose migrations the database has; a custom image is built from it."""
         return self.custom.base if self.custom else self.place.images.get("kratos", self.environment.kratos_image)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The services that the user's compose.override.yaml adds, but for those it keeps behind a profile."""
+        override = override_file(self.workspace.directory)
+        return tuple(name for name in (_services(override) if override else []) if name not in self.revisions)
 
     @property
     def database_directory(self) -> Path | None:
@@ -203,6 +209,19 @@ def _without_dsn(variables: Mapping[str, str]) -> dict[str, str]:
 def override_file(directory: Path) -> Path | None:
     """The user's own Compose file that is merged over the generated one."""
     return next((directory / name for name in OVERRIDES if (directory / name).is_file()), None)
+
+
+def _services(override: Path) -> list[str]:
+    """The services of a Compose file that no profile hides. A file that is wrong has none: Compose says what is."""
+    try:
+        root = yaml_text.parse(yaml_text.read_text(override), override.name)
+    except ConfigurationInvalid:
+        return []
+    found = []
+    for name, service in yaml_text.items(yaml_text.value_of(root, "services")):
+        if yaml_text.value_of(service, "profiles") is None:
+            found.append(name)
+    return found
 
 
 def _override_digest(directory: Path) -> str:

@@ -71,8 +71,10 @@ def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
     values = {q.key: q.default for q in questions.QUESTIONS} | {
         key: value for key, value in answers.items() if value is not None
     }
-    if values["preset"] == "api-only" and answers.get("ui") is None:
-        values["ui"] = False
+    suits = fragments.presets()["presets"][values["preset"]]
+    for page in ("ui", "mail"):
+        if answers.get(page) is None:
+            values[page] = suits[page]
     image = values["kratos_image"]
     if image and catalog.is_distroless(image) and answers.get("variant") is None:
         values["variant"] = "distroless"

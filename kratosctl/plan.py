@@ -65,7 +65,12 @@ class Plan:
 
 
 def make(
-    services: Sequence[str], revisions: Mapping[str, str], migrates: bool, observed: Observed, notes: Sequence[str] = ()
+    services: Sequence[str],
+    revisions: Mapping[str, str],
+    migrates: bool,
+    observed: Observed,
+    notes: Sequence[str] = (),
+    beside: Sequence[str] = (),
 ) -> Plan:
     """Compares what is there with what should be.
 
@@ -75,6 +80,7 @@ def make(
         migrates: the database needs migrations before serve.
         observed: what is there.
         notes: what a person should know.
+        beside: services that the user's compose.override.yaml adds.
     """
     present = {container.service: container for container in observed.containers}
     steps = [Step("pull", reference, "not on this engine") for reference in observed.missing_images]
@@ -89,7 +95,15 @@ def make(
     if migrates and (kratos.kind != "keep" or not observed.migrated):
         steps.append(_migrate_step(observed))
     steps += [step for step in serving if step.subject in ("kratos", "ui")]
+    steps += [step for name in beside if (step := _beside_step(name, present.get(name)))]
     return Plan(tuple(steps), tuple(notes))
+
+
+def _beside_step(name: str, container: Container | None) -> Step | None:
+    if container is None:
+        return Step("create", name, "compose.override.yaml adds it")
+    done = container.state == "running" or container.exit_code == 0
+    return None if done else Step("start", name, container.state)
 
 
 def _service_step(name: str, revision: str, container: Container | None) -> Step:

@@ -116,7 +116,8 @@ def _preset_notes(stack: Stack) -> list[str]:
 
 def _plan(stack: Stack, observed: plan.Observed, notes: list[str]) -> plan.Plan:
     environment = stack.environment
-    return plan.make(compose.services(environment), stack.revisions, environment.migrates, observed, notes)
+    services = compose.services(environment)
+    return plan.make(services, stack.revisions, environment.migrates, observed, notes, stack.beside)
 
 
 def _lock_images(environment: Environment, state: State, wishes: Wishes, console: Console) -> tuple[State, list[str]]:

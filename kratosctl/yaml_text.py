@@ -97,6 +97,16 @@ def _not_yaml(error: yaml.MarkedYAMLError, where: str) -> ConfigurationInvalid:
     return ConfigurationInvalid(f"{place}: not valid YAML: {error.problem or error.context}")
 
 
+def items(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
+    """The items of a mapping, whatever their tags; none where the node is no mapping."""
+    return [(str(key.value), value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
+
+
+def value_of(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    """The value of a mapping's key; None where there is none."""
+    return next((value for name, value in items(node) if name == key), None)
+
+
 def position(text: str, index: int) -> tuple[int, int]:
     """Line and column of a character, both from 1, as editors count them."""
     before = re.split("\r\n|[\n\r\x85\u2028\u2029]", text[:index])

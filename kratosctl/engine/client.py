@@ -52,14 +52,10 @@ class Project:
         with _failing_as("creating containers"):
             self._run_quietly("create", "--remove-orphans", "--pull", "never", *services)
 
-    def check(self) -> None:
-        """Lets Compose read its files.
-
-        Raises:
-            EngineFailed: with Compose's own message, which names the file.
-        """
-        with _failing_as("reading the Compose files"):
-            self._run_quietly("config", "--quiet")
+    def start_beside(self, services: Sequence[str]) -> None:
+        """Creates and starts services that the user's own Compose file adds; what they depend on runs by then."""
+        with _failing_as("starting " + ", ".join(services)):
+            self._run_quietly("up", "--detach", "--no-deps", *services)
 
     def _run_quietly(self, *words: str) -> None:
         from python_on_whales.utils import run

@@ -1,0 +1,38 @@
+"""Services of one's own, in a compose.override.yaml, run beside Kratos."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e import engine, images
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+_OVERRIDE = """\
+services:
+  side:
+    image: {image}
+    entrypoint: [sleep, infinity]
+    init: true
+    depends_on: {{kratos: {{condition: service_started}}}}
+  hidden:
+    image: {image}
+    profiles: [seldom]
+    entrypoint: [sleep, infinity]
+"""
+
+
+def test_a_service_of_ones_own_is_started_and_started_again_and_goes_with_down(directory: Directory) -> None:
+    (directory.path / "compose.override.yaml").write_text(_OVERRIDE.format(image=images.postgres()))
+    project = directory.up()["project"]
+    assert engine.running(project) == {"kratos", "side"}
+    assert directory.up()["changed"] is False
+
+    engine.docker("rm", "--force", engine.container(project, "side")["Id"])
+    told = directory.up()
+    assert [step["subject"] for step in told["steps"] if step["do"] == "create"] == ["side"]
+    assert engine.running(project) == {"kratos", "side"}
+
+    directory.down()
+    assert engine.running(project) == set()
