@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kratosctl import database, image_build, images, readiness
+from kratosctl import database, image_build, images, observe, readiness
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
@@ -56,10 +56,14 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
         database.remember(stack, kratos_id)
         migrating = False
     offered = migrating and database.offer_template(stack, observed, kratos_id)
+    wanted = services if offered or not migrating else ["kratos-migrate", *services]
+    new = not observed.database_exists
+    if new:
+        database.begin_first_start(stack)
     if not names:
         with console.step("create containers"):
-            names = _create(stack, services if offered or not migrating else ["kratos-migrate", *services])
-    database.start(stack, names, console, limits.database)
+            names = _create(stack, wanted)
+    database.start(stack, names, lambda: _create(stack, wanted), new, console, limits.database)
     if offered:
         database.remember(stack, kratos_id)
     elif migrating:
@@ -91,9 +95,12 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     """Runs kratos-migrate and nothing that depends on it. Returns the last lines it printed."""
     _provide_images(stack, plan, console)
     _write(stack)
+    new = not observe.database_identity(stack)
+    if new:
+        database.begin_first_start(stack)
     with console.step("create containers"):
         names = _create(stack, ["kratos-migrate"])
-    database.start(stack, names, console, limits.database)
+    database.start(stack, names, lambda: _create(stack, ["kratos-migrate"]), new, console, limits.database)
     return database.migrate(stack, database.kratos_id(stack), names, console, limits.database)
 
 

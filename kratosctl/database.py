@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,13 +84,52 @@ def initdb(home: Path) -> Path:
     return directory
 
 
-def start(stack: Stack, names: Mapping[str, str], console: Console, seconds: float) -> None:
-    """Starts PostgreSQL, where there is one, and waits until it answers."""
+def begin_first_start(stack: Stack) -> None:
+    """Notes that PostgreSQL is about to make its files, so that it is known if that is cut short."""
+    if stack.environment.database == "postgres":
+        stack.workspace.save_state(replace(stack.workspace.state(), first_start=True, migrated={}))
+
+
+def start(
+    stack: Stack, names: Mapping[str, str], create: Callable[[], object], new: bool, console: Console, seconds: float
+) -> None:
+    """Starts PostgreSQL, where there is one, and waits until it answers.
+
+    Args:
+        stack: the environment.
+        names: container names by service.
+        create: makes the containers that are missing.
+        new: the database was not there before.
+        console: where steps are shown.
+        seconds: how long it may take.
+    """
     if "postgres" not in names:
         return
-    reading.start([names["postgres"]])
+    container, state = names["postgres"], stack.workspace.state()
     with console.step("start PostgreSQL"):
-        _wait_for_postgres(names["postgres"], seconds)
+        if state.first_start and not new and _was_cut_short(container, seconds):
+            # nothing was ever served from it, and PostgreSQL does not go on with files that are half made
+            reading.docker("rm", "--force", container)
+            reading.docker("volume", "rm", f"{stack.place.project}_postgres")
+            create()
+        reading.start([container])
+        _wait_for_postgres(container, seconds)
+    if state.first_start:
+        stack.workspace.save_state(replace(state, first_start=False))
+
+
+def _was_cut_short(container: str, seconds: float) -> bool:
+    """Whether PostgreSQL's files are half made. Those that hold an identity, whoever made it, never are."""
+    goes_on = reading.state(container)[0] == "running"
+    psql = ("exec", container, "psql", "-U", "kratos", "-d", "kratos", "-Atc")
+    try:
+        reading.start([container])
+        _wait_for_postgres(container, seconds)
+    except (ServiceFailed, DatabaseUnreachable):
+        return not goes_on
+    if goes_on:
+        return reading.docker(*psql, "SELECT 1", check=False).returncode != 0
+    return reading.docker(*psql, "SELECT 1 FROM identities LIMIT 1", check=False).stdout.strip() != "1"
 
 
 def migrate(stack: Stack, kratos_id: str, names: Mapping[str, str], console: Console, seconds: float) -> list[str]:

@@ -46,6 +46,7 @@ class State:
         migrated: the image ID and the database (a volume's name or a file's inode) it last migrated.
         release: the newest release that ran on this data.
         postgres_major: major version that made the PostgreSQL volume.
+        first_start: PostgreSQL is making its files for the first time, or was cut short at it.
         generated: SHA-256 of each generated file as kratosctl wrote it; two while a write is under way.
     """
 
@@ -59,6 +60,7 @@ class State:
     migrated: dict[str, str] = field(default_factory=dict)
     release: str = ""
     postgres_major: int = 0
+    first_start: bool = False
     generated: dict[str, list[str]] = field(default_factory=dict)
 
 
