@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
 import signal
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import people
+from tests.e2e import engine, people
 from tests.e2e.people import Browser
 from tests.e2e.program import Directory
 from tests.faults.soundness import assert_files_whole, assert_no_remains_in, assert_sound, secrets
@@ -171,6 +173,43 @@ def test_a_down_that_was_killed_is_finished_by_the_next(directory: Directory, da
     told = directory.run("up", *FLAGS).data
     assert_sound(directory, told)
     assert people.whoami(told["endpoints"]["public"], token) == (None if data else "one@example.org")
+
+
+@pytest.mark.parametrize("after", [0.0, 0.3, 0.8, 1.5, 2.5])
+def test_a_database_that_was_killed_at_its_first_start_is_made_anew(directory: Directory, after: float) -> None:
+    words = ("up", "--database", "postgres", *FLAGS)
+    directory.choose()
+    up = directory.start(*words, heard=False)
+    postgres = engine.until(lambda: _postgres(directory), why="PostgreSQL runs")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        up.wait(after)
+
+    # as when the machine loses its power
+    os.killpg(up.pid, signal.SIGKILL)
+    up.wait()
+    engine.docker("kill", postgres)
+
+    assert_sound(directory, directory.run(*words).data)
+
+
+def test_a_database_that_holds_somebody_is_never_made_anew(directory: Directory) -> None:
+    told = directory.up(database="postgres")
+    token = people.sign_up_and_ask(told["endpoints"]["public"])
+    directory.down()
+    state = directory.home() / "state.json"
+    # as if it had been cut short, and served by others
+    state.write_text(json.dumps({**json.loads(state.read_text()), "first_start": True}))
+
+    again = directory.run("up", *FLAGS).data
+
+    assert people.whoami(again["endpoints"]["public"], token) == "someone@example.org"
+
+
+def _postgres(directory: Directory) -> str:
+    """The running PostgreSQL container of a directory, if there is one."""
+    labels = (f"label={engine.LABEL}directory={directory.path}", "label=com.docker.compose.service=postgres")
+    filters = [word for label in labels for word in ("--filter", label)]
+    return engine.docker("ps", "--quiet", *filters).strip()
 
 
 def _assert_nothing_lost(directory: Directory, browser: Browser, told: dict[str, Any], before: dict[str, str]) -> None:
