@@ -1,0 +1,76 @@
+"""Killing kratosctl somewhere on its way."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Directory
+
+FLAGS = ("--yes", "--no-ui", "--no-mail", "--json")
+POINTS = {"sqlite": 12, "postgres": 8}
+CASES = [(database, point) for database, points in POINTS.items() for point in range(points)]
+
+
+@dataclass(frozen=True)
+class Lasts:
+    """How many seconds an `up` takes here: the first, and one after `down`."""
+
+    first: float
+    again: float
+
+
+@pytest.fixture(scope="session")
+def lasts(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, Lasts]:
+    """In which span to kill, by database."""
+    found: dict[str, Lasts] = {}
+    for database in POINTS:
+        # the first of all makes the template
+        for number in range(2):
+            directory = Directory(tmp_path_factory.mktemp(f"lasts-{database}-{number}"), cache)
+            first = _seconds(directory, "up", "--database", database, *FLAGS)
+            if number:
+                directory.down()
+                found[database] = Lasts(first, _seconds(directory, "up", *FLAGS))
+            directory.wipe()
+    return found
+
+
+def kill(directory: Directory, after: float, point: int, *words: str) -> None:
+    """Starts kratosctl and kills it: alone, as the kernel does, or with all it runs, as a closed terminal does."""
+    directory.choose()
+    process = directory.start(*words, heard=False)
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        if point % 2:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+
+
+def moment(lasts: float, case: str, point: int, points: int = 0) -> float:
+    """A moment of a run: another one at each point, the same in each run of the tests.
+
+    Args:
+        lasts: how many seconds a whole run takes.
+        case: what is killed.
+        point: the number of the moment.
+        points: how many there are.
+    """
+    points = points or POINTS[case]
+    return lasts * (point + random.Random(f"{case} {point}").random()) / points
+
+
+def _seconds(directory: Directory, *words: str) -> float:
+    began = time.monotonic()
+    directory.run(*words)
+    return time.monotonic() - began

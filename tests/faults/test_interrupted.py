@@ -1,0 +1,39 @@
+"""Ctrl-C anywhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.e2e.program import Directory
+from tests.faults.killing import FLAGS, Lasts, moment
+from tests.faults.soundness import assert_sound, secrets
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.mark.parametrize("point", range(6))
+def test_ctrl_c_ends_up_at_once_with_130_and_the_next_goes_on(
+    directory: Directory, lasts: dict[str, Lasts], point: int
+) -> None:
+    directory.choose()
+    up = directory.start("up", *FLAGS[:-1])
+    time.sleep(max(0.2, moment(lasts["sqlite"].first, "interrupt", point, 6)))
+    # as a terminal does: to kratosctl and to all that it runs
+    os.killpg(up.pid, signal.SIGINT)
+    out, said = up.communicate(timeout=60)
+    before = secrets(directory)
+
+    if up.returncode != 0:
+        assert up.returncode == 130, said
+        assert out == ""
+        assert "Traceback" not in said
+        assert "error: interrupted" in said
+        # once anything was made, it says how to go on
+        assert ("kratosctl up dev" in said) == directory.home().exists()
+    told = directory.run("up", *FLAGS).data
+    assert_sound(directory, told)
+    assert {name: text for name, text in secrets(directory).items() if name in before} == before
