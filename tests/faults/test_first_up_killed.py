@@ -7,20 +7,19 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e import engine, people
-from tests.e2e.people import Browser
 from tests.e2e.program import Directory
-from tests.faults.killing import CASES, FLAGS, POINTS, Lasts, kill, moment
-from tests.faults.soundness import assert_files_whole, assert_no_remains_in, assert_sound, secrets
+from tests.faults.killing import CASES, FLAGS, Lasts, kill, moment
+from tests.faults.soundness import assert_no_remains_in, assert_sound, secrets
 
 pytestmark = pytest.mark.engine
+
+Make = Callable[[str], Directory]
 
 
 @pytest.mark.parametrize(("database", "point"), CASES)
@@ -38,11 +37,9 @@ def test_a_first_up_that_was_killed_is_finished_by_the_next(
     assert {name: text for name, text in secrets(directory).items() if name in before} == before
 
 
-def test_a_first_up_that_was_killed_and_put_down_comes_up_again(
-    directory: Directory, lasts: dict[str, Lasts]
-) -> None:
+def test_a_first_up_that_was_killed_and_put_down_comes_up_again(directory: Directory, lasts: dict[str, Lasts]) -> None:
     words = ("up", "--database", "postgres", *FLAGS)
-    kill(directory, lasts["postgres"].first * / 2, 0, *words)
+    kill(directory, lasts["postgres"].first / 2, 0, *words)
 
     # stops PostgreSQL while it makes its files; what it made stays
     directory.down()
@@ -109,5 +106,3 @@ def _postgres(directory: Directory) -> str:
     labels = (f"label={engine.LABEL}directory={directory.path}", "label=com.docker.compose.service=postgres")
     filters = [word for label in labels for word in ("--filter", label)]
     return engine.docker("ps", "--quiet", *filters).strip()
-
-
