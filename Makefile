@@ -18,7 +18,7 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 tests: $(VENV)/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses 3 --dist loadfile $(PYTEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses 3 --dist worksteal $(PYTEST)
 
 ## the tests that need no Docker engine
 unit: $(VENV)/installed

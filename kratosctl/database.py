@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +17,11 @@ from kratosctl.plan import Observed
 
 _TEMPLATE_SQL = "kratosctl-template.sql"
 _SNAPSHOT_SQL = "kratosctl-snapshot.sql"
+_HALF_MADE = re.compile(
+    r"exists but is not empty|is not a database cluster directory|does not contain .*PG_VERSION|pg_control"
+    r"|could not (open|read|locate) .*(global/|base/|pg_wal|checkpoint record)",
+    re.IGNORECASE,
+)
 
 
 def new_from_template(stack: Stack, observed: Observed) -> bool:
@@ -125,8 +131,11 @@ def _was_cut_short(container: str, seconds: float) -> bool:
     try:
         reading.start([container])
         _wait_for_postgres(container, seconds)
-    except (ServiceFailed, DatabaseUnreachable):
-        return not goes_on
+    except ServiceFailed:
+        # a full disk or a wrong mount stops it too: only what PostgreSQL says of half a directory counts
+        return not goes_on and bool(_HALF_MADE.search(reading.logs(container, 50)))
+    except DatabaseUnreachable:
+        return False
     if goes_on:
         return reading.docker(*psql, "SELECT 1", check=False).returncode != 0
     return reading.docker(*psql, "SELECT 1 FROM identities LIMIT 1", check=False).stdout.strip() != "1"
