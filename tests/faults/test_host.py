@@ -25,7 +25,7 @@ needs_root = pytest.mark.skipif(
 
 
 @needs_root
-@pytest.mark.parametrize("kilobytes", [8, 24, 64, 400])
+@pytest.mark.parametrize("kilobytes", [8, 24, 64, 120])
 def test_the_disk_is_full(make_directory: Callable[[str], Directory], kilobytes: int) -> None:
     directory = make_directory("small")
     with _small_disk(directory.path, kilobytes):
