@@ -29,6 +29,9 @@ ENVIRONMENTS = [
     ("v26.2.0", "default", "sqlite"),
     ("v26.2.0", "distroless", "postgres"),
 ]
+if os.environ.get("KRATOSCTL_TEST_RELEASES") == "all":
+    POSSIBLE = [("default", "sqlite"), ("default", "postgres"), ("default", "memory"), ("distroless", "postgres")]
+    ENVIRONMENTS = [(release, *rest) for release in images.RELEASES for rest in POSSIBLE]
 
 
 @pytest.mark.parametrize(("release", "variant", "database"), ENVIRONMENTS)
