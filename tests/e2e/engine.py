@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -89,3 +91,10 @@ def everything_said(container: str) -> str:
     """All a container printed."""
     done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
     return done.stdout + done.stderr
+
+
+def free_ports(how_many: int) -> list[int]:
+    """Ports of this host that nobody listens on, and that kratosctl does not choose by itself."""
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(how_many)]
+        return [int(listener.getsockname()[1]) for listener in found]

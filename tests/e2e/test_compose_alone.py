@@ -13,8 +13,13 @@ from tests.e2e.program import Directory
 pytestmark = pytest.mark.engine
 
 Compose = Callable[..., subprocess.CompletedProcess[str]]
-# nobody else's, while these environments are down
-PORTS = ("--public-port", "14011", "--ui-port", "14012", "--mail-port", "14013")
+
+
+@pytest.fixture
+def ports() -> tuple[str, ...]:
+    """Flags for ports that nobody else's environment takes while this one is down."""
+    public, ui, mail = engine.free_ports(3)
+    return ("--public-port", str(public), "--ui-port", str(ui), "--mail-port", str(mail))
 
 
 @pytest.fixture
@@ -38,9 +43,9 @@ def compose(directory: Directory, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def test_compose_brings_it_up_with_the_data_it_had_and_kratosctl_takes_over(
-    directory: Directory, compose: Compose
+    directory: Directory, compose: Compose, ports: tuple[str, ...]
 ) -> None:
-    told = directory.up("dev", *PORTS, database="postgres", pages=True)
+    told = directory.up("dev", *ports, database="postgres", pages=True)
     public = told["endpoints"]["public"]
     token = people.sign_up_and_ask(public)
     directory.down()
@@ -56,9 +61,9 @@ def test_compose_brings_it_up_with_the_data_it_had_and_kratosctl_takes_over(
 
 
 def test_compose_brings_it_up_from_nothing_and_migrates_before_kratos_starts(
-    directory: Directory, compose: Compose
+    directory: Directory, compose: Compose, ports: tuple[str, ...]
 ) -> None:
-    told = directory.up("dev", *PORTS)
+    told = directory.up("dev", *ports)
     directory.down("dev", "--volumes", "--yes")
     # the one thing Compose cannot make: a directory that belongs to the caller
     (directory.home() / "database").mkdir(exist_ok=True)
@@ -73,9 +78,9 @@ def test_compose_brings_it_up_from_nothing_and_migrates_before_kratos_starts(
 
 
 def test_a_migration_that_fails_keeps_kratos_from_starting_and_its_message_is_shown(
-    directory: Directory, compose: Compose
+    directory: Directory, compose: Compose, ports: tuple[str, ...]
 ) -> None:
-    told = directory.up("dev", *PORTS, release="v1.3.1", database="postgres")
+    told = directory.up("dev", *ports, release="v1.3.1", database="postgres")
     people.sign_up_and_ask(told["endpoints"]["public"])
     # the database refuses to note another migration
     _sql(told["project"], "ALTER TABLE schema_migration ADD CONSTRAINT closed CHECK (version IS NULL) NOT VALID")

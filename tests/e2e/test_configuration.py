@@ -18,45 +18,40 @@ YAML = """\
 # ours
 environments:
   # the usual one
-  dev: {ui: false, mail: false, public_port: 14001}
+  dev: {ui: false, mail: false, public_port: %d}
 
   ci: {ui: false, mail: false, database: memory}  # for pipelines
 """
 
 
-@pytest.mark.parametrize(
-    ("variables", "flags", "port"),
-    [
-        ({}, [], 14001),
-        ({"KRATOSCTL_PUBLIC_PORT": "14002"}, [], 14002),
-        ({"KRATOSCTL_PUBLIC_PORT": "14002"}, ["--public-port", "14003"], 14003),
-    ],
-    ids=["kratosctl.yaml over default", "variable over kratosctl.yaml", "flag over variable"],
-)
-def test_a_flag_goes_before_a_variable_and_a_variable_before_kratosctl_yaml(
-    directory: Directory, variables: dict[str, str], flags: list[str], port: int
-) -> None:
-    (directory.path / "kratosctl.yaml").write_text(YAML)
+@pytest.mark.parametrize("given", ["nothing", "variable", "flag and variable"])
+def test_a_flag_goes_before_a_variable_and_a_variable_before_kratosctl_yaml(directory: Directory, given: str) -> None:
+    in_file, in_variable, in_flag = engine.free_ports(3)
+    (directory.path / "kratosctl.yaml").write_text(YAML % in_file)
+    variables = {"KRATOSCTL_PUBLIC_PORT": str(in_variable)} if "variable" in given else {}
+    flags = ["--public-port", str(in_flag)] if "flag" in given else []
 
     told = directory.run("up", *flags, "--json", variables=variables).data
 
+    port = {"nothing": in_file, "variable": in_variable, "flag and variable": in_flag}[given]
     assert told["endpoints"]["public"] == f"http://localhost:{port}"
     people.sign_up_and_ask(told["endpoints"]["public"])
 
 
 def test_flags_for_a_known_environment_are_for_this_run_only_unless_saved(directory: Directory) -> None:
+    written, other = engine.free_ports(2)
     file = directory.path / "kratosctl.yaml"
-    file.write_text(YAML)
+    file.write_text(YAML % written)
 
-    directory.run("up", "--public-port", "14003", "--dry-run")
-    directory.run("up", "ci", "--public-port", "14003")
-    assert file.read_text() == YAML
+    directory.run("up", "--public-port", str(other), "--dry-run")
+    directory.run("up", "ci", "--public-port", str(other))
+    assert file.read_text() == YAML % written
 
-    directory.run("up", "ci", "--public-port", "14003", "--save")
+    directory.run("up", "ci", "--public-port", str(other), "--save")
     saved = file.read_text()
-    assert "public_port: 14003" in next(line for line in saved.splitlines() if line.startswith("  ci:"))
+    assert f"public_port: {other}" in next(line for line in saved.splitlines() if line.startswith("  ci:"))
     assert [line for line in saved.splitlines() if not line.startswith("  ci:")] == [
-        line for line in YAML.splitlines() if not line.startswith("  ci:")
+        line for line in (YAML % written).splitlines() if not line.startswith("  ci:")
     ]
 
 
@@ -74,8 +69,7 @@ def test_a_first_up_writes_down_what_a_colleague_needs_for_the_same(directory: D
 @pytest.fixture(scope="module")
 def initialised(shared_directory: Directory) -> dict[str, Any]:
     """An environment that runs with a kratos/ of its own, made by `init`; what `up` told."""
-    flags = ("--no-ui", "--no-mail", "--public-port", "14005", "--admin-port", "14006")
-    shared_directory.run("init", "--preset", "email-password", *flags, "--yes")
+    shared_directory.run("init", "--preset", "email-password", "--no-ui", "--no-mail", "--yes")
     assert engine.of_directory(shared_directory.path) == {}
     return shared_directory.run("up", "--yes", "--json").data
 

@@ -102,7 +102,9 @@ def test_everything_listens_on_this_host_alone_and_the_admin_api_not_at_all(dire
 
 def test_the_admin_api_answers_where_it_was_asked_for(make_directory: Callable[[str], Directory]) -> None:
     directory = make_directory("admin")
-    told = directory.up("dev", "--admin-port", "14434")
+    (port,) = engine.free_ports(1)
 
-    assert told["endpoints"]["admin"] == "http://localhost:14434"
-    assert people.request("GET", "http://127.0.0.1:14434/admin/identities").json() == []
+    told = directory.up("dev", "--admin-port", str(port))
+
+    assert told["endpoints"]["admin"] == f"http://localhost:{port}"
+    assert people.request("GET", f"http://127.0.0.1:{port}/admin/identities").json() == []
