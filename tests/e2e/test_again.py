@@ -16,7 +16,10 @@ pytestmark = pytest.mark.engine
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def told(shared_directory: Directory, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What `up` told of an environment of this module."""
-    return shared_directory.up(request.param, database=request.param, pages=request.param == "sqlite")
+    # its own ports: no other environment takes them while a service is down
+    public, ui, mail = map(str, engine.free_ports(3))
+    ports = ("--public-port", public, "--ui-port", ui, "--mail-port", mail)
+    return shared_directory.up(request.param, *ports, database=request.param, pages=request.param == "sqlite")
 
 
 def test_up_again_changes_no_container_and_no_file(shared_directory: Directory, told: dict[str, Any]) -> None:
