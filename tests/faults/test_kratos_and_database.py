@@ -28,7 +28,7 @@ def server() -> Iterator[postgres.Server]:
     ("edit", "message"),
     [
         (("lifespan: 24h", "lifespan: 24h\n  nope: 1"), "nope"),
-        (("min_password_length: 8", "min_password_length: many"), "min_password_length"),
+        (("password:\n      enabled: true", "password:\n      enabled: perhaps"), "enabled"),
         (("file:///etc/config/kratos/identity.schema.json", "file:///etc/config/kratos/absent.json"), "absent.json"),
     ],
     ids=["unknown key", "wrong type", "absent schema"],
