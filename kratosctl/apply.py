@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
-from kratosctl import database, image_build, images, observe, readiness
+from kratosctl import database, image_build, images, observe, postgres, readiness
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.errors import NotReady, ServiceFailed
+from kratosctl.limits import Limits
 from kratosctl.plan import Observed, Plan
 from kratosctl.stack import compose
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Time limits in seconds: for Kratos to be ready, and for its database to be reached."""
-
-    ready: float = 60.0
-    database: float = 30.0
 
 
 def pull(stack_images: Mapping[str, str | None], wanted: list[str], console: Console) -> None:
@@ -38,54 +32,87 @@ def _provide_images(stack: Stack, plan: Plan, console: Console) -> None:
 def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits: Limits) -> None:
     """Makes what runs be what was asked for.
 
-    Compose creates; starting is done here, one service after the other. `docker compose up` polls what it waits for
-    every half second, and says of a failed migration only that it failed.
+    Compose creates; starting is done here, in order. `docker compose up` polls what it waits for every half second, and
+    says of a failed migration only that it failed.
     """
     _provide_images(stack, plan, console)
     _write(stack)
-    kratos_id = observed.kratos_id or database.kratos_id(stack)
-    services = compose.services(stack.environment)
-    migrating = bool(plan.subjects("migrate"))
-    names: dict[str, str] = {}
-    if migrating and database.new_from_template(stack, observed):
-        how = "copy a migrated database" if database.has_sqlite_template(kratos_id) else "migrate an empty database"
-        with console.step(f"{how}, create containers"):
-            names, _ = reading.together(
-                lambda: _create(stack, services), lambda: database.make_sqlite(stack, kratos_id)
-            )
-        database.remember(stack, kratos_id)
-        migrating = False
-    offered = migrating and database.offer_template(stack, observed, kratos_id)
-    wanted = services if offered or not migrating else ["kratos-migrate", *services]
-    new = not observed.database_exists
-    if new:
-        database.begin_first_start(stack)
-    if not names:
-        with console.step("create containers"):
-            names = _create(stack, wanted)
-    database.start(stack, names, lambda: _create(stack, wanted), new, console, limits.database)
-    if offered:
-        database.remember(stack, kratos_id)
-    elif migrating:
-        database.migrate(stack, kratos_id, names, console, limits.database)
-        if "postgres" in names and not observed.database_exists:
-            database.keep_postgres_template(stack, kratos_id, names["postgres"])
+    keeping = None
+    if not plan.subjects("migrate"):
+        names = _create_with(stack, compose.services(stack.environment), console)
+    elif database.new_from_template(stack, observed):
+        names = _new_sqlite(stack, observed, console)
+    else:
+        template = postgres.template_of(stack, observed)
+        if template and template.exists() and not observed.database_exists:
+            names = _copied_postgres(stack, observed, template, console, limits)
+        else:
+            names = _migrated(stack, observed, console, limits)
+            if template and not observed.database_exists:
+                keeping = reading.begin(lambda: postgres.keep_template(names["postgres"], template))
     _serve(stack, plan, names, console, limits)
+    if keeping:
+        keeping()
     if stack.beside:
         with console.step(f"start {', '.join(stack.beside)}"):
             stack.project.start_beside(stack.beside)
 
 
+def _new_sqlite(stack: Stack, observed: Observed, console: Console) -> dict[str, str]:
+    """A migrated, empty SQLite database, made while Compose creates the containers."""
+    kratos_id = observed.kratos_id or database.kratos_id(stack)
+    how = "copy a migrated database" if database.has_sqlite_template(kratos_id) else "migrate an empty database"
+    with console.step(f"{how}, create containers"):
+        names, _ = reading.together(
+            lambda: _create(stack, compose.services(stack.environment)), lambda: database.make_sqlite(stack, kratos_id)
+        )
+    database.remember(stack, kratos_id)
+    made: dict[str, str] = names
+    return made
+
+
+def _copied_postgres(
+    stack: Stack, observed: Observed, template: Path, console: Console, limits: Limits
+) -> dict[str, str]:
+    """A new PostgreSQL with the files of one that this image migrated."""
+    postgres.begin_first_start(stack)
+    names = _create_with(stack, compose.services(stack.environment), console)
+    with console.step("copy a migrated database"):
+        postgres.copy_template(stack, names["postgres"], template)
+        postgres.adopt_template(stack, names["postgres"], limits.database)
+    database.remember(stack, observed.kratos_id)
+    return names
+
+
+def _migrated(stack: Stack, observed: Observed, console: Console, limits: Limits) -> dict[str, str]:
+    """A database that kratos-migrate was run on."""
+    services = ["kratos-migrate", *compose.services(stack.environment)]
+    new = not observed.database_exists
+    if new:
+        postgres.begin_first_start(stack)
+    names = _create_with(stack, services, console)
+    postgres.start(stack, names, lambda: _create(stack, services), new, console, limits.database)
+    database.migrate(stack, observed.kratos_id or database.kratos_id(stack), names, console, limits.database)
+    return names
+
+
+def _create_with(stack: Stack, services: Sequence[str], console: Console) -> dict[str, str]:
+    with console.step("create containers"):
+        return _create(stack, services)
+
+
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
     """Lets Compose create the containers. Returns their names by service."""
-    reading.check_compose()
-    stack.project.create(services)
+    # the version is asked while Compose works: an old one's own message would not name its age
+    reading.together(reading.check_compose, lambda: stack.project.create(services))
     return {c.service: c.name for c in reading.containers(stack.place.project)}
 
 
 def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console, limits: Limits) -> None:
     with console.step("start Kratos"):
         reading.start([names[name] for name in compose.services(stack.environment)])
+        if "postgres" in names:
+            postgres.wait(names["postgres"], limits.database)
         if plan.subjects("restart"):
             reading.docker("restart", *(names[name] for name in plan.subjects("restart")))
         wait_until_ready(stack, names["kratos"], limits.ready)
@@ -97,10 +124,9 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     _write(stack)
     new = not observe.database_identity(stack)
     if new:
-        database.begin_first_start(stack)
-    with console.step("create containers"):
-        names = _create(stack, ["kratos-migrate"])
-    database.start(stack, names, lambda: _create(stack, ["kratos-migrate"]), new, console, limits.database)
+        postgres.begin_first_start(stack)
+    names = _create_with(stack, ["kratos-migrate"], console)
+    postgres.start(stack, names, lambda: _create(stack, ["kratos-migrate"]), new, console, limits.database)
     return database.migrate(stack, database.kratos_id(stack), names, console, limits.database)
 
 
@@ -137,4 +163,4 @@ def _write(stack: Stack) -> None:
     if stack.database_directory:
         stack.database_directory.mkdir(exist_ok=True)
     if stack.environment.database == "postgres":
-        database.initdb(stack.workspace.home)
+        postgres.initdb(stack.workspace.home)

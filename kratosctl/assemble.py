@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import kratos_directory, ports, templates, yaml_text
+from kratosctl import cache, kratos_directory, ports, yaml_text
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
@@ -69,6 +69,12 @@ class Stack:
         return tuple(name for name in (_services(override) if override else []) if name not in self.revisions)
 
     @property
+    def overridden(self) -> tuple[str, ...]:
+        """The services of ours that the user's compose.override.yaml changes."""
+        override = override_file(self.workspace.directory)
+        return tuple(name for name in (_services(override) if override else []) if name in self.revisions)
+
+    @property
     def database_directory(self) -> Path | None:
         """Where the SQLite file lies on this host, if it does."""
         bound = self.environment.database == "sqlite" and self.place.bind_database
@@ -122,7 +128,7 @@ def assemble(
         ports.wanted(environment),
         state.ports,
         own_ports,
-        lambda p: ports.is_taken(p, environment.bind) or not ports.claim(p, templates.cache_directory() / "ports"),
+        lambda p: ports.is_taken(p, environment.bind) or not ports.claim(p, cache.directory() / "ports"),
         ports.holder,
     )
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)

@@ -10,6 +10,7 @@ from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
+from kratosctl.limits import Limits
 from kratosctl.results import Result
 from kratosctl.workspace import Workspace
 
@@ -17,7 +18,7 @@ from kratosctl.workspace import Workspace
 def migrate(
     environment: Environment,
     workspace: Workspace,
-    limits: apply.Limits,
+    limits: Limits,
     console: Console,
     variables: Mapping[str, str],
 ) -> Result:

@@ -36,9 +36,15 @@ def observe(
         ],
         unbuilt=_unbuilt(stack, needed.get(custom)),
         kratos_id=kratos_id,
+        postgres_id=_postgres_id(stack, needed),
         database_exists=bool(database),
         migrated=bool(database and kratos_id) and stack.state.migrated == migrated_mark(kratos_id, database),
     )
+
+
+def _postgres_id(stack: Stack, needed: dict[str, reading.Image | None]) -> str:
+    image = needed.get(stack.environment.postgres_image)
+    return image.id if image and stack.environment.database == "postgres" else ""
 
 
 def _unbuilt(stack: Stack, built: reading.Image | None) -> dict[str, str]:

@@ -37,6 +37,7 @@ class Observed:
         unbuilt: custom images to build, with the reason.
         database_exists: the database's files or volume are there.
         kratos_id: ID of the Kratos image, empty where it is not here yet.
+        postgres_id: ID of the PostgreSQL image, empty where it is not here yet, or there is none.
         migrated: the database is known to have all migrations of this image.
     """
 
@@ -45,6 +46,7 @@ class Observed:
     missing_images: Sequence[str] = ()
     unbuilt: Mapping[str, str] = field(default_factory=dict)
     kratos_id: str = ""
+    postgres_id: str = ""
     database_exists: bool = False
     migrated: bool = False
 

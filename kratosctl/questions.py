@@ -7,10 +7,8 @@ kratosctl.yaml, prompt, default.
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -155,9 +153,15 @@ def expected(question: Question) -> str:
 
 def unknown_key(key: object, known: tuple[str, ...] | list[str], where: str) -> UnknownKey:
     """The error for a key nobody reads, with the one that was probably meant."""
-    near = difflib.get_close_matches(str(key), known, n=1)
+    near = _near(str(key), known)
     fix = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(known)
     return UnknownKey(f"{where}: unknown key {str(key)[:60]!r}", fix=fix)
+
+
+def _near(word: str, known: Sequence[str]) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(word, known, n=1)
 
 
 def _wrong(question: Question, value: object) -> ConfigurationInvalid:
@@ -168,7 +172,7 @@ def _choice(question: Question, value: object) -> str:
     if isinstance(value, str) and value in question.choices:
         return value
     error = _wrong(question, value)
-    near = difflib.get_close_matches(str(value), question.choices, n=1)
+    near = _near(str(value), question.choices)
     error.fix = f"did you mean {near[0]!r}?" if near else ""
     raise error
 
@@ -221,6 +225,8 @@ def _host(question: Question, value: object) -> str:
 
 
 def _address(question: Question, value: object) -> str:
+    import ipaddress
+
     try:
         # a zone, as in fe80::1%eth0, is nothing Docker binds to
         if isinstance(value, str) and "%" not in value:

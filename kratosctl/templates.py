@@ -1,6 +1,7 @@
 """Migrated, empty databases, kept by image: a new environment copies one instead of migrating for a second.
 
-A template holds no network row and no identity: it is taken after `migrate` and before the first `serve`.
+A template holds no identity. That of SQLite is a database file as `migrate` left it; that of PostgreSQL is a backup of
+all its files, taken while the first Kratos starts, from which its first user deletes what that Kratos wrote.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kratosctl import cache
 from kratosctl.atomic import said_plainly, sync
 from kratosctl.engine import reading
 from kratosctl.errors import MigrationFailed
@@ -24,25 +26,15 @@ _KEPT = 8
 _SCRATCH = ".making-"
 
 
-def cache_directory() -> Path:
-    """Where templates are kept; $KRATOSCTL_CACHE_DIR moves it."""
-    given = os.environ.get("KRATOSCTL_CACHE_DIR")
-    if given:
-        return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("kratosctl"))
-
-
 def path_of(image_id: str, engine: str) -> Path:
     """Where the template of an image is, or will be.
 
     Args:
         image_id: `sha256:…` of the Kratos image.
-        engine: `sqlite`, or `postgres-17` with the major version.
+        engine: `sqlite`, or `postgres-` with the ID of its image.
     """
-    suffix = "sqlite" if engine == "sqlite" else "sql"
-    return cache_directory() / "templates" / f"{engine}-{image_id.removeprefix('sha256:')[:24]}.{suffix}"
+    suffix = "sqlite" if engine == "sqlite" else "tar"
+    return cache.directory() / "templates" / f"{engine}-{image_id.removeprefix('sha256:')[:24]}.{suffix}"
 
 
 def make_sqlite(image: str, image_id: str, user: str | None, platform: str | None) -> Path:
@@ -92,7 +84,7 @@ def keep(file: Path, template: Path) -> None:
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         sync(file)
         file.replace(template)
-        kept = sorted(template.parent.glob("*.sq*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        kept = sorted(template.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in kept[_KEPT:]:
             old.unlink(missing_ok=True)
     _remove_remains(template.parent)

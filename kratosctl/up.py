@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kratosctl import apply, assemble, identity, images, observe, plan, ports
+from kratosctl import assemble, identity, images, observe, plan, ports
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
-from kratosctl.engine import client, reading
+from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import PortTaken
+from kratosctl.limits import Limits
 from kratosctl.results import Result
 from kratosctl.stack import compose, fragments, kratos_configuration
 from kratosctl.workspace import State, Workspace
@@ -30,13 +31,15 @@ class Wishes:
         pull: take what floating tags mean now.
         limits: time limits.
         save: writes kratosctl.yaml; called once everything that can be refused was not.
+        engine: asks for the engine; whoever began to ask earlier passes on what waits for the answer.
     """
 
     dry_run: bool = False
     overwrite: bool = False
     pull: bool = False
-    limits: apply.Limits = field(default_factory=apply.Limits)
+    limits: Limits = field(default_factory=Limits)
     save: Callable[[], None] | None = None
+    engine: Callable[[], reading.Engine] = reading.engine
 
 
 def up(
@@ -84,7 +87,9 @@ def prepare(
 ) -> tuple[Stack, plan.Observed, plan.Plan]:
     """Assembles, observes and plans. Changes nothing but the images that must be here to be locked."""
     state = identity.settled_state(workspace)
-    engine, containers = reading.together(reading.engine, lambda: reading.containers(state.project))
+    engine, containers, _ = reading.together(
+        wishes.engine, lambda: reading.containers(state.project), _import_what_applies
+    )
     identity.check_ours(str(workspace.directory), environment.name, containers)
     state, notes = _lock_images(environment, state, wishes, console)
     if environment.database == "postgres":
@@ -99,12 +104,16 @@ def prepare(
     )
     if not _plan(stack, quick, []).changes:
         return stack, quick, _plan(stack, quick, notes)
-    client.import_early()
     wanted = [*images.needed(environment), *([stack.custom.reference] if stack.custom else [])]
     needed = reading.images(wanted)
     notes += observe.emulation(stack, engine, needed)
     observed = observe.observe(stack, containers, needed)
     return stack, observed, _plan(stack, observed, notes)
+
+
+def _import_what_applies() -> object:
+    """It takes 20 ms, which pass while docker answers."""
+    return importlib.import_module("kratosctl.apply")
 
 
 def _preset_notes(stack: Stack) -> list[str]:
@@ -122,6 +131,8 @@ def _plan(stack: Stack, observed: plan.Observed, notes: list[str]) -> plan.Plan:
 
 def _lock_images(environment: Environment, state: State, wishes: Wishes, console: Console) -> tuple[State, list[str]]:
     """Locks floating tags; pulls what must be here before it can be locked."""
+    from kratosctl import apply
+
     if not images.floating(environment):
         return state, []
     if wishes.pull and not wishes.dry_run:
@@ -153,6 +164,8 @@ def _dry_run(stack: Stack, steps: plan.Plan) -> Result:
 
 
 def _difference(stack: Stack, path: str, text: str) -> str:
+    import difflib
+
     before = stack.workspace.read(path) or ""
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), text.splitlines(keepends=True), f"now/{path}", f"then/{path}"
@@ -161,6 +174,8 @@ def _difference(stack: Stack, path: str, text: str) -> str:
 
 
 def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
+    from kratosctl import apply
+
     for note in steps.notes:
         console.note(note)
     if steps.changes:

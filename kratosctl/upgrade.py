@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import database, down, running, selection, up
+from kratosctl import down, postgres, running, selection, up
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -188,7 +188,7 @@ def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace
         (clone.home / "database").mkdir()
         shutil.copyfile(data, clone.home / "database" / "db.sqlite")
     else:
-        database.offer_snapshot(clone.home, data)
+        postgres.offer_snapshot(clone.home, data)
     return clone
 
 

@@ -15,7 +15,7 @@ BYTE_ORDER_MARK = "\ufeff"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 100
 _MOST_VALUES = 1_000_000
-_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_NOT_TEXT = yaml.reader.Reader.NON_PRINTABLE
 _TO_LINE_END = re.compile("[^\n\r\x85\u2028\u2029]*")
 _REST_OF_LINE = re.compile(_TO_LINE_END.pattern + "(?:\r\n|[\n\r\x85\u2028\u2029])?")
 _COLON = re.compile(r"[ \t]*:")
@@ -51,7 +51,7 @@ def parse(text: str, where: str) -> yaml.Node | None:
         ConfigurationInvalid: the text is not YAML, or not what a person would write; with line and column.
     """
     text = text.removeprefix(BYTE_ORDER_MARK)
-    odd = _NOT_TEXT.search(text)
+    odd = _NOT_TEXT.search(text) or re.search(BYTE_ORDER_MARK, text)
     if odd:
         line, column = position(text, odd.start())
         raise ConfigurationInvalid(

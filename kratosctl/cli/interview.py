@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kratosctl import asking, assemble, configuration_file, identity, ports, questions, selection
+from kratosctl import configuration_file, questions, selection
 from kratosctl.cli.session import Session
-from kratosctl.engine import reading
-from kratosctl.environment import from_answers
 from kratosctl.errors import Interrupted, KratosctlError
 from kratosctl.selection import Selection
 from kratosctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kratosctl.asking import Host
 
 NOTHING_WRITTEN = "nothing was written"
 
@@ -38,7 +39,7 @@ def select(session: Session, name: str | None, flags: Mapping[str, Any], yes: bo
     if name is None and asks(session, yes):
         found = configuration_file.load(session.directory)
         if len(found) > 1:
-            from kratosctl import prompting
+            from kratosctl import asking, prompting
 
             session.after_interrupt = NOTHING_WRITTEN
             choices = [asking.Choice(known, known, asking.in_short(answers)) for known, answers in found.items()]
@@ -63,7 +64,8 @@ def complete(
         Interrupted: the last answer was no.
         ChoiceImpossible, FloatingTag, PortTaken: flags that cannot work, whatever is answered.
     """
-    from kratosctl import prompting
+    from kratosctl import asking, prompting
+    from kratosctl.environment import from_answers
 
     session.after_interrupt = NOTHING_WRITTEN
     host = _host(Workspace(session.directory, chosen.name))
@@ -79,7 +81,9 @@ def complete(
     return replace(chosen, answers=answers)
 
 
-def _host(workspace: Workspace) -> asking.Host:
+def _host(workspace: Workspace) -> Host:
+    from kratosctl import asking, identity, ports
+
     state = identity.settled_state(workspace)
     return asking.Host(
         ports.is_taken, ports.holder, bool(os.environ.get("DSN")), state.ports, _own_ports(state.project)
@@ -87,6 +91,9 @@ def _host(workspace: Workspace) -> asking.Host:
 
 
 def _own_ports(project: str) -> frozenset[int]:
+    from kratosctl import assemble
+    from kratosctl.engine import reading
+
     try:
         return frozenset(assemble.ports_held(reading.containers(project)))
     except KratosctlError:

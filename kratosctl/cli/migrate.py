@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(session: Session, name: str | None, status_only: bool, database_timeout: float) -> Result:
     """Apply the SQL migrations alone, or show their state."""
     from kratosctl import migrate, selection
-    from kratosctl.apply import Limits
+    from kratosctl.limits import Limits
     from kratosctl.workspace import Workspace
 
     chosen = selection.select(session.directory, name, {}, os.environ)

@@ -15,6 +15,7 @@ from kratosctl.cli.session import Session, define
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kratosctl.engine import reading
     from kratosctl.environment import Environment
     from kratosctl.results import Result
     from kratosctl.up import Wishes
@@ -38,8 +39,8 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     """Bring an environment up, and wait until Kratos is ready. Run again, it changes nothing needlessly."""
     from kratosctl import configuration_file, selection
     from kratosctl.cli import interview
+    from kratosctl.engine import reading
     from kratosctl.questions import BY_KEY
-    from kratosctl.up import up
     from kratosctl.workspace import Workspace
 
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
@@ -54,12 +55,15 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         settle(session.directory, chosen.name, session.console, os.environ)
         chosen = selection.select(session.directory, chosen.name, flags, os.environ)
     environment = selection.environment_of(chosen)
+    # docker answers while the rest is imported
+    engine = reading.begin(reading.engine)
+    from kratosctl.up import up
 
     def save() -> None:
         configuration_file.save(session.directory, chosen.name, selection.saved_answers(chosen.answers, environment))
 
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
-    wishes = _wishes(options, save if saving else None)
+    wishes = _wishes(options, save if saving else None, engine)
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
     result = up(environment, workspace, wishes, session.console, os.environ)
     if wishes.dry_run:
@@ -69,8 +73,8 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     return _afterwards(session, chosen.name, result, options)
 
 
-def _wishes(options: dict[str, Any], save: Callable[[], None] | None) -> Wishes:
-    from kratosctl.apply import Limits
+def _wishes(options: dict[str, Any], save: Callable[[], None] | None, engine: Callable[[], reading.Engine]) -> Wishes:
+    from kratosctl.limits import Limits
     from kratosctl.up import Wishes
 
     return Wishes(
@@ -79,6 +83,7 @@ def _wishes(options: dict[str, Any], save: Callable[[], None] | None) -> Wishes:
         pull=options["pull"],
         limits=Limits(options["wait_timeout"], options["database_timeout"]),
         save=save,
+        engine=engine,
     )
 
 

@@ -1,29 +1,21 @@
-"""The only module that uses python-on-whales: all that changes what the engine runs."""
+"""What changes the engine's projects and images; the only module that uses python-on-whales.
+
+The library is imported where its 160 ms pass unnoticed: beside a pull or a build. Creating containers takes Compose no
+longer than that, and is what every `up` waits for, so there Compose is run as it is.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kratosctl.engine import faults
+from kratosctl.engine import faults, reading
 from kratosctl.errors import ImageMissing
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
-
-
-def import_early() -> None:
-    """Imports the library in the background: its 200 ms pass while docker is being asked what runs."""
-    threading.Thread(target=_library, daemon=True).start()
-
-
-def _library() -> object:
-    import python_on_whales
-
-    return python_on_whales
 
 
 class Project:
@@ -49,19 +41,18 @@ class Project:
 
     def create(self, services: Sequence[str]) -> None:
         """Creates the containers, networks and volumes that are missing; makes changed containers anew, stopped."""
-        with _failing_as("creating containers"):
-            self._run_quietly("create", "--remove-orphans", "--pull", "never", *services)
+        where = [word for file in self.files for word in ("--file", str(file))]
+        where += ["--project-name", self.name, "--project-directory", str(self.directory)]
+        words = ("create", "--remove-orphans", "--pull", "never", *services)
+        reading.docker("compose", *where, *words, doing="creating containers")
 
     def start_beside(self, services: Sequence[str]) -> None:
         """Creates and starts services that the user's own Compose file adds; what they depend on runs by then."""
-        with _failing_as("starting " + ", ".join(services)):
-            self._run_quietly("up", "--detach", "--no-deps", *services)
-
-    def _run_quietly(self, *words: str) -> None:
         from python_on_whales.utils import run
 
-        # nothing to read: Compose asks whether to recreate a volume whose labels changed, which would delete its data
-        run(self._client().compose.docker_compose_cmd + list(words), input=b"")
+        with _failing_as("starting " + ", ".join(services)):
+            # nothing to read: Compose asks whether to recreate a volume whose labels changed, which deletes its data
+            run([*self._client().compose.docker_compose_cmd, "up", "--detach", "--no-deps", *services], input=b"")
 
 
 def pull(reference: str, platform: str | None) -> None:

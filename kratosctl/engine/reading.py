@@ -7,14 +7,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any, TypeVar
 
 from kratosctl.engine import faults
 from kratosctl.errors import ComposeMissing, EngineFailed, EngineTooOld
 from kratosctl.stack.labels import LABEL
+
+T = TypeVar("T")
 
 OLDEST_ENGINE = (20, 10)
 OLDEST_COMPOSE = (2, 21)
@@ -87,13 +89,24 @@ _VOLUME_FORMAT = (
 )
 
 
-def docker(*arguments: str, timeout: float | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Runs one short docker command and returns what it printed.
+def docker(
+    *arguments: str,
+    timeout: float | None = None,
+    check: bool = True,
+    doing: str = "",
+    stdin: IO[bytes] | str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Runs one docker command and returns what it printed.
+
+    Where nothing is given to read, whatever docker or Compose would ask, such as whether to recreate a volume whose
+    labels changed, which deletes its data, is not answered.
 
     Args:
         arguments: the command's words. Never a secret: they are visible in the process list.
         timeout: seconds it may take.
         check: raise on a non-zero exit code.
+        doing: what failed, for the error; the command's name by default.
+        stdin: what the command reads.
 
     Raises:
         DockerMissing, DaemonDown past the time, or what `faults.from_output` makes of its standard error stream.
@@ -101,11 +114,12 @@ def docker(*arguments: str, timeout: float | None = None, check: bool = True) ->
     try:
         done = subprocess.run(
             ["docker", *arguments],
+            input=stdin if isinstance(stdin, str) else None,
+            stdin=None if isinstance(stdin, str) else stdin,
             capture_output=True,
             timeout=timeout,
             encoding="utf-8",
             errors="replace",
-            stdin=subprocess.DEVNULL,
             check=False,
         )
     except (FileNotFoundError, PermissionError):
@@ -115,7 +129,7 @@ def docker(*arguments: str, timeout: float | None = None, check: bool = True) ->
     except subprocess.TimeoutExpired:
         raise faults.too_slow(timeout) from None
     if check and done.returncode != 0:
-        raise faults.from_output(done.stderr, f"docker {arguments[0]}")
+        raise faults.from_output(done.stderr, doing or f"docker {arguments[0]}")
     return done
 
 
@@ -123,6 +137,14 @@ def together(*calls: Any) -> list[Any]:
     """Runs several reads at once; each is a process of its own, so threads suffice."""
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def begin(call: Callable[[], T]) -> Callable[[], T]:
+    """Starts a read that is needed later, and returns what waits for it, and raises what it raised."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(call)
+    pool.shutdown(wait=False)
+    return future.result
 
 
 def engine(timeout: float | None = None) -> Engine:
@@ -313,6 +335,6 @@ def state(container: str) -> tuple[str, int]:
 
 
 def start(names: Sequence[str]) -> None:
-    """Starts created containers, in the order given; those that run are left alone."""
+    """Starts created containers, all at once; those that run are left alone."""
     if names:
-        docker("start", *names)
+        together(*[lambda name=name: docker("start", name) for name in names])

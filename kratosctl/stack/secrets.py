@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import secrets as random
 from collections.abc import Callable, Mapping
@@ -110,6 +109,8 @@ def _as_list(text: str) -> list[str]:
     if text.lstrip().startswith("["):
         with contextlib.suppress(ValueError, RecursionError):
             return [str(value) for value in json.loads(text)]
+    import csv
+
     try:
         return next(csv.reader([text]), [])
     except csv.Error:

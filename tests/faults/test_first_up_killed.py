@@ -71,8 +71,15 @@ def test_what_a_killed_process_left_in_the_cache_is_cleared_away(directory: Dire
     assert_no_remains_in(directory.cache)
 
 
-@pytest.mark.parametrize("after", [0.3, 0.8, 2.5])
-def test_a_database_that_was_killed_at_its_first_start_is_made_anew(directory: Directory, after: float) -> None:
+@pytest.mark.parametrize(
+    ("after", "how"),
+    [(0.3, "initialised"), (0.8, "initialised"), (2.5, "initialised"), (0.05, "copied"), (0.2, "copied")],
+)
+def test_a_database_that_was_killed_at_its_first_start_is_made_anew(
+    directory: Directory, tmp_path: Path, after: float, how: str
+) -> None:
+    if how == "initialised":
+        directory.cache = tmp_path / "cache"
     words = ("up", "--database", "postgres", *FLAGS)
     directory.choose()
     up = directory.start(*words, heard=False)
@@ -81,8 +88,9 @@ def test_a_database_that_was_killed_at_its_first_start_is_made_anew(directory: D
         up.wait(after)
 
     # as when the machine loses its power
-    os.killpg(up.pid, signal.SIGKILL)
-    up.wait()
+    if up.poll() is None:
+        os.killpg(up.pid, signal.SIGKILL)
+        up.wait()
     engine.docker("kill", postgres)
 
     assert_sound(directory, directory.run(*words).data)

@@ -1,0 +1,13 @@
+"""How long a command waits before it gives up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Time limits in seconds: for Kratos to be ready, and for its database to be reached."""
+
+    ready: float = 60.0
+    database: float = 30.0

@@ -1,0 +1,104 @@
+"""A database made from a template is a new environment's own: nothing of the one it was taken from is in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import engine, people
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+Make = Callable[[str], Directory]
+
+
+@pytest.fixture
+def make(make_directory: Make, tmp_path: Path) -> Make:
+    """Makes directories that share a cache of their own."""
+
+    def made(name: str) -> Directory:
+        directory = make_directory(name)
+        directory.cache = tmp_path / "cache"
+        return directory
+
+    return made
+
+
+def query(project: str, sql: str) -> str:
+    """What psql prints for a query to an environment's own PostgreSQL."""
+    postgres = engine.container(project, "postgres")["Id"]
+    return engine.docker("exec", postgres, "psql", "-U", "kratos", "-d", "kratos", "-Atc", sql).strip()
+
+
+def accepts(project: str, password: str) -> bool:
+    """Whether PostgreSQL takes a password over TCP, as Kratos gives it."""
+    postgres = engine.container(project, "postgres")
+    address = next(iter(postgres["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    words = ("psql", "-h", address, "-U", "kratos", "-d", "kratos", "-c", "SELECT 1")
+    return engine.succeeds("exec", "--env", f"PGPASSWORD={password}", postgres["Id"], *words)
+
+
+def test_the_second_postgres_is_copied_and_has_a_password_a_network_and_people_of_its_own(make: Make) -> None:
+    first, second = make("first"), make("second")
+    project = first.up(database="postgres")["project"]
+    network = query(project, "SELECT id FROM networks")
+
+    told = second.up(database="postgres")
+
+    logs = engine.docker("logs", engine.container(told["project"], "postgres")["Id"])
+    assert "Skipping initialization" in logs, "it was not copied"
+    assert engine.container(told["project"], "kratos-migrate")["State"]["Status"] == "created", (
+        "it was migrated as well"
+    )
+    people.sign_up_and_ask(told["endpoints"]["public"])
+    assert query(told["project"], "SELECT count(*), min(nid::text) FROM identities").split("|")[0] == "1"
+    assert query(told["project"], "SELECT count(*) FROM networks") == "1"
+    assert query(told["project"], "SELECT id FROM networks") != network
+    passwords = [(d.home() / "secrets/postgres-password").read_text() for d in (first, second)]
+    assert [accepts(told["project"], password) for password in passwords] == [False, True]
+
+
+def test_a_postgres_that_the_users_own_compose_file_changes_is_made_as_that_says(make: Make) -> None:
+    make("first").up(database="postgres")
+    second = make("second")
+    setting = {"services": {"postgres": {"environment": {"POSTGRES_INITDB_ARGS": "--data-checksums"}}}}
+    (second.path / "compose.override.yaml").write_text(json.dumps(setting))
+
+    told = second.up(database="postgres")
+
+    assert query(told["project"], "SHOW data_checksums") == "on"
+
+
+def test_a_copy_that_was_cut_short_is_made_anew(make: Make) -> None:
+    directory = make("app")
+    project = directory.up(database="postgres")["project"]
+    directory.down()
+    engine.docker(
+        *("run", "--rm", "--volume", f"{project}_postgres:/data", "--entrypoint", "rm"),
+        *(directory.variables["KRATOSCTL_POSTGRES_IMAGE"], "-rf", "/data/base", "/data/pg_xact"),
+    )
+    state = directory.home() / "state.json"
+    # as a killed `up` leaves it: the files are half there, and PostgreSQL was never started on them
+    cut_short = {"first_start": True, "copying": True, "migrated": {}}
+    state.write_text(json.dumps({**json.loads(state.read_text()), **cut_short}))
+
+    told = directory.up(database="postgres")
+
+    people.sign_up_and_ask(told["endpoints"]["public"])
+
+
+def test_a_template_that_the_engine_cannot_copy_is_done_without_the_next_time(make: Make) -> None:
+    make("first").up(database="postgres")
+    second = make("second")
+    (template,) = (second.cache / "templates").iterdir()
+    template.write_bytes(b"no archive at all" * 1000)
+
+    refused = second.run("up", "--database", "postgres", "--no-ui", "--no-mail", "--yes", code=None)
+    told = second.up(database="postgres")
+
+    assert refused.code != 0
+    people.sign_up_and_ask(told["endpoints"]["public"])
