@@ -203,8 +203,8 @@ def allot(environment: Environment, host: Host) -> dict[str, int]:
         PortTaken: one that was asked for is held by somebody else.
     """
 
-    def is_taken(port: int) -> bool:
-        return host.is_taken(port, environment.bind)
+    def is_taken(name: str, port: int) -> bool:
+        return host.is_taken(port, environment.addresses[name])
 
     return ports.allot(ports.wanted(environment), host.kept, set(host.ours), is_taken, host.holder)[0]
 

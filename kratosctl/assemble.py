@@ -128,7 +128,9 @@ def assemble(
         ports.wanted(environment),
         state.ports,
         own_ports,
-        lambda p: ports.is_taken(p, environment.bind) or not ports.claim(p, cache.directory() / "ports"),
+        lambda name, p: (
+            ports.is_taken(p, environment.addresses[name]) or not ports.claim(p, cache.directory() / "ports")
+        ),
         ports.holder,
     )
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)

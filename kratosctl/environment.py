@@ -54,6 +54,12 @@ class Environment:
         """The admin API has no authentication: it stays on loopback unless the flag that names the risk is given."""
         return self.bind if self.expose_admin_without_authentication else "127.0.0.1"
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The address of this host that each port is published at, by the port's name."""
+        page = self.bind
+        return {"public": page, "admin": self.admin_bind, "ui": page, "mail": page, "postgres": "127.0.0.1"}
+
 
 def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
     """Makes the model from answers, filling in defaults.

@@ -29,7 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """
     session = Session(json="--json" in _before_dashes(arguments))
     try:
-        code = kratosctl.main(list(arguments), prog_name="kratosctl", standalone_mode=False, obj=session)
+        code = kratosctl.main(
+            list(arguments), prog_name="kratosctl", standalone_mode=False, obj=session, terminal_width=_width()
+        )
     except KratosctlError as error:
         session.console.error(session.command, error)
         return error.exit_code
@@ -46,6 +48,15 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _width() -> int:
+    """Columns of a help text, as click has them; it would import shutil to ask, which takes as long as all our own."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+    except (OSError, ValueError):
+        columns = 80
+    return max(min(columns, 80) - 2, 50)
 
 
 def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:

@@ -37,7 +37,7 @@ def allot(
     wanted: Mapping[str, int | None],
     kept: Mapping[str, int],
     ours: set[int],
-    is_taken: Callable[[int], bool],
+    is_taken: Callable[[str, int], bool],
     holder: Callable[[int], str],
 ) -> tuple[dict[str, int], list[str]]:
     """Gives each name a port: the one asked for, the one kept from last time, or the next free one.
@@ -46,7 +46,7 @@ def allot(
         wanted: ports asked for by name; None where kratosctl chooses.
         kept: ports of last time by name.
         ours: ports this environment's own containers hold now.
-        is_taken: whether something listens on a port.
+        is_taken: whether something listens on a port, where the port of that name is published.
         holder: who, in words.
 
     Returns:
@@ -58,15 +58,15 @@ def allot(
     ports: dict[str, int] = {}
     notes: list[str] = []
 
-    def free(port: int) -> bool:
-        return port not in ports.values() and (port in ours or not is_taken(port))
+    def free(name: str, port: int) -> bool:
+        return port not in ports.values() and (port in ours or not is_taken(name, port))
 
     def who_has(port: int) -> str:
         return "another port of this environment" if port in ports.values() else holder(port)
 
     for name, port in wanted.items():
         if port is not None:
-            if not free(port):
+            if not free(name, port):
                 who = who_has(port)
                 key = name.replace("_", "-")
                 fix = f"stop it, or choose another port: --{key}-port N"
@@ -74,7 +74,7 @@ def allot(
             ports[name] = port
     chosen = [name for name, port in wanted.items() if port is None]
     for name in chosen:
-        if name in kept and free(kept[name]):
+        if name in kept and free(name, kept[name]):
             ports[name] = kept[name]
     missing = [name for name in chosen if name not in ports]
     if missing:
@@ -87,10 +87,10 @@ def allot(
     return ports, notes
 
 
-def _free_offset(names: list[str], free: Callable[[int], bool]) -> int:
+def _free_offset(names: list[str], free: Callable[[str, int], bool]) -> int:
     for step in range(500):
-        candidates = [DEFAULTS[name] + step * _STRIDE for name in names]
-        if all(port <= 65535 and free(port) for port in candidates):
+        candidates = {name: DEFAULTS[name] + step * _STRIDE for name in names}
+        if all(port <= 65535 and free(name, port) for name, port in candidates.items()):
             return step * _STRIDE
     raise PortTaken("no free port was found", f"tried {len(names)} at a time from {DEFAULTS['public']} up", "")
 

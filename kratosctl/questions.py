@@ -7,10 +7,10 @@ kratosctl.yaml, prompt, default.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from kratosctl import catalog
@@ -203,7 +203,7 @@ def _port(question: Question, value: object) -> int:
 
 
 def _text(question: Question, value: object) -> str:
-    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
+    if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise _wrong(question, value)
     if question.kind == "text" and not PLAIN_TEXT.fullmatch(str(value)):
         raise _wrong(question, value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,6 +88,8 @@ def _wishes(options: dict[str, Any], save: Callable[[], None] | None, engine: Ca
 
 def _verified(session: Session, environment: Environment, result: Result) -> Result:
     """The result of `up` with that of `verify` behind it."""
+    from dataclasses import replace
+
     from kratosctl import running
     from kratosctl.verify import verify
 

@@ -43,6 +43,15 @@ def compose_model(environment: Environment, place: Place, configuration: str) ->
     return model
 
 
+_ADDRESSES = {
+    "public": "KRATOS_PUBLIC_ADDRESS",
+    "admin": "KRATOS_ADMIN_ADDRESS",
+    "ui": "UI_ADDRESS",
+    "mail": "MAIL_ADDRESS",
+    "postgres": "POSTGRES_ADDRESS",
+}
+
+
 def services(environment: Environment) -> list[str]:
     """The long-running services of an environment, in the order they start."""
     asked = {"postgres": environment.database == "postgres", "mail": environment.mail, "ui": environment.ui}
@@ -73,16 +82,9 @@ def variables(environment: Environment, place: Place) -> dict[str, str]:
         "UI_CSRF_COOKIE_NAME": f"ory_csrf_ui_{place.project}",
         "KRATOS_BROWSER_URL": kratos_configuration.public_url(environment, place),
     }
-    bound = {
-        "public": ("KRATOS_PUBLIC_ADDRESS", environment.bind),
-        "admin": ("KRATOS_ADMIN_ADDRESS", environment.admin_bind),
-        "ui": ("UI_ADDRESS", environment.bind),
-        "mail": ("MAIL_ADDRESS", environment.bind),
-        "postgres": ("POSTGRES_ADDRESS", "127.0.0.1"),
-    }
-    for port, number in place.ports.items():
-        name, address = bound[port]
-        values[name] = f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
+    for name, number in place.ports.items():
+        address = environment.addresses[name]
+        values[_ADDRESSES[name]] = f"[{address}]:{number}" if ":" in address else f"{address}:{number}"
     return values
 
 

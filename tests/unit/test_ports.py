@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -27,8 +27,13 @@ def allot(
     ours: set[int] | None = None,
     taken: set[int] | None = None,
 ) -> tuple[dict[str, int], list[str]]:
-    held: Callable[[int], bool] = (taken or set()).__contains__
-    return ports.allot(wanted, kept or {}, ours or set(), held, lambda port: f"nginx (process {port})")
+    return ports.allot(
+        wanted,
+        kept or {},
+        ours or set(),
+        lambda _, port: port in (taken or set()),
+        lambda port: f"nginx (process {port})",
+    )
 
 
 class TestWanting:
@@ -94,9 +99,25 @@ class TestAllotting:
         with pytest.raises(PortTaken, match="another port of this environment"):
             allot({"public": 4455, "ui": 4455})
 
+    def test_each_port_is_looked_for_where_it_is_published(self) -> None:
+        open_here = stacks.environment(bind="0.0.0.0", database="postgres", admin_port=4434, postgres_port=5432)
+        addresses = open_here.addresses
+        assert {name: addresses[name] for name in ("public", "ui", "mail")} == dict.fromkeys(
+            ("public", "ui", "mail"), "0.0.0.0"
+        )
+        assert (addresses["admin"], addresses["postgres"]) == ("127.0.0.1", "127.0.0.1")
+        asked: list[tuple[str, int]] = []
+
+        def nothing_listens(name: str, port: int) -> bool:
+            asked.append((name, port))
+            return False
+
+        ports.allot({"public": None, "admin": 4434}, {}, set(), nothing_listens, str)
+        assert asked == [("admin", 4434), ("public", 4433)]
+
     def test_a_full_host_is_said(self) -> None:
         with pytest.raises(PortTaken, match="no free port"):
-            ports.allot({"public": None}, {}, set(), lambda port: True, str)
+            ports.allot({"public": None}, {}, set(), lambda name, port: True, str)
 
     @given(
         WANTED,
