@@ -37,6 +37,7 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     """
     _provide_images(stack, plan, console)
     _write(stack)
+    _resume(observed)
     keeping = None
     if not plan.subjects("migrate"):
         names = _create_with(stack, compose.services(stack.environment), console)
@@ -56,6 +57,13 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     if stack.beside:
         with console.step(f"start {', '.join(stack.beside)}"):
             stack.project.start_beside(stack.beside)
+
+
+def _resume(observed: Observed) -> None:
+    """Lets paused containers go on: docker neither restarts nor replaces them while they are."""
+    paused = [container.name for container in observed.containers if container.state == "paused"]
+    if paused:
+        reading.docker("unpause", *paused)
 
 
 def _new_sqlite(stack: Stack, observed: Observed, console: Console) -> dict[str, str]:

@@ -24,6 +24,7 @@ from kratosctl.stack.render import render
 from kratosctl.workspace import State, Workspace
 
 KRATOS_SERVICES = ("kratos", "kratos-migrate")
+_HOLDING = ("running", "paused")
 OVERRIDES = ("compose.override.yaml", "compose.override.yml")
 
 
@@ -188,8 +189,8 @@ def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) 
 
 
 def ports_held(containers: tuple[reading.Container, ...]) -> set[int]:
-    """The ports of this host that running containers hold."""
-    return {int(host.rsplit(":", 1)[1]) for c in containers if c.state == "running" for host in c.published}
+    """The ports of this host that running containers hold, and paused ones."""
+    return {int(host.rsplit(":", 1)[1]) for c in containers if c.state in _HOLDING for host in c.published}
 
 
 def _user(engine: reading.Engine | None) -> str | None:

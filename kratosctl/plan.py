@@ -113,6 +113,9 @@ def _service_step(name: str, revision: str, container: Container | None) -> Step
         return Step("create", name, "not there")
     if container.labels.get("revision") != revision:
         return Step("replace", name, "its settings changed")
+    if container.state == "paused":
+        # gone on, it would be called unhealthy until it is asked again
+        return Step("restart", name, "paused")
     if container.state != "running":
         code = f", exit code {container.exit_code}" if container.exit_code else ""
         return Step("start", name, f"{container.state}{code}")

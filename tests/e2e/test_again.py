@@ -45,6 +45,16 @@ def test_up_again_starts_only_what_does_not_run(shared_directory: Directory, tol
     assert people.whoami(told["endpoints"]["public"], token) == "stays@example.org"
 
 
+def test_up_again_lets_go_on_what_somebody_paused(shared_directory: Directory, told: dict[str, Any]) -> None:
+    before = engine.containers(told["project"])
+    engine.docker("pause", before["kratos"])
+
+    shared_directory.run("up", told["environment"], "--yes")
+
+    assert engine.containers(told["project"]) == before
+    assert shared_directory.status(told["environment"])["state"] == "ready"
+
+
 def test_up_again_makes_what_somebody_removed(shared_directory: Directory, told: dict[str, Any]) -> None:
     before = engine.containers(told["project"])
     engine.docker("rm", "--force", before["kratos"])
