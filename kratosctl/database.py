@@ -12,8 +12,9 @@ from kratosctl import migration, observe, templates
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import reading
-from kratosctl.errors import DatabaseUnreachable, ServiceFailed
+from kratosctl.errors import DatabaseUnreachable, NotRunning, ServiceFailed
 from kratosctl.plan import Observed
+from kratosctl.running import Found
 
 _TEMPLATE_SQL = "kratosctl-template.sql"
 _SNAPSHOT_SQL = "kratosctl-snapshot.sql"
@@ -122,6 +123,32 @@ def start(
         _wait_for_postgres(container, seconds)
     if state.first_start:
         stack.workspace.save_state(replace(state, first_start=False))
+
+
+def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
+    """Starts a PostgreSQL that was stopped, and waits until it answers; elsewhere there is nothing to do.
+
+    Args:
+        found: the environment.
+        engine: its database: sqlite, postgres, memory or external.
+        seconds: how long it may take.
+
+    Raises:
+        DatabaseUnreachable, ServiceFailed: it does not answer, or stops again.
+        NotRunning: it has no container any more.
+    """
+    if engine != "postgres":
+        return
+    container = found.container("postgres")
+    if container is None:
+        compose_file = found.workspace.home / "compose.yaml"
+        raise NotRunning(
+            f"PostgreSQL of environment {found.name} has no container",
+            "what was interrupted cannot be undone or finished without it",
+            f"make it: docker compose -f {compose_file} up --wait postgres",
+        )
+    reading.start([container.name])
+    _wait_for_postgres(container.name, seconds)
 
 
 def _was_cut_short(container: str, seconds: float) -> bool:
