@@ -114,6 +114,8 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
 
 def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console, variables: Mapping[str, str]) -> None:
     workspace = subject.found.workspace
+    if note["stage"] == _SWAPPING:
+        _stop_writers(subject.found)
     if note["stage"] == _SWAPPED:
         operations.save_release(subject, note["release"], note["image"])
         console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
@@ -210,6 +212,13 @@ def _undo(subject: Subject, change: Change, error: KratosctlError, variables: Ma
         raise UpgradeFailed(what, f"undoing it failed too: {other.what}", fix) from error
     workspace.remove_note(UPGRADE_NOTE)
     raise UpgradeFailed(what, error.why, f"undone: {change.before.release} serves with its data") from error
+
+
+def _stop_writers(found: Found) -> None:
+    """Stops Kratos and its migrations, which go on when only the kratosctl that started them is killed."""
+    alive = [c.name for c in found.containers if c.service in ("kratos", "kratos-migrate") and c.state == "running"]
+    if alive:
+        reading.docker("stop", *alive)
 
 
 def _put_back(subject: Subject, snapshot: str) -> None:

@@ -57,7 +57,10 @@ def _seconds(directory: Directory, *words: str) -> float:
 def _made(path: Path, cache: Path, database: str, release: str) -> Subject:
     """An environment with the snapshot `two` of Ada and Bob."""
     directory = Directory(path, cache)
-    public = directory.up(database=database, release=release)["endpoints"]["public"]
+    # kratosctl.yaml says which image, as it does for people: an upgrade changes it there
+    del directory.variables["KRATOSCTL_KRATOS_IMAGE"]
+    image = ("--release", release, "--kratos-image", images.kratos(release))
+    public = directory.run("up", "--database", database, *image, *FLAGS).data["endpoints"]["public"]
     subject = Subject(directory, 0.0, people.sign_up_and_ask(public, "ada@example.org"))
     people.sign_up_and_ask(public, "bob@example.org")
     directory.run("snapshot", "save", "two")
@@ -138,26 +141,26 @@ def test_an_upgrade_that_was_killed_is_undone_or_finished_by_the_next_command(
 ) -> None:
     subject = upgraded[database]
     directory = subject.directory
+    before = subject.people()
 
     kill(directory, moment(subject.lasts, "upgrade", point, POINTS), point, *UPGRADE)
 
     notes = [name for name in ("upgrade.json", "upgrade-rehearsal") if (directory.home() / name).exists()]
     told = directory.run("up", *FLAGS[:-1])
-    directory.choose(NEW if "finished" in told.err or "release: " + NEW in _file(directory) else OLD)
     release = directory.status()["release"]
     assert release in (OLD, NEW)
     if notes:
         assert sum(word in told.err for word in WHICH) == 1, told.err
         assert ("finished" in told.err) == (release == NEW)
     assert (f"release: {release}") in _file(directory)
-    assert subject.people() == {"ada", "bob"}
+    assert subject.people() == before
     assert people.whoami(subject.public, subject.token) == "ada@example.org"
     assert_sound(directory, directory.run("up", *FLAGS).data)
     record(f"upgrade {database} {point} {release} {'+'.join(notes) or 'no note'}")
 
-    directory.run("snapshot", "restore", "two", *(["--with-release"] if release == NEW else []))
-    directory.choose(OLD)
-    assert directory.status()["release"] == OLD
+    if release == NEW:
+        directory.run("snapshot", "restore", "two", "--with-release")
+        assert directory.status()["release"] == OLD
 
 
 def _file(directory: Directory) -> str:
