@@ -158,9 +158,10 @@ def _warnings(manifest: Manifest, known: bool) -> list[str]:
         return ["this environment keeps its own configuration" + (" and secrets" if manifest.secrets else "")]
     images = [f"{value}" for key, value in manifest.answers.items() if key.endswith("_image")]
     ran = [f"`up` will run {', '.join(images)}, as the file says"] if images else []
-    return ran + (
-        ["browsers sign in anew; sessions of apps go on" + ("" if manifest.secrets else "; it has new secrets")]
-    )
+    return [
+        *ran,
+        "browsers sign in anew; sessions of apps go on" + ("" if manifest.secrets else "; it has new secrets"),
+    ]
 
 
 def _check_engine(directory: Path, name: str, snapshot: Snapshot) -> None:
