@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kratosctl import database, image_build, images, observe, postgres, readiness
+from kratosctl import database, image_build, images, observe, postgres_start, readiness
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
@@ -44,13 +44,13 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     elif database.new_from_template(stack, observed):
         names = _new_sqlite(stack, observed, console)
     else:
-        template = postgres.template_of(stack, observed)
+        template = postgres_start.template_of(stack, observed)
         if template and template.exists() and not observed.database_exists:
             names = _copied_postgres(stack, observed, template, console, limits)
         else:
             names = _migrated(stack, observed, console, limits)
             if template and not observed.database_exists:
-                keeping = reading.begin(lambda: postgres.keep_template(names["postgres"], template))
+                keeping = reading.begin(lambda: postgres_start.keep_template(names["postgres"], template))
     _serve(stack, plan, names, console, limits)
     if keeping:
         keeping()
@@ -83,11 +83,11 @@ def _copied_postgres(
     stack: Stack, observed: Observed, template: Path, console: Console, limits: Limits
 ) -> dict[str, str]:
     """A new PostgreSQL with the files of one that this image migrated."""
-    postgres.begin_first_start(stack)
+    postgres_start.begin_first_start(stack)
     names = _create_with(stack, compose.services(stack.environment), console)
     with console.step("copy a migrated database"):
-        postgres.copy_template(stack, names["postgres"], template)
-        postgres.adopt_template(stack, names["postgres"], limits.database)
+        postgres_start.copy_template(stack, names["postgres"], template)
+        postgres_start.adopt_template(stack, names["postgres"], limits.database)
     database.remember(stack, observed.kratos_id)
     return names
 
@@ -97,9 +97,9 @@ def _migrated(stack: Stack, observed: Observed, console: Console, limits: Limits
     services = ["kratos-migrate", *compose.services(stack.environment)]
     new = not observed.database_exists
     if new:
-        postgres.begin_first_start(stack)
+        postgres_start.begin_first_start(stack)
     names = _create_with(stack, services, console)
-    postgres.start(stack, names, lambda: _create(stack, services), new, console, limits.database)
+    postgres_start.start(stack, names, lambda: _create(stack, services), new, console, limits.database)
     database.migrate(stack, observed.kratos_id or database.kratos_id(stack), names, console, limits.database)
     return names
 
@@ -120,7 +120,7 @@ def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console,
     with console.step("start Kratos"):
         reading.start([names[name] for name in compose.services(stack.environment)])
         if "postgres" in names:
-            postgres.wait(names["postgres"], limits.database)
+            postgres_start.wait(names["postgres"], limits.database)
         if plan.subjects("restart"):
             reading.docker("restart", *(names[name] for name in plan.subjects("restart")))
         wait_until_ready(stack, names["kratos"], limits.ready)
@@ -132,9 +132,9 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     _write(stack)
     new = not observe.database_identity(stack)
     if new:
-        postgres.begin_first_start(stack)
+        postgres_start.begin_first_start(stack)
     names = _create_with(stack, ["kratos-migrate"], console)
-    postgres.start(stack, names, lambda: _create(stack, ["kratos-migrate"]), new, console, limits.database)
+    postgres_start.start(stack, names, lambda: _create(stack, ["kratos-migrate"]), new, console, limits.database)
     return database.migrate(stack, database.kratos_id(stack), names, console, limits.database)
 
 
@@ -171,4 +171,4 @@ def _write(stack: Stack) -> None:
     if stack.database_directory:
         stack.database_directory.mkdir(exist_ok=True)
     if stack.environment.database == "postgres":
-        postgres.initdb(stack.workspace.home)
+        postgres_start.initdb(stack.workspace.home)

@@ -7,14 +7,13 @@ next command can undo or finish what was interrupted.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from kratosctl import down, postgres, running, selection, up
+from kratosctl import down, postgres_start, running, selection, up
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -25,7 +24,10 @@ from kratosctl.running import Found
 from kratosctl.snapshots import operations, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.verify import Person, target_of
-from kratosctl.workspace import UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.workspace import RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+
+# how far an upgrade came: the old release stops; its data is migrated; the new one serves
+_STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def upgrade(
 
 
 def settle(directory: Path, name: str, console: Console, variables: Mapping[str, str]) -> None:
-    """Undoes or finishes an upgrade that was interrupted, and says which.
+    """Undoes or finishes a restore or an upgrade that was killed, and says which.
 
     Args:
         directory: where kratosctl.yaml lies.
@@ -91,25 +93,49 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         variables: the process environment.
     """
     workspace = Workspace(directory, name)
-    if not workspace.has_unfinished_upgrade:
+    if not workspace.has_unfinished:
         return
     with workspace.locked("settle", 600, console.note):
+        rehearsing = _clone_directory(workspace).exists()
         _remove_clone(workspace)
-        note = _read_note(workspace)
-        if note is None:
+        note = workspace.note(UPGRADE_NOTE)
+        if note is None and rehearsing:
+            console.note("an upgrade was interrupted while it was tried: undone, nothing was changed")
+        if note is None and workspace.note(RESTORE_NOTE) is None:
             return
-        if note["stage"] == "swapped":
-            before = selection.environment_of(selection.select(directory, name, {}, variables))
-            operations.save_release(Subject(running.find(directory, name), before), note["to"])
-            console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
+        environment = selection.environment_of(selection.select(directory, name, {}, variables))
+        postgres_start.wake(running.find(directory, name), environment.database)
+        subject = Subject(running.find(directory, name), environment)
+        if note is not None:
+            _settle_upgrade(subject, note, console, variables)
         else:
-            before = selection.environment_of(selection.select(directory, name, {}, variables))
-            _put_back(Subject(running.find(directory, name), before), note["snapshot"])
-            up.converge(before, workspace, up.Wishes(), Console(quiet=True), variables)
-            console.note(
-                f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back"
-            )
-        (workspace.home / UPGRADE_NOTE).unlink()
+            operations.finish_restore(subject, console, variables)
+
+
+def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console, variables: Mapping[str, str]) -> None:
+    workspace = subject.found.workspace
+    if note["stage"] == _SWAPPING:
+        _stop_writers(subject.found)
+    if note["stage"] == _SWAPPED:
+        operations.save_release(subject, note["release"], note["image"])
+        console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
+    else:
+        if note["stage"] == _SWAPPING:
+            _put_back(subject, note["snapshot"])
+        up.converge(subject.environment, workspace, up.Wishes(), Console(quiet=True), variables)
+        console.note(f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back")
+    workspace.remove_note(UPGRADE_NOTE)
+
+
+def forget(workspace: Workspace) -> None:
+    """Removes what an interrupted restore or upgrade left, where the data it was about goes too.
+
+    The caller does not hold the lock.
+    """
+    with workspace.locked("down", 600, Console(quiet=True).note):
+        _remove_clone(workspace)
+        for note in (UPGRADE_NOTE, RESTORE_NOTE):
+            workspace.remove_note(note)
 
 
 def _check_newer(change: Change) -> None:
@@ -151,24 +177,48 @@ def _swap(subject: Subject, change: Change, snapshot: str, console: Console, var
     workspace = subject.found.workspace
     kratos = subject.found.running("kratos").name
     with console.step(f"upgrade to {change.after.release}"):
+        _write_note(subject, change, snapshot, _STOPPING)
         # nobody writes from here on: what was saved before the rehearsal may be older than the data
         reading.docker("stop", kratos)
-        operations.save_again(subject, snapshot)
-        _write_note(workspace, change, snapshot, "swapping")
         try:
+            operations.save_again(subject, snapshot)
+            _write_note(subject, change, snapshot, _SWAPPING)
             up.converge(change.after, workspace, up.Wishes(), Console(quiet=True), variables)
         except KratosctlError as error:
-            _put_back(subject, snapshot)
-            up.converge(change.before, workspace, up.Wishes(), Console(quiet=True), variables)
-            (workspace.home / UPGRADE_NOTE).unlink()
-            raise UpgradeFailed(
-                f"the upgrade to {change.after.release} failed: {error.what}",
-                error.why,
-                f"undone: {change.before.release} serves with its data",
-            ) from error
-        _write_note(workspace, change, snapshot, "swapped")
-        operations.save_release(subject, change.after.release)
-        (workspace.home / UPGRADE_NOTE).unlink()
+            _undo(subject, change, error, variables)
+        _write_note(subject, change, snapshot, _SWAPPED)
+        operations.save_release(subject, change.after.release, _other_image(subject, change))
+        workspace.remove_note(UPGRADE_NOTE)
+
+
+def _undo(subject: Subject, change: Change, error: KratosctlError, variables: Mapping[str, str]) -> NoReturn:
+    """Puts the data and the old release back, and says why.
+
+    Raises:
+        UpgradeFailed: always.
+    """
+    what = f"the upgrade to {change.after.release} failed: {error.what}"
+    workspace = subject.found.workspace
+    note = workspace.note(UPGRADE_NOTE) or {}
+    try:
+        if note["stage"] == _SWAPPING:
+            postgres_start.wake(subject.found, change.before.database)
+            _put_back(subject, note["snapshot"])
+        up.converge(change.before, workspace, up.Wishes(), Console(quiet=True), variables)
+    except KratosctlError as other:
+        fix = (
+            f"mend that, then run kratosctl up {subject.found.name}: it puts {change.before.release} and its data back"
+        )
+        raise UpgradeFailed(what, f"undoing it failed too: {other.what}", fix) from error
+    workspace.remove_note(UPGRADE_NOTE)
+    raise UpgradeFailed(what, error.why, f"undone: {change.before.release} serves with its data") from error
+
+
+def _stop_writers(found: Found) -> None:
+    """Stops Kratos and its migrations, which go on when only the kratosctl that started them is killed."""
+    alive = [c.name for c in found.containers if c.service in ("kratos", "kratos-migrate") and c.state == "running"]
+    if alive:
+        reading.docker("stop", *alive)
 
 
 def _put_back(subject: Subject, snapshot: str) -> None:
@@ -188,7 +238,7 @@ def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace
         (clone.home / "database").mkdir()
         shutil.copyfile(data, clone.home / "database" / "db.sqlite")
     else:
-        postgres.offer_snapshot(clone.home, data)
+        postgres_start.offer_snapshot(clone.home, data)
     return clone
 
 
@@ -222,18 +272,26 @@ def _remove_clone(workspace: Workspace) -> None:
     directory = _clone_directory(workspace)
     if not directory.exists():
         return
-    found = running.find(directory, workspace.name) if (directory / ".kratosctl").is_dir() else None
-    if found and found.state.project:
+    clone = Workspace(directory, workspace.name)
+    if clone.state().project:
+        found = running.find(directory, workspace.name)
         down.down(found, down.data_of(found), Console(quiet=True))
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _read_note(workspace: Workspace) -> dict[str, str] | None:
-    text = workspace.read(UPGRADE_NOTE)
-    note: dict[str, str] | None = json.loads(text) if text else None
-    return note
+def _write_note(subject: Subject, change: Change, snapshot: str, stage: str) -> None:
+    note = {
+        "from": change.before.facts.tag,
+        "to": change.after.facts.tag,
+        "release": change.after.release,
+        "image": _other_image(subject, change),
+        "snapshot": snapshot,
+        "stage": stage,
+    }
+    subject.found.workspace.write_note(UPGRADE_NOTE, note)
 
 
-def _write_note(workspace: Workspace, change: Change, snapshot: str, stage: str) -> None:
-    note = {"from": change.before.facts.tag, "to": change.after.facts.tag, "snapshot": snapshot, "stage": stage}
-    workspace.write(UPGRADE_NOTE, json.dumps(note) + "\n")
+def _other_image(subject: Subject, change: Change) -> str | None:
+    """The image to go on with, where the one of the old release with another tag is not it."""
+    image = change.after.kratos_image
+    return image if image != operations.with_release_of(subject, change.after.release).kratos_image else None

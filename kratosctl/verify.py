@@ -17,6 +17,8 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 
 _MAIL_PATIENCE = 20.0
+_NO_CODE = "no mail with a code arrived"
+_COOKIE = "the {} cookie did not come back: cookies.domain or session.cookie.domain names another host than {}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Person:
         self.email = f"kratosctl-verify-{secrets.token_hex(6)}@example.org"
         self.password = secrets.token_urlsafe(18)
         self.method = "password"
+        self.signed_up = False
         self.identity: Json = {}
         self.verification: Json | None = None
 
@@ -83,7 +86,7 @@ class Person:
                 ok, said, cause = action()
                 yield Step(name, ok, said, cause, round(self.clock() - began, 3))
                 if ok is False:
-                    return
+                    break
         finally:
             cleaned = self._delete()
         yield cleaned
@@ -97,19 +100,18 @@ class Person:
         if not _groups(begun.body) & {"password", "code"}:
             # from v1.2.0 Kratos may ask for the traits first, and for the method on a second form
             begun = self.client.submit(begun.body, {"traits": traits, "method": "profile"})
+            if not _groups(begun.body) & {"password", "code"}:
+                return False, begun.messages, _submit_cause(begun, self.target)
         self.method = "password" if "password" in _groups(begun.body) else "code"
         values = {"traits": traits, "method": self.method}
         since = self._mails()
+        self.signed_up = True
         if self.method == "password":
             done = self.client.submit(begun.body, {**values, "password": self.password})
         else:
-            asked = self.client.submit(begun.body, values)
-            code = self._code(since)
-            if not code:
-                return False, f"no code arrived ({asked.messages})", _mail_cause(self.target)
-            done = self.client.submit(_flow_of(asked, begun), {**values, "code": code})
+            done = self._submit_with_code(begun, values, since)
         if not done.ok:
-            return False, done.messages, _submit_cause(done, self.target)
+            return False, done.messages, self._cause(done)
         self.identity = done.body.get("identity") or {}
         self.verification = _verification_flow(done.body)
         return True, f"with a {self.method}", ""
@@ -123,28 +125,41 @@ class Person:
         if not self.target.mail:
             return None, "no mail inbox to read the code from", ""
         if self.verification is None:
-            return None, "verification is off", ""
+            return None, "verification is off, or signing up has no hook show_verification_ui", ""
         code = self._code(0)
         if not code:
-            return False, "no mail with a code arrived", _mail_cause(self.target)
+            return False, _NO_CODE, self._cause(Answer(0, _NO_CODE))
         url = f"{self.client.public}/self-service/verification/flows?id={self.verification['id']}"
         flow = self.client.get(url)
         done = self.client.submit(flow.body, {"method": "code", "code": code}) if flow.ok else flow
-        passed = done.ok and done.body.get("state") == "passed_challenge"
-        return (
-            passed,
-            "by the mailed code" if passed else done.messages,
-            "" if passed else "the code or its flow expired",
-        )
+        if done.ok and done.body.get("state") == "passed_challenge":
+            return True, "by the mailed code", ""
+        expired = "the code or its flow expired"
+        return False, done.messages, expired if done.ok else _submit_cause(done, self.target)
+
+    def _submit_with_code(self, begun: Answer, values: Json, since: int) -> Answer:
+        """Asks for a code, and submits the form with it once it has arrived."""
+        asked = self.client.submit(begun.body, values)
+        if not isinstance(asked.body, dict) or asked.body.get("state") != "sent_email":
+            return asked
+        code = self._code(since)
+        return self.client.submit(asked.body, {**values, "code": code}) if code else Answer(0, _NO_CODE)
+
+    def _cause(self, done: Answer) -> str:
+        """Why a form did not do what it is for. No mail comes from a Kratos that is gone, either."""
+        gone = self.client.whoami() if done.body == _NO_CODE else done
+        return _flow_cause(gone, self.target) if gone.status == 0 and gone != done else _submit_cause(done, self.target)
 
     def _sign_out(self) -> tuple[bool, str, str]:
-        if not self.client.whoami().ok and self.target.browser:
+        if self.client.whoami().status == 401:
             # without the hook `session` signing up does not sign in
             return True, "signing up did not sign in", ""
-        self.client.sign_out()
+        done = self.client.sign_out()
         left = self.client.whoami()
         self.client.token = ""
-        return left.status == 401, "the session is over" if left.status == 401 else left.messages, ""
+        if left.status == 401:
+            return True, "the session is over", ""
+        return False, (left if done.ok else done).messages, _submit_cause(left if done.ok else done, self.target)
 
     def sign_in(self) -> tuple[bool, str, str]:
         """Signs in; returns the same."""
@@ -155,28 +170,30 @@ class Person:
         if self.method == "password":
             done = self.client.submit(begun.body, {**values, "password": self.password})
         else:
-            since = self._mails()
-            asked = self.client.submit(begun.body, values)
-            code = self._code(since)
-            if not code:
-                return False, f"no code arrived ({asked.messages})", _mail_cause(self.target)
-            done = self.client.submit(_flow_of(asked, begun), {**values, "code": code})
-        return done.ok, f"with a {self.method}" if done.ok else done.messages, _submit_cause(done, self.target)
+            done = self._submit_with_code(begun, values, self._mails())
+        return done.ok, f"with a {self.method}" if done.ok else done.messages, self._cause(done)
 
     def whoami(self) -> tuple[bool, str, str]:
         """Asks who is signed in; returns the same."""
         found = self.client.whoami()
         if found.ok and found.body["identity"]["traits"] == self.identity.get("traits"):
             return True, "the session is this person's", ""
-        return False, found.messages, "the session cookie did not come back: is the address opened that `up` printed?"
+        return False, found.messages, _session_cause(found, self.target)
 
     def _delete(self) -> Step:
-        if not self.identity:
+        if not self.signed_up:
             return Step("clean up", None, "nothing was made")
         if not self.target.admin:
             return Step("clean up", None, f"the admin API is out of reach: {self.email} stays")
-        done = Admin(self.target.admin).delete(self.identity["id"])
-        return Step("clean up", done.status == 204, "the identity is gone" if done.status == 204 else done.messages)
+        admin = Admin(self.target.admin)
+        # a hook that fails after Kratos has kept the identity does not tell its ID
+        identity = self.identity or admin.find(self.email)
+        if not identity:
+            return Step("clean up", None, "nothing was made")
+        done = admin.delete(identity["id"])
+        if done.status == 204:
+            return Step("clean up", True, "the identity is gone")
+        return Step("clean up", False, f"{self.email} stays: {done.messages}", _flow_cause(done, self.target))
 
     def _traits(self, flow: Json) -> Json:
         """Fills in every trait the form asks for: an address where one is wanted, else a word."""
@@ -260,12 +277,6 @@ def _groups(flow: Any) -> set[str]:
     return {node["group"] for node in nodes}
 
 
-def _flow_of(answer: Answer, before: Answer) -> Json:
-    """The flow after a first submit, which Kratos answers with its next form."""
-    flow: Json = answer.body if isinstance(answer.body, dict) and "ui" in answer.body else before.body
-    return flow
-
-
 def _verification_flow(body: Json) -> Json | None:
     for following in body.get("continue_with") or []:
         if following["action"] == "show_verification_ui":
@@ -285,13 +296,30 @@ def _flow_cause(answer: Answer, target: Target) -> str:
 def _submit_cause(answer: Answer, target: Target) -> str:
     if answer.ok:
         return ""
+    if answer.body == _NO_CODE:
+        return _mail_cause(target)
     if "csrf" in answer.messages.lower():
-        return f"CSRF: serve.public.base_url names another host than {target.public}, or its cookie was dropped"
-    if answer.status >= 500:
+        return f"CSRF: {_COOKIE.format('CSRF', target.public)}"
+    if _failed_inside(answer):
         return "a hook or the mail server failed: kratosctl logs kratos"
     if answer.status == 0:
-        return "the form's address does not answer: check serve.public.base_url"
+        return "Kratos does not answer at the form's address: serve.public.base_url, or Kratos is gone"
     return "the identity schema or a method refuses it: the message says what"
+
+
+def _session_cause(answer: Answer, target: Target) -> str:
+    if answer.status == 0:
+        return _flow_cause(answer, target)
+    if target.browser and answer.status == 401:
+        return _COOKIE.format("session", target.public)
+    return "the session is not what signing in said: kratosctl logs kratos"
+
+
+def _failed_inside(answer: Answer) -> bool:
+    """An app is told 400 of what failed inside Kratos, and in the answer that it was 500."""
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    inside = error.get("code", 0) if isinstance(error, dict) else 0
+    return max(answer.status, inside) >= 500
 
 
 def _mail_cause(target: Target) -> str:

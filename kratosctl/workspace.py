@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -25,8 +26,10 @@ from kratosctl.stack.files import File
 from kratosctl.stack.secrets import KINDS, Secrets, postgres_dsn
 
 GENERATED = ".kratosctl"
+RESTORE_NOTE = "restore.json"
 UPGRADE_NOTE = "upgrade.json"
 UPGRADE_CLONE = "upgrade-rehearsal"
+REPLACED = ".replaced-"  # before the name of a snapshot: it was about to be replaced by another
 _STATE = "state.json"
 _UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -150,9 +153,23 @@ class Workspace:
         return ConfigurationInvalid(f"{self.home / 'secrets' / name} is damaged", why, fix)
 
     @property
-    def has_unfinished_upgrade(self) -> bool:
-        """An upgrade is under way, or was interrupted."""
-        return (self.home / UPGRADE_NOTE).exists() or (self.home / UPGRADE_CLONE).exists()
+    def has_unfinished(self) -> bool:
+        """A restore or an upgrade is under way, or was interrupted."""
+        return any((self.home / name).exists() for name in (RESTORE_NOTE, UPGRADE_NOTE, UPGRADE_CLONE))
+
+    def note(self, name: str) -> dict[str, Any] | None:
+        """What a command that changes data left on disk about how far it came; None where there is nothing."""
+        text = self.read(name)
+        note: dict[str, Any] | None = json.loads(text) if text else None
+        return note
+
+    def write_note(self, name: str, note: Mapping[str, Any]) -> None:
+        """Notes how far a command that changes data has come."""
+        self.write(name, json.dumps(note) + "\n")
+
+    def remove_note(self, name: str) -> None:
+        """The command has come to its end."""
+        (self.home / name).unlink(missing_ok=True)
 
     def changed(self, files: Sequence[File]) -> list[File]:
         """Those of the files that are not on disk as they are."""
@@ -230,6 +247,13 @@ class Workspace:
         for remains in (*self.home.glob(".*.tmp"), *self.home.glob("*/.*.tmp")):
             with contextlib.suppress(OSError):
                 remains.unlink()
+        for remains in self.home.glob("snapshots/.*-*"):
+            kept = remains.with_name(remains.name.removeprefix(REPLACED))
+            with contextlib.suppress(OSError):
+                if remains.name.startswith(REPLACED) and not kept.exists():
+                    remains.rename(kept)
+                else:
+                    shutil.rmtree(remains)
 
     @contextlib.contextmanager
     def locked(self, command: str, timeout: float, say: Callable[[str], None]) -> Iterator[None]:

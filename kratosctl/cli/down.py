@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 )
 def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Result:
     """Stop an environment. Its data stays, unless --volumes says otherwise."""
-    from kratosctl import down, running
+    from kratosctl import down, running, upgrade
 
     found = running.find(session.directory, name)
+    if not volumes:
+        upgrade.settle(session.directory, found.name, session.console, os.environ)
     data = down.data_of(found) if volumes else None
     if data and data.lost and not yes:
         confirm(session, f"Delete {data.lost}? It cannot be brought back.")
+    if volumes and found.workspace.has_unfinished:
+        upgrade.forget(found.workspace)
     return down.down(found, data, session.console)
 
 

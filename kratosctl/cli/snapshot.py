@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kratosctl.cli.options import environment_option
+from kratosctl.cli.options import environment_argument, environment_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -89,5 +89,48 @@ def restore(session: Session, snapshot: str | None, name: str | None, undo: bool
     return operations.restore(subject_of(session, name), snapshot, session.console, with_release, os.environ)
 
 
-for _name, _command in (("save", save), ("list", list_), ("show", show), ("restore", restore), ("remove", remove)):
+@define(
+    click.argument("snapshot"),
+    click.argument("file", required=False),
+    environment_option(),
+    click.option("--with-secrets", is_flag=True, help="Put the secrets in: whoever has the file can forge sessions."),
+    click.option("--overwrite", is_flag=True, help="Replace a file that is there."),
+)
+def export(
+    session: Session, snapshot: str, file: str | None, name: str | None, with_secrets: bool, overwrite: bool
+) -> Result:
+    """Write one file to hand on: the database, what the environment was asked to be, Kratos' configuration."""
+    from pathlib import Path
+
+    from kratosctl.snapshots import handing
+
+    subject = subject_of(session, name)
+    target = Path(file) if file else None
+    return handing.export(subject.found.workspace, subject.environment, snapshot, target, with_secrets, overwrite)
+
+
+@define(
+    click.argument("file"),
+    environment_argument(),
+    click.option("--as", "snapshot", metavar="SNAPSHOT", help="Its name here [the name it had]."),
+    click.option("--overwrite", is_flag=True, help="Replace a snapshot of that name."),
+)
+def import_(session: Session, file: str, name: str | None, snapshot: str | None, overwrite: bool) -> Result:
+    """Take such a file in: as a snapshot of an environment that is there, or as a new environment."""
+    from pathlib import Path
+
+    from kratosctl.snapshots import handing
+
+    return handing.import_(Path(file), handing.Target(session.directory, name, snapshot, overwrite), session.console)
+
+
+for _name, _command in {
+    "save": save,
+    "list": list_,
+    "show": show,
+    "restore": restore,
+    "remove": remove,
+    "export": export,
+    "import": import_,
+}.items():
     command.add_command(_command, _name)

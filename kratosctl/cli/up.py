@@ -48,7 +48,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         skip = {"preset"} if chosen.answers.get("config_dir") else set()
         chosen = interview.complete(session, chosen, *_last_look(chosen.name, options["dry_run"]), skip)
     workspace = Workspace(session.directory, chosen.name)
-    if workspace.has_unfinished_upgrade and not options["dry_run"]:
+    if workspace.has_unfinished and not options["dry_run"]:
         from kratosctl.upgrade import settle
 
         settle(session.directory, chosen.name, session.console, os.environ)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from kratosctl import catalog, configuration_file, up
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
-from kratosctl.errors import SnapshotForeign, SnapshotMissing
+from kratosctl.errors import KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import live as live_database
 from kratosctl.snapshots import showing, store
 from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
+from kratosctl.workspace import RESTORE_NOTE
 
 SAFETY_KEPT = 5
 _LOCK_WAIT = 600
@@ -77,17 +79,58 @@ def restore(
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
         before = save_safety(subject, "restore")
+        note = {"snapshot": snapshot.name, "safety": before.name, "with_release": with_release}
         with console.step(f"restore {snapshot.name}"):
-            other_tables = put_back(subject, snapshot)
-            if with_release and snapshot.release != subject.release:
-                save_release(subject, snapshot.release)
-                subject = Subject(subject.found, with_release_of(subject, snapshot.release))
-                other_tables = True
-            if other_tables and subject.found.container("kratos"):
-                up.converge(subject.environment, workspace, up.Wishes(), Console(quiet=True), variables)
+            workspace.write_note(RESTORE_NOTE, note)
+            try:
+                subject = _restore(subject, snapshot, with_release, variables)
+            finally:
+                # who is told of an error decides anew: only one that was killed is finished by the next command
+                workspace.remove_note(RESTORE_NOTE)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before.name}
     said = f"restored {snapshot.name}: {snapshot.identities} identities, Kratos {subject.environment.release}"
     return Result("snapshot restore", data, lambda: f"{said}\ntake it back: kratosctl snapshot restore --undo")
+
+
+def _restore(subject: Subject, snapshot: Snapshot, with_release: bool, variables: Mapping[str, str]) -> Subject:
+    """Puts a snapshot in place, and runs the release its tables need. Returns the environment as it then is."""
+    other_tables = put_back(subject, snapshot)
+    if with_release and snapshot.release != subject.release:
+        save_release(subject, snapshot.release)
+        subject = Subject(subject.found, with_release_of(subject, snapshot.release))
+        other_tables = True
+    if other_tables and subject.found.container("kratos"):
+        up.converge(subject.environment, subject.found.workspace, up.Wishes(), Console(quiet=True), variables)
+    return subject
+
+
+def finish_restore(subject: Subject, console: Console, variables: Mapping[str, str]) -> None:
+    """Finishes a restore that was killed, and says so. The caller holds the lock.
+
+    Args:
+        subject: the environment.
+        console: where it is said.
+        variables: the process environment.
+
+    Raises:
+        SnapshotMissing, SnapshotDamaged: the snapshot went meanwhile; the note of it is gone with that.
+    """
+    workspace = subject.found.workspace
+    note = workspace.note(RESTORE_NOTE)
+    if note is None:
+        return
+    try:
+        snapshot = store.load(workspace, note["snapshot"])
+        store.check(workspace, snapshot)
+    except (SnapshotMissing, SnapshotDamaged):
+        workspace.remove_note(RESTORE_NOTE)
+        raise
+    # people may have gone on with what is there
+    now = save_safety(subject, "restore")
+    _restore(subject, snapshot, note["with_release"], variables)
+    workspace.remove_note(RESTORE_NOTE)
+    console.note(f"the restore of {snapshot.name} was interrupted: finished")
+    console.note(f"what was there before: snapshots {note['safety']} and {now.name}")
 
 
 def reset(
@@ -118,20 +161,33 @@ def put_back(subject: Subject, snapshot: Snapshot) -> bool:
     Returns:
         Whether the tables are those of another release: then `up` has to migrate them, or to run that release.
     """
-    workspace, live = subject.found.workspace, subject.live
-    source = store.check(workspace, snapshot)
-    now = live.facts()
-    same_tables = now.migrations == snapshot.migrations
-    kratos = subject.found.container("kratos")
-    if not same_tables and kratos and kratos.state == "running":
-        reading.docker("stop", kratos.name)
-    live.restore(source, same_tables)
-    if not same_tables:
-        workspace.save_state(replace(workspace.state(), migrated={}, release=snapshot.release))
-    elif now.network != snapshot.network:
+    source = store.check(subject.found.workspace, snapshot)
+    now = subject.live.facts()
+    if now.migrations != snapshot.migrations:
+        _put_back_tables(subject, snapshot, source)
+        return True
+    subject.live.restore(source, True)
+    if now.network != snapshot.network:
         # Kratos reads its network once, at its start
         _restart(subject)
-    return not same_tables
+    return False
+
+
+def _put_back_tables(subject: Subject, snapshot: Snapshot, source: Path) -> None:
+    """Restores a snapshot with other tables than Kratos knows: nobody is served meanwhile."""
+    workspace, kratos = subject.found.workspace, subject.found.container("kratos")
+    stopped = bool(kratos and kratos.state == "running")
+    if kratos and stopped:
+        reading.docker("stop", kratos.name)
+    # first, so that whoever comes after a kill looks at the migrations again
+    workspace.save_state(replace(workspace.state(), migrated={}))
+    try:
+        subject.live.restore(source, False)
+    except KratosctlError:
+        if kratos and stopped:
+            reading.start([kratos.name])
+        raise
+    workspace.save_state(replace(workspace.state(), release=snapshot.release))
 
 
 def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str) -> None:
@@ -220,12 +276,18 @@ def with_release_of(subject: Subject, release: str) -> Environment:
     return replace(environment, release=release, kratos_image=image)
 
 
-def save_release(subject: Subject, release: str) -> None:
-    """Writes another release to kratosctl.yaml, where the environment stands in it."""
+def save_release(subject: Subject, release: str, image: str | None = None) -> None:
+    """Writes another release to kratosctl.yaml, where the environment stands in it.
+
+    Args:
+        subject: the environment.
+        release: of Kratos.
+        image: its image, where that is not the one the environment had, with another tag.
+    """
     workspace = subject.found.workspace
     kept = configuration_file.load(workspace.directory).get(workspace.name)
     if kept is not None:
         changed = {"release": release}
-        if "kratos_image" in kept:
-            changed["kratos_image"] = with_release_of(subject, release).kratos_image
+        if image or "kratos_image" in kept:
+            changed["kratos_image"] = image or with_release_of(subject, release).kratos_image
         configuration_file.save(workspace.directory, workspace.name, {**kept, **changed})

@@ -7,6 +7,7 @@ killed before that changes nothing.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -46,6 +47,16 @@ BEGIN
   END LOOP;
 END $$;
 """
+_COPY = re.compile(rb'COPY public\.\w+ \([\w", ]*\) FROM stdin;\n')
+# Statements that make tables and indexes, and their further lines, which are indented or close them. Nothing that calls
+# a program, reads a file or makes a function, and no command of psql's own, which may stand anywhere in a line.
+_HARMLESS = re.compile(
+    rb"\\(un)?restrict \w+\n|(?!.*(\\|\b(PROGRAM|FUNCTION|LANGUAGE|EXECUTE|DO|pg_read\w*|pg_ls\w*|lo_\w+|dblink\w*)\b))"
+    rb"(--.*|\s.*|\);?|SET [\w.]+ = [^;]*;|SELECT pg_catalog\.set_config\('search_path', '', false\);"
+    rb"|(CREATE|COMMENT ON) EXTENSION [^;]*;|(CREATE|ALTER) (TABLE|SEQUENCE) [^;]*;?|CREATE (UNIQUE )?INDEX [^;]*;"
+    rb"|SELECT pg_catalog\.setval\([^;]*\);|COMMENT ON [^;]*;)?\n",
+    re.IGNORECASE,
+)
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
@@ -101,6 +112,35 @@ def facts(container: str) -> Facts:
     out = _run(container, (*_PSQL, "--tuples-only", "--no-align", "--command", _FACTS)).decode()
     migrations, identities, network = out.strip().split("|")
     return Facts(int(migrations), int(identities), network)
+
+
+def write_plain(source: Path, target: Path) -> None:
+    """Writes a dump without what only the psql or the PostgreSQL that made it understands."""
+    with target.open("wb") as file:
+        file.writelines(_statements(source))
+
+
+def check_dump(source: Path) -> None:
+    """Refuses what pg_dump does not write of Kratos' tables: psql would run it, whatever it is.
+
+    Raises:
+        SnapshotDamaged: naming the line.
+    """
+    _check_whole(source)
+    inside_rows, number = False, 0
+    with source.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if inside_rows:
+                inside_rows = line != b"\\.\n"
+                continue
+            inside_rows = bool(_COPY.fullmatch(line))
+            if not inside_rows and not _HARMLESS.match(line):
+                why = f"line {number} is none that a dump of Kratos' has: {line[:40].decode(errors='replace')!a}"
+                raise SnapshotDamaged("the snapshot is no dump of Kratos' database", why, "nothing was changed")
+    if inside_rows:
+        raise SnapshotDamaged(
+            "the snapshot is not whole", f"it ends within rows, at line {number}", "nothing was changed"
+        )
 
 
 def _empty_tables(but: Sequence[str]) -> str:

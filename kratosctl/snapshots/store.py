@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kratosctl.atomic import said_plainly, sync, write_atomically
 from kratosctl.errors import NameInvalid, SnapshotDamaged, SnapshotExists, SnapshotMissing
-from kratosctl.workspace import Workspace
+from kratosctl.workspace import REPLACED, Workspace
 
 FACTS = "snapshot.json"
 CONTENT = "database"
@@ -76,13 +76,23 @@ def directory(workspace: Workspace) -> Path:
 
 def content(workspace: Workspace, name: str) -> Path:
     """A snapshot's content."""
-    return directory(workspace) / name / CONTENT
+    return _place(workspace, name) / CONTENT
+
+
+def _place(workspace: Workspace, name: str) -> Path:
+    """Where a snapshot lies: under its name, or beside it while another takes its place."""
+    place = directory(workspace) / name
+    replaced = place.with_name(REPLACED + name)
+    return replaced if replaced.exists() and not place.exists() else place
 
 
 def listing(workspace: Workspace) -> list[Snapshot]:
     """The snapshots of an environment, oldest first. Unreadable ones are left out: `load` says what is wrong."""
     found = []
     for path in directory(workspace).glob(f"*/{FACTS}"):
+        name = path.parent.name.removeprefix(REPLACED)
+        if name.startswith(".") or path.parent != _place(workspace, name):
+            continue
         try:
             found.append(Snapshot(**json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError):
@@ -96,7 +106,7 @@ def load(workspace: Workspace, name: str) -> Snapshot:
     Raises:
         NameInvalid, SnapshotMissing, SnapshotDamaged.
     """
-    path = directory(workspace) / check_name(name) / FACTS
+    path = _place(workspace, check_name(name)) / FACTS
     try:
         return replace(Snapshot(**json.loads(path.read_text(encoding="utf-8"))), name=name)
     except FileNotFoundError:
@@ -152,12 +162,19 @@ def add(workspace: Workspace, facts: Snapshot, fill: Callable[[Path], None], ove
             size = (making / CONTENT).stat().st_size
             made = replace(facts, size=size, sha256=digest(making / CONTENT))
             write_atomically(making / FACTS, json.dumps(asdict(made), indent=1) + "\n", 0o600)
-            if target.exists():
-                shutil.rmtree(target)
-            making.rename(target)
+            _put(making, target)
         finally:
             shutil.rmtree(making, ignore_errors=True)
     return made
+
+
+def _put(made: Path, target: Path) -> None:
+    """Gives a finished snapshot its name. At each moment there is the old one or the new."""
+    replaced = target.with_name(REPLACED + target.name)
+    if target.exists():
+        target.rename(replaced)
+    made.rename(target)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def remove(workspace: Workspace, name: str) -> None:
@@ -176,12 +193,10 @@ def remove(workspace: Workspace, name: str) -> None:
 
 
 def keep_last_safety(workspace: Workspace, number: int) -> None:
-    """Removes all but the last safety snapshots, and what an interrupted command left unfinished."""
+    """Removes all but the last safety snapshots."""
     safety = [snapshot for snapshot in listing(workspace) if snapshot.is_safety]
     for snapshot in safety[: max(0, len(safety) - number)]:
         remove(workspace, snapshot.name)
-    for left in directory(workspace).glob(".*-*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def digest(path: Path) -> str:

@@ -45,7 +45,6 @@ def lasts(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, La
 
 def kill(directory: Directory, after: float, point: int, *words: str) -> None:
     """Starts kratosctl and kills it: alone, as the kernel does, or with all it runs, as a closed terminal does."""
-    directory.choose()
     process = directory.start(*words, heard=False)
     try:
         process.wait(after)

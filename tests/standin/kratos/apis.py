@@ -40,6 +40,13 @@ class Apis:
         ]
         for kind in ("login", "registration"):
             routes += self._self_service_routes(kind)
+        # starting one is not in here: a verification starts with a registration
+        routes += self._self_service_routes("verification")[2:]
+        routes += [
+            ("GET", "/self-service/logout/browser", lambda request: self._sessions().begin_logout(request)),
+            ("GET", "/self-service/logout", lambda request: self._sessions().log_out(request)),
+            ("DELETE", "/self-service/logout/api", lambda request: self._sessions().revoke(request)),
+        ]
         return self._logged(router(routes, self._not_public))
 
     def admin(self) -> Handler:

@@ -115,6 +115,11 @@ class Config:
         fallback = f"https://www.ory.sh/kratos/docs/fallback/{flow}"
         return str(self.get(f"selfservice.flows.{flow}.ui_url", fallback))
 
+    def cookie_domain(self, *paths: str) -> str:
+        """The attribute of a cookie that names the host it is for; by default it is for the host that sets it."""
+        found = next((self.get(path) for path in (*paths, "cookies.domain") if self.get(path)), "")
+        return f"; Domain={found}" if found else ""
+
     def identity_schemas(self) -> dict[str, Values]:
         return {item["id"]: read_url(item["url"]) for item in self.get("identity.schemas")}
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 from .config import Config
 from .database import Database, Transaction
 from .jsonschema import check, describe
-from .migrations import PASSWORD_TYPE, known_identity_columns
+from .migrations import CREDENTIAL_TYPE_IDS, known_identity_columns
 
 Record = dict[str, Any]
 
@@ -51,7 +51,7 @@ class Conflict(Exception):
 class Marks:
     """What the `ory.sh/kratos` keys of an identity schema say of some traits."""
 
-    identifiers: list[str]
+    identifiers: dict[str, list[str]]  # by method
     verifiable: list[str]
     recoverable: list[str]
 
@@ -111,23 +111,63 @@ class Identities:
 
     def by_password(self, identifier: str, password: str) -> Record | None:
         """The identity that signs in with these, if there is one."""
-        with self._database.transaction() as transaction:
-            found = transaction.row(
-                "SELECT c.identity_id, c.config FROM identity_credentials c JOIN identity_credential_identifiers i"
-                " ON i.identity_credential_id = c.id WHERE c.nid = ? AND i.identifier = ?",
-                self._network,
-                identifier.lower(),
-            )
+        found = self._credential(identifier, "password")
         if found is None or not _matches(password, _decoded(found[1]).get("hashed_password", "")):
             return None
         return self.get(str(found[0]))
 
+    def by_code(self, identifier: str) -> Record | None:
+        """The identity that may sign in with a code sent to this address, if there is one."""
+        found = self._credential(identifier, "code")
+        return self.get(str(found[0])) if found else None
+
+    def _credential(self, identifier: str, method: str) -> tuple[Any, ...] | None:
+        with self._database.transaction() as transaction:
+            return transaction.row(
+                "SELECT c.identity_id, c.config FROM identity_credentials c JOIN identity_credential_identifiers i"
+                " ON i.identity_credential_id = c.id"
+                " WHERE c.nid = ? AND i.identifier = ? AND CAST(c.identity_credential_type_id AS VARCHAR(64)) = ?",
+                self._network,
+                identifier.lower(),
+                CREDENTIAL_TYPE_IDS[method],
+            )
+
+    def check(self, body: Record) -> Marks:
+        """What a new identity would be known by.
+
+        Raises:
+            Invalid: it breaks its schema.
+        """
+        return self._prepare(body)[1]
+
+    def mark_sent(self, address: str) -> None:
+        """A code is on its way to an address."""
+        with self._database.transaction() as transaction:
+            transaction.run(
+                "UPDATE identity_verifiable_addresses SET status = 'sent' WHERE nid = ? AND value = ?",
+                self._network,
+                address,
+            )
+
+    def verify(self, address: str) -> None:
+        """Somebody who reads the mail of an address has shown it."""
+        with self._database.transaction() as transaction:
+            transaction.run(
+                "UPDATE identity_verifiable_addresses SET verified = ?, verified_at = ?, status = 'completed'"
+                " WHERE nid = ? AND value = ?",
+                True,
+                timestamp(),
+                self._network,
+                address,
+            )
+
     def marks(self, schema_id: str, traits: Record) -> Marks:
         schema = self._config.identity_schemas()[schema_id]
-        marks = Marks([], [], [])
+        marks = Marks({}, [], [])
         for value, extension in _extensions(schema["properties"].get("traits", {}), traits):
-            if extension.get("credentials", {}).get("password", {}).get("identifier"):
-                marks.identifiers.append(value.lower())
+            for method, said in extension.get("credentials", {}).items():
+                if said.get("identifier") and method in ("password", "code"):
+                    marks.identifiers.setdefault(method, []).append(value.lower())
             if "verification" in extension:
                 marks.verifiable.append(value)
             if "recovery" in extension:
@@ -148,7 +188,7 @@ class Identities:
         return body, self.marks(body["schema_id"], body["traits"])
 
     def _insert(self, transaction: Transaction, body: Record, marks: Marks) -> Record:
-        self._refuse_taken(transaction, marks.identifiers)
+        self._refuse_taken(transaction, [each for found in marks.identifiers.values() for each in found])
         key = self._add(
             transaction,
             "identities",
@@ -159,7 +199,7 @@ class Identities:
             metadata_public=json.dumps(body.get("metadata_public")),
             metadata_admin=json.dumps(body.get("metadata_admin")),
         )
-        self._insert_password(transaction, key, body, marks.identifiers)
+        self._insert_credentials(transaction, key, body, marks.identifiers)
         self._insert_addresses(transaction, key, body, marks)
         row = self._row(transaction, key)
         assert row is not None
@@ -176,24 +216,30 @@ class Identities:
         if any(transaction.row(taken, self._network, identifier) for identifier in identifiers):
             raise Conflict
 
-    def _insert_password(self, transaction: Transaction, owner: str, body: Record, identifiers: list[str]) -> None:
+    def _insert_credentials(
+        self, transaction: Transaction, owner: str, body: Record, identifiers: dict[str, list[str]]
+    ) -> None:
         config = body.get("credentials", {}).get("password", {}).get("config", {})
         hashed = config.get("hashed_password") or (hash_password(config["password"]) if "password" in config else "")
-        key = self._add(
-            transaction,
-            "identity_credentials",
-            config=json.dumps({"hashed_password": hashed} if hashed else {}),
-            identity_id=owner,
-            identity_credential_type_id=PASSWORD_TYPE,
-        )
-        for identifier in identifiers:
-            self._add(
+        without: dict[str, list[str]] = {"password": []}
+        for method, found in (without | identifiers).items():
+            type_id = CREDENTIAL_TYPE_IDS[method]
+            secret = {"hashed_password": hashed} if method == "password" and hashed else {}
+            key = self._add(
                 transaction,
-                "identity_credential_identifiers",
-                identifier=identifier,
-                identity_credential_id=key,
-                identity_credential_type_id=PASSWORD_TYPE,
+                "identity_credentials",
+                config=json.dumps(secret),
+                identity_id=owner,
+                identity_credential_type_id=type_id,
             )
+            for identifier in found:
+                self._add(
+                    transaction,
+                    "identity_credential_identifiers",
+                    identifier=identifier,
+                    identity_credential_id=key,
+                    identity_credential_type_id=type_id,
+                )
 
     def _insert_addresses(self, transaction: Transaction, owner: str, body: Record, marks: Marks) -> None:
         verified = {item["value"] for item in body.get("verifiable_addresses") or [] if item.get("verified")}
@@ -204,6 +250,7 @@ class Identities:
                 status="completed" if value in verified else "pending",
                 via="email",
                 verified=value in verified,
+                verified_at=timestamp() if value in verified else None,
                 value=value,
                 identity_id=owner,
             )
@@ -228,7 +275,9 @@ class Identities:
             "state": state,
             "state_changed_at": shown(changed),
             "traits": _decoded(traits),
-            "verifiable_addresses": self._addresses(transaction, "verifiable", str(key), "verified, via, status"),
+            "verifiable_addresses": self._addresses(
+                transaction, "verifiable", str(key), "verified, via, status, verified_at"
+            ),
             "recovery_addresses": self._addresses(transaction, "recovery", str(key), "via"),
             "metadata_public": _decoded(public),
             "metadata_admin": _decoded(admin),
@@ -239,22 +288,17 @@ class Identities:
 
     def _credentials(self, transaction: Transaction, key: str) -> Record:
         rows = transaction.rows(
-            "SELECT i.identifier, c.version, c.created_at, c.updated_at FROM identity_credentials c"
+            "SELECT t.name, i.identifier, c.version, c.created_at, c.updated_at FROM identity_credentials c"
             " JOIN identity_credential_identifiers i ON i.identity_credential_id = c.id"
-            " WHERE c.identity_id = ? ORDER BY i.identifier",
+            " JOIN identity_credential_types t ON t.id = c.identity_credential_type_id"
+            " WHERE c.identity_id = ? ORDER BY t.name, i.identifier",
             key,
         )
-        if not rows:
-            return {}
-        _, version, created, updated = rows[0]
-        password = {
-            "type": "password",
-            "identifiers": [row[0] for row in rows],
-            "version": version,
-            "created_at": shown(created),
-            "updated_at": shown(updated),
-        }
-        return {"password": password}
+        found: dict[str, Record] = {}
+        for method, identifier, version, created, updated in rows:
+            shared = {"type": method, "version": version, "created_at": shown(created), "updated_at": shown(updated)}
+            found.setdefault(method, {**shared, "identifiers": []})["identifiers"].append(identifier)
+        return found
 
     def _addresses(self, transaction: Transaction, kind: str, key: str, columns: str) -> list[Record]:
         names = ["id", "value", *columns.split(", "), "created_at", "updated_at"]
@@ -262,6 +306,11 @@ class Identities:
             f"SELECT {', '.join(names)} FROM identity_{kind}_addresses WHERE identity_id = ? ORDER BY value", key
         )
         return [_address(dict(zip(names, row, strict=True))) for row in rows]
+
+
+def public(identity: Record) -> Record:
+    """What somebody sees of themselves."""
+    return {name: value for name, value in identity.items() if name not in ("credentials", "metadata_admin")}
 
 
 _MALFORMED = "The request was malformed or contained invalid parameters"
@@ -306,6 +355,8 @@ def _extensions(schema: Record, value: Any) -> Iterator[tuple[str, Record]]:
 def _address(record: Record) -> Record:
     if "verified" in record:
         record["verified"] = bool(record["verified"])
+        verified_at = shown(record.pop("verified_at"))
+        record |= {"verified_at": verified_at} if verified_at else {}
     return record | {
         "id": str(record["id"]),
         "created_at": shown(record["created_at"]),

@@ -21,7 +21,7 @@ _OWNER = "identity_id {uuid} NOT NULL REFERENCES identities (id) ON DELETE CASCA
 _FLOW = (
     f"{_KEY}, {_NETWORK}, type VARCHAR(16) NOT NULL, csrf_token TEXT NOT NULL,"
     f" request_url TEXT NOT NULL, issued_at timestamp NOT NULL, expires_at timestamp NOT NULL, messages {{json}},"
-    f" {_STAMPS}"
+    f" context {{json}}, {_STAMPS}"
 )
 
 _TABLES = {
@@ -50,11 +50,13 @@ _TABLES = {
         f"{_KEY}, via VARCHAR(16) NOT NULL, value VARCHAR(400) NOT NULL, {_OWNER}, {_NETWORK}, {_STAMPS}"
     ),
     "sessions": (
-        f"{_KEY}, {_OWNER}, {_NETWORK}, token VARCHAR(39) NOT NULL, active BOOLEAN NOT NULL,"
+        f"{_KEY}, {_OWNER}, {_NETWORK}, token VARCHAR(39) NOT NULL, logout_token VARCHAR(39) NOT NULL,"
+        " method VARCHAR(32) NOT NULL, active BOOLEAN NOT NULL,"
         f" issued_at timestamp NOT NULL, expires_at timestamp NOT NULL, authenticated_at timestamp NOT NULL, {_STAMPS}"
     ),
     "selfservice_login_flows": _FLOW,
     "selfservice_registration_flows": _FLOW,
+    "selfservice_verification_flows": _FLOW,
     "courier_messages": (
         f"{_KEY}, type INT NOT NULL, status INT NOT NULL, recipient VARCHAR(400) NOT NULL,"
         f" body TEXT NOT NULL, subject TEXT NOT NULL, send_count INT NOT NULL DEFAULT 0, {_NETWORK}, {_STAMPS}"
@@ -69,7 +71,7 @@ _CREDENTIAL_TYPES = {
     "6b213fa0-e6ad-46cb-8878-b088d2ce2e3c": "webauthn",
     "14f3b7e2-8725-4068-be39-8a796485fd97": "code",
 }
-PASSWORD_TYPE = "78c1b41d-8341-4507-aa60-aff1d4369670"
+CREDENTIAL_TYPE_IDS = {name: key for key, name in _CREDENTIAL_TYPES.items()}
 
 
 _IDENTITY_COLUMNS = {

@@ -1,46 +1,41 @@
-"""Signing up and in with a password, for API clients and browsers."""
+"""Signing up and in with a password or a mailed code, and verifying an address, for API clients and browsers."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from ..web import Request, Response, json_response, redirect
-from . import mail
+from . import hooks, mail
 from .answers import error_response
 from .config import Config
 from .database import Database
-from .identities import Conflict, Identities, Invalid, Record, shown, timestamp
+from .flows import PASSED, SENT, Flow, Flows
+from .forms import described, methods
+from .identities import Conflict, Identities, Invalid, Record, public, timestamp
+from .release import current
 from .sessions import Sessions
 
-_HOUR = timedelta(hours=1)
 _SHORTEST_PASSWORD = 8
+_MAILED = (
+    "An email containing a {}code has been sent to the email address you provided. If you have not received an email,"
+    " check the spelling of the address and "
+)
+_CHOOSE_CREDENTIAL = "Please choose a credential to authenticate yourself with."
+_REGISTERED = "make sure to use the address you registered with."
 
 
-class Rejected(Exception):
-    """The form is shown again, with this message."""
+class Again(Exception):
+    """The form is shown again: as an error, or because there is another step."""
 
-    def __init__(self, number: int, text: str) -> None:
+    def __init__(self, number: int, text: str, type: str = "error", **context: Any) -> None:
         super().__init__(text)
-        self.message = {"id": number, "text": text, "type": "error"}
-
-
-@dataclass(frozen=True)
-class Flow:
-    kind: str  # "login" or "registration"
-    key: str
-    type: str  # "api" or "browser"
-    csrf_token: str
-    request_url: str
-    issued_at: str
-    expires_at: str
-    messages: list[Record]
+        self.message = {"id": number, "text": text, "type": type}
+        self.context = context
 
 
 class SelfService:
@@ -50,6 +45,7 @@ class SelfService:
         self._database = database
         self._network = network
         self._config = config
+        self._flows = Flows(database, network)
         self._identities = Identities(database, network, config)
         self._sessions = Sessions(database, network, config)
 
@@ -58,103 +54,210 @@ class SelfService:
         csrf_cookie, token = _csrf_cookie_name(self._config), ""
         if type == "browser":
             token = request.cookie(csrf_cookie) or secrets.token_urlsafe(32)
-        flow = self._new_flow(kind, type, token, request)
+        flow = self._flows.new(kind, type, token, self._config.public_url(request.path), [], {})
         if type == "api":
-            return json_response(200, self._described(flow))
+            return json_response(200, described(flow, self._config))
         if request.wants_json:
-            response = json_response(200, self._described(flow))
+            response = json_response(200, described(flow, self._config))
         else:
             response = redirect(f"{self._config.ui_url(kind)}?flow={flow.key}")
-        return response.with_cookie(f"{csrf_cookie}={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax")
+        domain = self._config.cookie_domain()
+        return response.with_cookie(f"{csrf_cookie}={token}; Path=/{domain}; Max-Age=31536000; HttpOnly; SameSite=Lax")
 
     def show(self, kind: str, request: Request) -> Response:
-        flow = self._find(kind, request.query.get("id", ""))
+        flow = self._flows.find(kind, request.query.get("id", ""))
         if flow is None:
             return error_response(404, "Unable to locate the resource")
         if flow.type == "browser" and request.cookie(_csrf_cookie_name(self._config)) != flow.csrf_token:
             return _csrf_response()
-        return json_response(200, self._described(flow))
+        return json_response(200, described(flow, self._config))
 
     def submit(self, kind: str, request: Request) -> Response:
-        flow = self._find(kind, request.query.get("flow", ""))
+        flow = self._flows.find(kind, request.query.get("flow", ""))
         if flow is None:
             return error_response(404, "Unable to locate the resource")
         form = request.json() if request.has_json_body else _nested(request.form())
         if flow.type == "browser" and not self._same_browser(flow, request, form):
             return self._csrf_violation(request)
-        complete: Callable[[Record], Record] = self._sign_in if kind == "login" else self._sign_up
         try:
-            identity = complete(form)
-        except Rejected as rejection:
-            return self._shown_again(flow, rejection, request)
-        return self._signed_in(flow, identity, request)
+            if kind == "verification":
+                return self._verified(flow, form, request)
+            if kind == "login":
+                identity, method = self._sign_in(flow, form)
+                return self._signed_in(flow, identity, method, request, {})
+            identity, method = self._sign_up(flow, form)
+            return self._signed_up(flow, identity, method, request)
+        except Again as again:
+            return self._shown_again(flow, again, request)
+        except hooks.Failed as failed:
+            status = 400 if flow.type == "api" else 500
+            return json_response(
+                status, {"error": {"code": 500, "status": "Internal Server Error", "message": str(failed)}}
+            )
 
-    def _sign_in(self, form: Record) -> Record:
-        identity = self._identities.by_password(str(form.get("identifier", "")), str(form.get("password", "")))
+    # Signing in
+
+    def _sign_in(self, flow: Flow, form: Record) -> tuple[Record, str]:
+        """The identity that signs in, and how."""
+        method = self._method(form, 4010002, "log you in")
+        identifier = str(form.get("identifier", ""))
+        if method == "code":
+            return self._sign_in_by_code(flow, form, identifier), method
+        identity = self._identities.by_password(identifier, str(form.get("password", "")))
         if identity is None:
-            raise Rejected(
+            raise Again(
                 4000006,
                 "The provided credentials are invalid, check for spelling mistakes in your password or username,"
                 " email address, or phone number.",
             )
+        return identity, method
+
+    def _sign_in_by_code(self, flow: Flow, form: Record, identifier: str) -> Record:
+        identity = self._identities.by_code(identifier)
+        if identity is None:
+            raise Again(4000035, "This account does not exist or has not setup sign in with code.")
+        if not form.get("code"):
+            code = self._mail_code(identifier, "Use code {} to log in", "Login to your account")
+            text = _MAILED.format("") + "retry the login."
+            raise Again(1010014, text, "info", state=SENT, code=code, identifier=identifier)
+        if not _is_right(form, flow) or flow.context["identifier"] != identifier:
+            raise Again(4010008, "The login code is invalid or has already been used. Please try again.")
         return identity
 
-    def _sign_up(self, form: Record) -> Record:
+    # Signing up
+
+    def _sign_up(self, flow: Flow, form: Record) -> tuple[Record, str]:
+        """The identity that was made, and how it signs in."""
+        traits = form.get("traits", {})
+        if form.get("method") == "profile" and current().since("v1.2.0"):
+            self._check(traits)
+            raise Again(1040009, _CHOOSE_CREDENTIAL, "info", traits=traits)
+        method = self._method(form, 4010003, "sign you up")
+        if method == "code":
+            return self._sign_up_by_code(flow, form, traits), method
         password = str(form.get("password", ""))
         if len(password) < _SHORTEST_PASSWORD:
             text = f"The password must be at least {_SHORTEST_PASSWORD} characters long, but got {len(password)}."
-            raise Rejected(4000032, text)
-        body = {"traits": form.get("traits", {}), "credentials": {"password": {"config": {"password": password}}}}
+            raise Again(4000032, text)
+        body = {"traits": traits, "credentials": {"password": {"config": {"password": password}}}}
+        return self._create(body), method
+
+    def _sign_up_by_code(self, flow: Flow, form: Record, traits: Record) -> Record:
+        """The address that the code was sent to is verified with it."""
+        if not form.get("code"):
+            (address, *_) = self._check(traits)
+            code = self._mail_code(address, "Use code {} to complete your account registration", "Complete it")
+            text = _MAILED.format("") + "retry the registration."
+            raise Again(1040005, text, "info", state=SENT, code=code, traits=traits, address=address)
+        if not _is_right(form, flow) or flow.context["traits"] != traits:
+            raise Again(4040003, "The registration code is invalid or has already been used. Please try again.")
+        verified = {"value": flow.context["address"], "via": "email", "verified": True}
+        return self._create({"traits": traits, "verifiable_addresses": [verified]})
+
+    def _check(self, traits: Record) -> list[str]:
+        """The addresses that a code can be sent to, if the traits are right."""
         try:
-            identity = self._identities.create(body)
+            return self._identities.check({"traits": traits}).identifiers.get("code", [])
+        except Invalid as invalid:
+            raise Again(4000001, invalid.reason or str(invalid)) from invalid
+
+    def _create(self, body: Record) -> Record:
+        try:
+            return self._identities.create(body)
         except Conflict as conflict:
             text = "An account with the same identifier (email, phone, username, ...) exists already."
-            raise Rejected(4000007, text) from conflict
+            raise Again(4000007, text) from conflict
         except Invalid as invalid:
-            raise Rejected(4000001, invalid.reason or str(invalid)) from invalid
-        self._ask_to_verify(identity)
-        return identity
+            raise Again(4000001, invalid.reason or str(invalid)) from invalid
 
-    def _ask_to_verify(self, identity: Record) -> None:
+    def _signed_up(self, flow: Flow, identity: Record, method: str, request: Request) -> Response:
+        named = self._config.get(f"selfservice.flows.registration.after.{method}.hooks", [])
+        hooks.run_web_hooks(named)
+        following = self._ask_to_verify(flow, identity)
+        if current().since("v25.4.0") and not any(hook.get("hook") == "show_verification_ui" for hook in named):
+            following = []
+        identity = self._identities.get(identity["id"]) or identity
+        answer = {"identity": public(identity), "continue_with": following}
+        if any(hook.get("hook") == "session" for hook in named):
+            return self._signed_in(flow, identity, method, request, answer)
+        if flow.type == "browser" and not request.wants_json:
+            return redirect(self._return_url())
+        return json_response(200, answer)
+
+    def _ask_to_verify(self, flow: Flow, identity: Record) -> list[Record]:
+        """Mails a code to each address that is not verified; where the flows are to go on with it."""
+        following: list[Record] = []
         if not self._config.get("selfservice.flows.verification.enabled"):
-            return
+            return following
+        for address in identity["verifiable_addresses"]:
+            if address["verified"]:
+                continue
+            code = self._mail_code(address["value"], "Please verify your email address", "Please verify your account")
+            self._identities.mark_sent(address["value"])
+            message = {"id": 1080003, "text": _MAILED.format("verification ") + _REGISTERED, "type": "info"}
+            context = {"state": SENT, "code": code, "address": address["value"]}
+            url = flow.request_url
+            made = self._flows.new("verification", flow.type, flow.csrf_token, url, [message], context)
+            shown = {"id": made.key, "verifiable_address": address["value"]}
+            if flow.type == "browser":
+                shown["url"] = f"{self._config.ui_url('verification')}?flow={made.key}"
+            following.append({"action": "show_verification_ui", "flow": shown})
+        return following
+
+    # Verifying an address
+
+    def _verified(self, flow: Flow, form: Record, request: Request) -> Response:
+        """A wrong code is no error of the request: the form comes again with 200."""
+        if _is_right(form, flow):
+            self._identities.verify(flow.context["address"])
+            message = {"id": 1080002, "text": "You successfully verified your email address.", "type": "success"}
+            flow = replace(flow, messages=[message], context={"state": PASSED})
+        else:
+            text = "The verification code is invalid or has already been used. Please try again."
+            flow = replace(flow, messages=[{"id": 4070006, "text": text, "type": "error"}])
+        self._flows.save(flow)
+        if flow.type == "browser" and not request.wants_json:
+            return redirect(f"{self._config.ui_url(flow.kind)}?flow={flow.key}")
+        return json_response(200, described(flow, self._config))
+
+    # What they share
+
+    def _method(self, form: Record, number: int, what: str) -> str:
+        method = str(form.get("method", ""))
+        if method not in methods(self._config):
+            raise Again(number, f"Could not find a strategy to {what} with. Did you fill out the form correctly?")
+        return method
+
+    def _mail_code(self, address: str, subject: str, what: str) -> str:
+        code = f"{secrets.randbelow(1_000_000):06d}"
+        text = f"{what} with the following code:\n\n{code}\n"
         with self._database.transaction() as transaction:
-            for address in identity["verifiable_addresses"]:
-                code = f"{secrets.randbelow(1_000_000):06d}"
-                text = f"Hi, please verify your account by entering the following code:\n\n{code}\n"
-                mail.queue(transaction, self._network, address["value"], "Please verify your email address", text)
+            mail.queue(transaction, self._network, address, subject.format(code), text)
+        return code
 
-    def _signed_in(self, flow: Flow, identity: Record, request: Request) -> Response:
-        if flow.kind == "registration" and not self._registration_signs_in():
-            if flow.type == "browser" and not request.wants_json:
-                return redirect(self._return_url())
-            return json_response(200, {"identity": identity})
-        token, session = self._sessions.open(identity)
+    def _signed_in(self, flow: Flow, identity: Record, method: str, request: Request, answer: Record) -> Response:
+        token, session = self._sessions.open(identity, method)
+        following = list(answer.get("continue_with", []))
         if flow.type == "api":
-            answer = {"session_token": token, "session": session}
-            return json_response(200, answer | ({"identity": identity} if flow.kind == "registration" else {}))
-        response = json_response(200, {"session": session}) if request.wants_json else redirect(self._return_url())
-        return response.with_cookie(self._sessions.cookie(token))
-
-    def _registration_signs_in(self) -> bool:
-        hooks = self._config.get("selfservice.flows.registration.after.password.hooks", [])
-        return any(hook.get("hook") == "session" for hook in hooks)
+            following.append({"action": "set_ory_session_token", "ory_session_token": token})
+            answer = answer | {"continue_with": following} if answer else {}
+            return json_response(200, {"session_token": token, "session": session} | answer)
+        if not request.wants_json:
+            return redirect(self._return_url()).with_cookie(self._sessions.cookie(token))
+        if current().since("v1.2.0"):
+            following.insert(0, {"action": "redirect_browser_to", "redirect_browser_to": self._return_url()})
+        answer = {"session": session} | answer | {"continue_with": following}
+        return json_response(200, answer).with_cookie(self._sessions.cookie(token))
 
     def _return_url(self) -> str:
         return str(self._config.get("selfservice.default_browser_return_url"))
 
-    def _shown_again(self, flow: Flow, rejection: Rejected, request: Request) -> Response:
-        with self._database.transaction() as transaction:
-            transaction.run(
-                f"UPDATE selfservice_{flow.kind}_flows SET messages = ? WHERE id = ?",
-                json.dumps([rejection.message]),
-                flow.key,
-            )
+    def _shown_again(self, flow: Flow, again: Again, request: Request) -> Response:
+        flow = replace(flow, messages=[again.message], context={**flow.context, **again.context})
+        self._flows.save(flow)
         if flow.type == "browser" and not request.wants_json:
             return redirect(f"{self._config.ui_url(flow.kind)}?flow={flow.key}")
-        again = self._find(flow.kind, flow.key)
-        assert again is not None
-        return json_response(400, self._described(again))
+        return json_response(400, described(flow, self._config))
 
     def _same_browser(self, flow: Flow, request: Request, form: Record) -> bool:
         sent = str(form.get("csrf_token", ""))
@@ -166,95 +269,31 @@ class SelfService:
             return _csrf_response()
         return redirect(f"{self._config.ui_url('error')}?id={uuid4()}")
 
-    def _new_flow(self, kind: str, type: str, csrf_token: str, request: Request) -> Flow:
-        now = datetime.now(UTC)
-        url = self._config.public_url(request.path)
-        flow = Flow(kind, str(uuid4()), type, csrf_token, url, timestamp(now), timestamp(now + _HOUR), [])
-        with self._database.transaction() as transaction:
-            transaction.insert(
-                f"selfservice_{kind}_flows",
-                id=flow.key,
-                nid=self._network,
-                type=type,
-                csrf_token=csrf_token,
-                request_url=url,
-                issued_at=flow.issued_at,
-                expires_at=flow.expires_at,
-                messages="[]",
-                created_at=flow.issued_at,
-                updated_at=flow.issued_at,
-            )
-        return flow
-
-    def _find(self, kind: str, key: str) -> Flow | None:
-        with self._database.transaction() as transaction:
-            row = transaction.row(
-                "SELECT type, csrf_token, request_url, issued_at, expires_at, messages"
-                f" FROM selfservice_{kind}_flows WHERE nid = ? AND CAST(id AS VARCHAR(64)) = ?",
-                self._network,
-                key,
-            )
-        if row is None:
-            return None
-        type, token, url, issued, expires, messages = row
-        messages = json.loads(messages) if isinstance(messages, str) else messages
-        return Flow(kind, key, type, token, url, shown(issued) or "", shown(expires) or "", messages)
-
-    def _described(self, flow: Flow) -> Record:
-        nodes = [_input("default", "csrf_token", "hidden", flow.csrf_token)]
-        if flow.kind == "login":
-            nodes.append(_input("default", "identifier", "text"))
-        else:
-            traits = self._default_schema()["properties"].get("traits", {})
-            nodes += [_input("password", name, kind) for name, kind in _fields("traits", traits)]
-        nodes += [_input("password", "password", "password"), _input("password", "method", "submit", "password")]
-        ui = {
-            "action": self._config.public_url(f"/self-service/{flow.kind}?flow={flow.key}"),
-            "method": "POST",
-            "nodes": nodes,
-        }
-        return {
-            "id": flow.key,
-            "type": flow.type,
-            "expires_at": flow.expires_at,
-            "issued_at": flow.issued_at,
-            "request_url": flow.request_url,
-            "ui": ui | ({"messages": flow.messages} if flow.messages else {}),
-            "state": "choose_method",
-        }
-
-    def _default_schema(self) -> Record:
-        return self._config.identity_schemas()[self._config.get("identity.default_schema_id")]
-
 
 def recovery_code(config: Config) -> Record:
     """What an administrator hands to somebody who is locked out. Nothing here redeems it."""
     link = f"{config.ui_url('recovery')}?flow={uuid4()}"
-    expires = timestamp(datetime.now(UTC) + _HOUR)
+    expires = timestamp(datetime.now(UTC) + timedelta(hours=1))
     return {"recovery_link": link, "recovery_code": f"{secrets.randbelow(1_000_000):06d}", "expires_at": expires}
 
 
+def _is_right(form: Record, flow: Flow) -> bool:
+    return flow.state == SENT and secrets.compare_digest(str(form.get("code", "")), flow.context["code"])
+
+
 def _csrf_response() -> Response:
-    return error_response(403, "The request was rejected to protect you from CSRF", id="security_csrf_violation")
-
-
-def _input(group: str, name: str, kind: str, value: str = "") -> Record:
-    attributes = {"name": name, "type": kind, "value": value, "required": True, "disabled": False, "node_type": "input"}
-    return {"type": "input", "group": group, "attributes": attributes, "messages": [], "meta": {}}
+    reason = (
+        "Please retry the flow and optionally clear your cookies. The request was rejected to protect you from"
+        " Cross-Site-Request-Forgery (CSRF) which could cause account takeover, leaking personal information, and"
+        " other serious security issues."
+    )
+    message = "the request was rejected to protect you from Cross-Site-Request-Forgery"
+    return error_response(403, message, reason, "security_csrf_violation")
 
 
 def _csrf_cookie_name(config: Config) -> str:
     """It carries the base URL, so that stacks beside each other on one host keep apart."""
     return "csrf_token_" + hashlib.sha256(str(config.get("serve.public.base_url")).encode()).hexdigest()
-
-
-def _fields(name: str, schema: Record) -> Iterator[tuple[str, str]]:
-    """The name and type of the input for each trait: `traits.name.first`."""
-    if "properties" in schema:
-        for inner, described in schema["properties"].items():
-            yield from _fields(f"{name}.{inner}", described)
-    else:
-        yield name, "email" if schema.get("format") == "email" else "text"
 
 
 def _nested(form: dict[str, str]) -> Record:

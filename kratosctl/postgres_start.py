@@ -12,8 +12,9 @@ from kratosctl import templates
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import faults, reading
-from kratosctl.errors import DatabaseUnreachable, KratosctlError, ServiceFailed
+from kratosctl.errors import DatabaseUnreachable, KratosctlError, NotRunning, ServiceFailed
 from kratosctl.plan import Observed
+from kratosctl.running import Found
 
 _SNAPSHOT_SQL = "kratosctl-snapshot.sql"
 _DATA = "/var/lib/postgresql/data"
@@ -177,6 +178,32 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
             fix="see `kratosctl logs postgres`; give it longer with --database-timeout",
         )
     raise faults.from_output(done.stderr, "asking PostgreSQL")
+
+
+def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
+    """Starts a PostgreSQL that was stopped, and waits until it answers; elsewhere there is nothing to do.
+
+    Args:
+        found: the environment.
+        engine: its database: sqlite, postgres, memory or external.
+        seconds: how long it may take.
+
+    Raises:
+        DatabaseUnreachable, ServiceFailed: it does not answer, or stops again.
+        NotRunning: it has no container any more.
+    """
+    if engine != "postgres":
+        return
+    container = found.container("postgres")
+    if container is None:
+        compose_file = found.workspace.home / "compose.yaml"
+        raise NotRunning(
+            f"PostgreSQL of environment {found.name} has no container",
+            "what was interrupted cannot be undone or finished without it",
+            f"make it: docker compose -f {compose_file} up --wait postgres",
+        )
+    reading.start([container.name])
+    wait(container.name, seconds)
 
 
 def _was_cut_short(container: str, seconds: float) -> bool:

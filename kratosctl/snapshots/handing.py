@@ -1,0 +1,241 @@
+"""`snapshot export` and `import`: a snapshot as one file, and the environment it came from made anew of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kratosctl import assemble, catalog, configuration_file, postgres_start, questions, running, selection
+from kratosctl.atomic import said_plainly, write_atomically
+from kratosctl.console import Console
+from kratosctl.environment import Environment
+from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotExists, SnapshotForeign
+from kratosctl.results import Result
+from kratosctl.snapshots import package, postgres, showing, sqlite, store
+from kratosctl.snapshots.package import Manifest, Package
+from kratosctl.snapshots.store import Snapshot
+from kratosctl.stack import kratos_configuration, secrets
+from kratosctl.workspace import Workspace
+
+SUFFIX = ".kratos.zip"
+_LOCK_WAIT = 600
+# What is not of one machine, and opens nothing: ports, addresses and paths stay at home.
+_HANDED_ON = (
+    "release",
+    "variant",
+    "database",
+    "preset",
+    "ui",
+    "mail",
+    "kratos_image",
+    "postgres_image",
+    "ui_image",
+    "mail_image",
+)
+_WITHOUT = (
+    "it holds no secrets: elsewhere, codes that were mailed are void, and what Kratos encrypted (OpenID Connect tokens,"
+    " where ciphers are configured) cannot be read"
+)
+_WITH = "it holds the secrets: whoever has it can sign session cookies and read what Kratos encrypted"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an import goes.
+
+    Attributes:
+        directory: where kratosctl.yaml lies.
+        environment: the environment; None takes the name it had.
+        name: of the snapshot; None takes the name it had.
+        overwrite: replace a snapshot of that name.
+    """
+
+    directory: Path
+    environment: str | None
+    name: str | None
+    overwrite: bool
+
+
+def export(
+    workspace: Workspace,
+    environment: Environment,
+    name: str,
+    file: Path | None,
+    with_secrets: bool,
+    overwrite: bool,
+) -> Result:
+    """Writes one file to hand on: a snapshot, what the environment was asked to be, and Kratos' own configuration.
+
+    Args:
+        workspace: of the environment.
+        environment: as it was asked for.
+        name: the snapshot.
+        file: where to write; None names it after the snapshot, in the current directory.
+        with_secrets: put the secrets of Kratos in.
+        overwrite: replace a file that is there.
+
+    Raises:
+        NameInvalid, SnapshotMissing, SnapshotDamaged: of the snapshot.
+        SnapshotExists: the file is there already.
+        DiskFull, DirectoryReadOnly: nothing is left behind.
+    """
+    snapshot = store.load(workspace, name)
+    content = store.check(workspace, snapshot)
+    file = file or Path(f"{name}{SUFFIX}")
+    if file.exists() and not overwrite:
+        raise SnapshotExists(f"{file} is there already", "", "choose another FILE, remove it, or say --overwrite")
+    kept = configuration_file.load(workspace.directory).get(workspace.name, {})
+    own = {"release": snapshot.release, "database": snapshot.engine}
+    answers = {key: kept[key] for key in _HANDED_ON if key in kept} | own
+    configuration = assemble.configuration_files(environment, workspace) if environment.config_dir else {}
+    known = workspace.secrets()
+    given = {kind: list(known.of(kind)) for kind in secrets.KINDS} if with_secrets else {}
+    manifest = Manifest(workspace.name, _with_images(answers, snapshot), snapshot, secrets=given)
+    package.write(file, manifest, content, configuration)
+    size = file.stat().st_size
+    data = {
+        "environment": workspace.name,
+        "snapshot": asdict(snapshot),
+        "file": str(file),
+        "size": size,
+        "secrets": with_secrets,
+        "configuration": sorted(configuration),
+    }
+    said = f"wrote {file}: {snapshot.identities} identities, Kratos {snapshot.release}, {showing.size(size)}"
+    return Result("snapshot export", data, lambda: said, [_WITH if with_secrets else _WITHOUT])
+
+
+def _with_images(answers: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
+    """An image of Kratos follows the release of the snapshot: the environment may have gone on."""
+    if "kratos_image" in answers:
+        repository, tag = catalog.split_reference(answers["kratos_image"])
+        variant = "-distroless" if tag.endswith("-distroless") else ""
+        answers["kratos_image"] = f"{repository}:{snapshot.release}{variant}"
+    return answers
+
+
+def import_(file: Path, target: Target, console: Console) -> Result:
+    """Takes a file in: as a snapshot of an environment that is there, or as a new environment.
+
+    Args:
+        file: what `export` wrote.
+        target: where it goes.
+        console: where steps are shown.
+
+    Raises:
+        SnapshotMissing, SnapshotDamaged, SnapshotForeign, SnapshotExists: nothing was changed.
+        ConfigurationInvalid: it asks for what no environment can be, or for files that are there already.
+    """
+    with package.opened(file) as opened, console.step(f"look at {file}"):
+        manifest = opened.manifest
+        name = questions.check_name(target.environment or manifest.environment)
+        workspace = Workspace(target.directory, name)
+        snapshot = replace(manifest.snapshot, name=store.check_name(target.name or manifest.snapshot.name))
+        known = name in running.names(target.directory)
+        if known:
+            _check_engine(target.directory, name, snapshot)
+        else:
+            _check_answers(name, manifest)
+        with workspace.locked(f"snapshot import {snapshot.name}", _LOCK_WAIT, console.note):
+            made = store.add(workspace, snapshot, lambda path: _fill(opened, path, file), target.overwrite)
+            if not known:
+                _make(workspace, opened, made)
+    data = {"environment": name, "snapshot": asdict(made), "new": not known}
+    then = f"restore it: kratosctl snapshot restore {made.name} --env {name}"
+    if not known:
+        then = f"start it: kratosctl up {name}"
+    said = f"took {made.name} in: {made.identities} identities, Kratos {made.release}\n{then}"
+    return Result("snapshot import", data, lambda: said, _warnings(manifest, known))
+
+
+def _warnings(manifest: Manifest, known: bool) -> list[str]:
+    if known:
+        return ["this environment keeps its own configuration" + (" and secrets" if manifest.secrets else "")]
+    images = [f"{value}" for key, value in manifest.answers.items() if key.endswith("_image")]
+    ran = [f"`up` will run {', '.join(images)}, as the file says"] if images else []
+    return [
+        *ran,
+        "browsers sign in anew; sessions of apps go on" + ("" if manifest.secrets else "; it has new secrets"),
+    ]
+
+
+def _check_engine(directory: Path, name: str, snapshot: Snapshot) -> None:
+    engine = configuration_file.load(directory).get(name, {}).get("database", "sqlite")
+    if engine != snapshot.engine:
+        raise SnapshotForeign(
+            f"the snapshot is of {snapshot.engine}, environment {name} runs on {engine}",
+            "their files have nothing in common",
+            "take it in as a new environment: kratosctl snapshot import FILE NAME",
+        )
+
+
+def _check_answers(name: str, manifest: Manifest) -> None:
+    """Refuses an environment that could not be made, and anything that does not travel."""
+    for key, value in manifest.answers.items():
+        if key not in _HANDED_ON:
+            raise ConfigurationInvalid(f"the file asks for {key[:60]!r}", "that is for this machine to say")
+        questions.check_value(questions.BY_KEY[key], value)
+    if manifest.answers.get("database") != manifest.snapshot.engine:
+        raise ConfigurationInvalid("the file asks for another database than its snapshot is of")
+    selection.environment_of(selection.Selection(name, manifest.answers, known=False))
+
+
+def _fill(opened: Package, path: Path, file: Path) -> None:
+    """Puts the database in place, if it is one of Kratos'."""
+    opened.copy_database(path)
+    try:
+        if opened.manifest.snapshot.engine == "sqlite":
+            sqlite.facts(path)
+        else:
+            postgres.check_dump(path)
+    except KratosctlError as error:
+        raise package.damaged(file, error.why or error.what) from error
+
+
+def _make(workspace: Workspace, opened: Package, made: Snapshot) -> None:
+    """Makes an environment that starts with the snapshot's data. Known to others only when all of it is there."""
+    manifest, content = opened.manifest, store.content(workspace, made.name)
+    configuration = opened.configuration()
+    if made.engine == "sqlite":
+        (workspace.home / "database").mkdir(exist_ok=True)
+        sqlite.save(content, workspace.home / "database" / "db.sqlite")
+    else:
+        with said_plainly(content), tempfile.NamedTemporaryFile(dir=workspace.home) as plain:
+            postgres.write_plain(content, Path(plain.name))
+            postgres_start.offer_snapshot(workspace.home, Path(plain.name))
+    if manifest.secrets:
+        _write_secrets(workspace, manifest)
+    answers = dict(manifest.answers)
+    if configuration:
+        answers["config_dir"] = _write_configuration(workspace, configuration)
+    configuration_file.save(workspace.directory, workspace.name, answers)
+    workspace.save_state(replace(workspace.state(), release=made.release))
+
+
+def _write_secrets(workspace: Workspace, manifest: Manifest) -> None:
+    lists: dict[str, Any] = {kind: tuple(values) for kind, values in manifest.secrets.items()}
+    complete = secrets.complete(secrets.Secrets(**lists), {})
+    postgres_dsn = secrets.postgres_dsn(complete.postgres_password)
+    dsn = kratos_configuration.SQLITE_DSN if manifest.snapshot.engine == "sqlite" else postgres_dsn
+    workspace.write("secrets/kratos.yml", yaml.safe_dump(secrets.as_kratos(complete, dsn, {})), 0o600)
+    workspace.write("secrets/postgres-password", complete.postgres_password, 0o600)
+
+
+def _write_configuration(workspace: Workspace, configuration: Mapping[str, bytes]) -> str:
+    """Puts Kratos' own configuration where its owner can edit it: kratos/, or beside it where that is taken."""
+    for name in ("kratos", f"kratos-{workspace.name}"):
+        path = workspace.directory / name
+        if not path.exists() or not any(path.iterdir()):
+            for file, content in configuration.items():
+                write_atomically(path / file, content.decode("utf-8"), 0o644)
+            return f"./{name}"
+    raise ConfigurationInvalid(
+        f"{path} is there already",
+        "the file brings Kratos' configuration with it",
+        "move it away, or take the file in elsewhere: --directory DIR",
+    )

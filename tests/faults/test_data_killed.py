@@ -1,0 +1,176 @@
+"""`snapshot restore` and `upgrade`, killed anywhere: the old data or the new, and the next command says which.
+
+KRATOSCTL_TEST_POINTS is how many points of each are killed at, on each database; 100 takes about an hour in all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kratosctl import running
+from kratosctl.kratos_api import Client
+from tests.e2e import engine, images, people
+from tests.e2e.program import Directory
+from tests.faults.killing import FLAGS, kill, moment
+from tests.faults.soundness import assert_sound
+
+pytestmark = pytest.mark.engine
+
+POINTS = int(os.environ.get("KRATOSCTL_TEST_POINTS", "6"))
+DATABASES = ("sqlite", "postgres")
+OLD, NEW = images.RELEASES[0], images.NEWEST
+EVERY_POINT = [(database, point) for database in DATABASES for point in range(POINTS)]
+WHICH = {"finished", "undone"}
+
+
+@dataclass
+class Subject:
+    """An environment, and how many seconds it takes to do to it what is killed."""
+
+    directory: Directory
+    lasts: float
+    token: str = ""
+
+    @property
+    def public(self) -> str:
+        return str(self.directory.status()["endpoints"]["public"])
+
+    def people(self) -> set[str]:
+        url = running.find(self.directory.path, "dev").admin_url()
+        found = Client(url, browser=False).get(f"{url}/admin/identities")
+        assert found.ok, found
+        return {identity["traits"]["email"].partition("@")[0] for identity in found.body}
+
+
+def _seconds(directory: Directory, *words: str) -> float:
+    began = time.monotonic()
+    directory.run(*words)
+    return time.monotonic() - began
+
+
+def _made(path: Path, cache: Path, database: str, release: str) -> Subject:
+    """An environment with the snapshot `two` of Ada and Bob."""
+    directory = Directory(path, cache)
+    # kratosctl.yaml says which image, as it does for people: an upgrade changes it there
+    del directory.variables["KRATOSCTL_KRATOS_IMAGE"]
+    image = ("--release", release, "--kratos-image", images.kratos(release))
+    public = directory.run("up", "--database", database, *image, *FLAGS).data["endpoints"]["public"]
+    subject = Subject(directory, 0.0, people.sign_up_and_ask(public, "ada@example.org"))
+    people.sign_up_and_ask(public, "bob@example.org")
+    directory.run("snapshot", "save", "two")
+    return subject
+
+
+@pytest.fixture(scope="module")
+def restored(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[dict[str, Subject]]:
+    """Environments that are restored over and over."""
+    found: dict[str, Subject] = {}
+    for database in DATABASES:
+        found[database] = _made(tmp_path_factory.mktemp(f"restored-{database}"), cache, database, NEW)
+        found[database].lasts = _seconds(found[database].directory, "snapshot", "restore", "two")
+    yield found
+    for subject in found.values():
+        subject.directory.wipe()
+
+
+@pytest.fixture(scope="module")
+def upgraded(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[dict[str, Subject]]:
+    """Environments of the old release that are upgraded over and over."""
+    found: dict[str, Subject] = {}
+    for database in DATABASES:
+        subject = _made(tmp_path_factory.mktemp(f"upgraded-{database}"), cache, database, OLD)
+        # the first has the templates to make
+        for _ in range(2):
+            subject.lasts = _seconds(subject.directory, *UPGRADE)
+            subject.directory.run("snapshot", "restore", "two", "--with-release")
+        found[database] = subject
+    yield found
+    for subject in found.values():
+        subject.directory.wipe()
+
+
+UPGRADE = ("upgrade", "--to", NEW, "--kratos-image", images.kratos(NEW))
+
+
+@pytest.fixture
+def record(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Keeps what became of a point, for the table of all of them."""
+    path = os.environ.get("KRATOSCTL_TEST_POINTS_LOG")
+
+    def keep(line: str) -> None:
+        record_property("outcome", line)
+        if path:
+            with Path(path).open("a") as file:
+                file.write(line + "\n")
+
+    return keep
+
+
+@pytest.mark.parametrize(("database", "point"), EVERY_POINT)
+def test_a_restore_that_was_killed_leaves_the_old_data_or_the_new(
+    restored: dict[str, Subject], record: Callable[[str], None], database: str, point: int
+) -> None:
+    subject = restored[database]
+    people.sign_up_and_ask(subject.public, f"eve-{point}@example.org")
+    old = subject.people()
+
+    kill(subject.directory, moment(subject.lasts, "restore", point, POINTS), point, "snapshot", "restore", "two")
+
+    left = subject.people()
+    assert left in (old, {"ada", "bob"}), "neither the old data nor the new"
+    noted = (subject.directory.home() / "restore.json").exists()
+    said = subject.directory.run("snapshot", "list").err + subject.directory.run("up", *FLAGS[:-1]).err
+    after = subject.people()
+    assert ("the restore of two was interrupted: finished" in said) == noted
+    assert after == ({"ada", "bob"} if noted else left)
+    assert people.whoami(subject.public, subject.token) == "ada@example.org"
+    assert_sound(subject.directory, subject.directory.run("up", *FLAGS).data)
+    record(f"restore {database} {point} {'old' if left == old else 'new'} {'finished' if noted else 'nothing to do'}")
+    subject.directory.run("snapshot", "restore", "two")
+
+
+@pytest.mark.parametrize(("database", "point"), EVERY_POINT)
+def test_an_upgrade_that_was_killed_is_undone_or_finished_by_the_next_command(
+    upgraded: dict[str, Subject], record: Callable[[str], None], database: str, point: int
+) -> None:
+    subject = upgraded[database]
+    directory = subject.directory
+    before = subject.people()
+
+    kill(directory, moment(subject.lasts, "upgrade", point, POINTS), point, *UPGRADE)
+
+    notes = [name for name in ("upgrade.json", "upgrade-rehearsal") if (directory.home() / name).exists()]
+    told = directory.run("up", *FLAGS[:-1])
+    release = directory.status()["release"]
+    assert release in (OLD, NEW)
+    if notes:
+        assert sum(word in told.err for word in WHICH) == 1, told.err
+        assert ("finished" in told.err) == (release == NEW)
+    assert (f"release: {release}") in _file(directory)
+    assert subject.people() == before
+    assert people.whoami(subject.public, subject.token) == "ada@example.org"
+    assert_sound(directory, directory.run("up", *FLAGS).data)
+    record(f"upgrade {database} {point} {release} {'+'.join(notes) or 'no note'}")
+
+    if release == NEW:
+        directory.run("snapshot", "restore", "two", "--with-release")
+        assert directory.status()["release"] == OLD
+
+
+def _file(directory: Directory) -> str:
+    return (directory.path / "kratosctl.yaml").read_text()
+
+
+def test_nothing_of_a_rehearsal_that_was_killed_is_left(upgraded: dict[str, Subject]) -> None:
+    directory = upgraded["sqlite"].directory
+    kill(directory, upgraded["sqlite"].lasts / 3, 0, *UPGRADE)
+    directory.run("down")
+    assert not (directory.home() / "upgrade-rehearsal").exists()
+    assert engine.of_directory(directory.home() / "upgrade-rehearsal") == {}
+    directory.run("up", *FLAGS)

@@ -1,0 +1,267 @@
+"""A snapshot that comes in as a file: what was not packed by kratosctl is refused before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kratosctl.errors import KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.snapshots import package, postgres
+from kratosctl.snapshots.package import Manifest
+from kratosctl.snapshots.store import Snapshot
+
+CONTENT = b"the database" * 1000
+CONFIGURATION = {"kratos.yml": b"log: {}\n", "schemas/person.json": b"{}"}
+
+
+def snapshot(**changed: Any) -> Snapshot:
+    facts: dict[str, Any] = {
+        "name": "two",
+        "engine": "sqlite",
+        "release": "v26.2.0",
+        "migrations": 686,
+        "network": "n",
+        "identities": 2,
+        "created": "2026-01-01T00:00:00Z",
+        "size": len(CONTENT),
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+    }
+    return Snapshot(**{**facts, **changed})
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    """A package as kratosctl writes it."""
+    database = tmp_path / "database"
+    database.write_bytes(CONTENT)
+    target = tmp_path / "two.kratos.zip"
+    package.write(target, Manifest("dev", {"release": "v26.2.0"}, snapshot()), database, CONFIGURATION)
+    return target
+
+
+def taken(path: Path, target: Path) -> Manifest:
+    """Reads all of a package."""
+    with package.opened(path) as opened:
+        opened.copy_database(target)
+        opened.configuration()
+        return opened.manifest
+
+
+def repacked(path: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Packs anew what a package holds, with a change, as somebody could who means harm."""
+    with zipfile.ZipFile(path) as old:
+        entries = {entry: old.read(entry) for entry in old.namelist()}
+    change(entries)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in entries.items():
+            new.writestr(name, content)
+
+
+def with_manifest(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    def apply(entries: dict[str, bytes]) -> None:
+        manifest = json.loads(entries["manifest.json"])
+        change(manifest)
+        entries["manifest.json"] = json.dumps(manifest).encode()
+
+    repacked(path, apply)
+
+
+def assert_refused(path: Path, kind: type[KratosctlError] = SnapshotDamaged) -> str:
+    with pytest.raises(kind) as caught:
+        taken(path, path.with_name("out"))
+    lines = caught.value.lines()
+    assert len(lines) <= 3
+    assert all(len(line) < 300 and line.isprintable() for line in lines), lines
+    return " ".join(lines)
+
+
+def test_what_was_packed_comes_back(packed: Path, tmp_path: Path) -> None:
+    with package.opened(packed) as opened:
+        opened.copy_database(tmp_path / "out")
+        assert opened.configuration() == CONFIGURATION
+        assert opened.manifest.snapshot == snapshot()
+    assert (tmp_path / "out").read_bytes() == CONTENT
+    assert packed.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    assert "No such file" in assert_refused(tmp_path / "nowhere.zip", SnapshotMissing)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_one_is_refused(packed: Path, part: float) -> None:
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[: int(len(whole) * part)])
+    assert "is no snapshot that kratosctl can take" in assert_refused(packed)
+
+
+def test_each_changed_byte_is_noticed_or_means_nothing(packed: Path, tmp_path: Path) -> None:
+    whole = packed.read_bytes()
+    for place in range(0, len(whole), 3):
+        packed.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            taken(packed, tmp_path / "out")
+        except (SnapshotDamaged, SnapshotForeign):
+            continue
+        assert (tmp_path / "out").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x1f\x8b" + b"\0" * 100])
+def test_what_is_no_package_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "it.zip"
+    path.write_bytes(content)
+    assert_refused(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../up", "/etc/passwd", "configuration/../../up", "configuration/.ssh/authorized_keys", "a\\b", "more"]
+)
+def test_an_entry_that_the_manifest_does_not_name_is_refused(packed: Path, name: str) -> None:
+    repacked(packed, lambda entries: entries.update({name: b"x"}))
+    assert "does not hold what its manifest says" in assert_refused(packed)
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/../../b", ".env", "a//b", "a\\b", "", "a\nb", "-rf"])
+def test_a_manifest_that_names_a_path_is_refused(packed: Path, name: str) -> None:
+    def change(entries: dict[str, bytes]) -> None:
+        manifest = json.loads(entries["manifest.json"])
+        manifest["files"] = {name: hashlib.sha256(b"x").hexdigest()}
+        entries.clear()
+        entries |= {"manifest.json": json.dumps(manifest).encode(), "database": CONTENT, f"configuration/{name}": b"x"}
+
+    repacked(packed, change)
+    assert "cannot name a file" in assert_refused(packed)
+
+
+def test_a_link_is_only_ever_its_text(packed: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(packed) as old:
+        entries = {entry: old.read(entry) for entry in old.namelist()}
+    with zipfile.ZipFile(packed, "w") as new:
+        for name, content in entries.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o120777 << 16
+            new.writestr(entry, content)
+    taken(packed, tmp_path / "out")
+    assert not (tmp_path / "out").is_symlink()
+    assert (tmp_path / "out").read_bytes() == CONTENT
+
+
+def test_one_that_would_fill_the_disk_is_refused_unread(packed: Path) -> None:
+    def change(entries: dict[str, bytes]) -> None:
+        bomb = bytes(100_000_000)
+        manifest = json.loads(entries["manifest.json"])
+        manifest["snapshot"] |= {"size": len(bomb), "sha256": hashlib.sha256(bomb).hexdigest()}
+        entries |= {"manifest.json": json.dumps(manifest).encode(), "database": bomb}
+
+    repacked(packed, change)
+    assert "no snapshot is packed so tightly" in assert_refused(packed)
+    assert not packed.with_name("out").exists()
+
+
+def test_one_that_is_larger_than_it_says_is_not_read_to_its_end(packed: Path) -> None:
+    repacked(packed, lambda entries: entries.update({"database": CONTENT + bytes(50_000_000)}))
+    assert "checksum" in assert_refused(packed)
+    assert packed.with_name("out").stat().st_size <= len(CONTENT)
+
+
+def test_another_database_than_was_packed_is_refused(packed: Path) -> None:
+    repacked(packed, lambda entries: entries.update({"database": CONTENT[:-1] + b"x"}))
+    assert "checksum" in assert_refused(packed)
+
+
+def test_another_configuration_than_was_packed_is_refused(packed: Path) -> None:
+    repacked(packed, lambda entries: entries.update({"configuration/kratos.yml": b"other"}))
+    assert "checksum" in assert_refused(packed)
+
+
+def test_a_newer_format_is_told_from_a_broken_one(packed: Path) -> None:
+    with_manifest(packed, lambda manifest: manifest.update(format=2))
+    assert "a newer kratosctl" in assert_refused(packed, SnapshotForeign)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"format": 0},
+        {"format": "1"},
+        {"snapshot": None},
+        {"snapshot": {"name": "x"}},
+        {"files": []},
+        {"answers": "yes"},
+        {"environment": 1},
+        {"environment": "a\x1b[2Jb"},
+        {"secrets": {"else": ["x"]}},
+        {"secrets": {"default": "x"}},
+        {"secrets": {"default": [1]}},
+    ],
+    ids=str,
+)
+def test_a_manifest_of_another_shape_is_refused(packed: Path, changed: dict[str, Any]) -> None:
+    with_manifest(packed, lambda manifest: manifest.update(changed))
+    assert_refused(packed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"name": "../up"}, {"engine": "mysql"}, {"release": "latest"}, {"size": -1}, {"size": 1.5}, {"identities": True}],
+    ids=str,
+)
+def test_facts_that_cannot_be_are_refused(packed: Path, changed: dict[str, Any]) -> None:
+    with_manifest(packed, lambda manifest: manifest["snapshot"].update(changed))
+    with pytest.raises(KratosctlError):
+        taken(packed, packed.with_name("out"))
+
+
+END = "--\n-- PostgreSQL database dump complete\n--\n\n"
+DUMP = (
+    "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET statement_timeout = 0;\n"
+    "SELECT pg_catalog.set_config('search_path', '', false);\n"
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;\n"
+    "CREATE TABLE public.identities (\n    id uuid NOT NULL,\n    state text DEFAULT 'active'::text\n);\n"
+    'COPY public.identities (id, "state") FROM stdin;\n1\tDO \\N PROGRAM\n\\.\n\n'
+    "ALTER TABLE ONLY public.identities\n    ADD CONSTRAINT p PRIMARY KEY (id);\n"
+    "CREATE UNIQUE INDEX i ON public.identities USING btree (id);\n\\unrestrict abc\n"
+)
+
+
+def check_dump(path: Path, text: str) -> None:
+    path.write_text(text)
+    postgres.check_dump(path)
+
+
+def test_a_dump_of_tables_is_taken(tmp_path: Path) -> None:
+    check_dump(tmp_path / "dump", DUMP + END)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\\! touch /tmp/x",
+        "SET a = 1 \\! touch /tmp/x",
+        "   \\! touch /tmp/x",
+        "COPY public.identities FROM PROGRAM 'sh';",
+        "   COPY public.identities (id) FROM PROGRAM 'sh';",
+        "SET a = 1; COPY x FROM PROGRAM 'sh';",
+        "DO $$ BEGIN END $$;",
+        "CREATE FUNCTION f() RETURNS int AS 'x' LANGUAGE c;",
+        "SELECT pg_read_file('/etc/passwd');",
+        "COPY public.identities (id) FROM '/etc/passwd';",
+        "DROP TABLE identities;",
+        "ALTER SYSTEM SET archive_command = 'sh';",
+        "COMMIT;",
+    ],
+)
+def test_a_dump_that_would_do_anything_else_is_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(SnapshotDamaged):
+        check_dump(tmp_path / "dump", DUMP + line + "\n" + END)
+
+
+def test_a_dump_that_ends_within_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotDamaged):
+        check_dump(tmp_path / "dump", DUMP + "COPY public.identities (id) FROM stdin;\n1\n" + END)
