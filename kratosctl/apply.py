@@ -12,6 +12,7 @@ from kratosctl.engine import client, reading
 from kratosctl.errors import NotReady, ServiceFailed
 from kratosctl.plan import Observed, Plan
 from kratosctl.stack import compose
+from kratosctl.workspace import SEED_WANTED
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     services = compose.services(stack.environment)
     migrating = bool(plan.subjects("migrate"))
     names: dict[str, str] = {}
+    if stack.environment.seed and _starts_empty(stack, observed, plan):
+        stack.workspace.write(SEED_WANTED, "")
     if migrating and database.new_from_template(stack, observed):
         how = "copy a migrated database" if database.has_sqlite_template(kratos_id) else "migrate an empty database"
         with console.step(f"{how}, create containers"):
@@ -74,6 +77,13 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     if stack.beside:
         with console.step(f"start {', '.join(stack.beside)}"):
             stack.project.start_beside(stack.beside)
+
+
+def _starts_empty(stack: Stack, observed: Observed, plan: Plan) -> bool:
+    """Whether Kratos will serve from a database of ours in which nobody is yet."""
+    if stack.environment.database == "memory":
+        return "kratos" in plan.subjects("create", "replace", "start", "restart")
+    return stack.environment.database != "external" and not observed.database_exists
 
 
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:

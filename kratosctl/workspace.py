@@ -27,6 +27,10 @@ from kratosctl.stack.secrets import KINDS, Secrets, postgres_dsn
 GENERATED = ".kratosctl"
 UPGRADE_NOTE = "upgrade.json"
 UPGRADE_CLONE = "upgrade-rehearsal"
+# a database that `up` made is still to be filled with the environment's seed
+SEED_WANTED = "seed-wanted"
+# what replaces the content of a database has begun, and which snapshot undoes it
+UNFINISHED = "unfinished.json"
 _STATE = "state.json"
 _UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -151,6 +155,11 @@ class Workspace:
     def has_unfinished_upgrade(self) -> bool:
         """An upgrade is under way, or was interrupted."""
         return (self.home / UPGRADE_NOTE).exists() or (self.home / UPGRADE_CLONE).exists()
+
+    @property
+    def has_unfinished_data(self) -> bool:
+        """A new database is still to be seeded, or what replaces its content was killed half-way."""
+        return (self.home / SEED_WANTED).exists() or (self.home / UNFINISHED).exists()
 
     def changed(self, files: Sequence[File]) -> list[File]:
         """Those of the files that are not on disk as they are."""

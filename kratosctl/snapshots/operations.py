@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from kratosctl import catalog, configuration_file, up
@@ -18,9 +20,11 @@ from kratosctl.snapshots import live as live_database
 from kratosctl.snapshots import showing, store
 from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
+from kratosctl.workspace import UNFINISHED
 
 SAFETY_KEPT = 5
 _LOCK_WAIT = 600
+_SEEDED, _SEEDED_NOTE = "seeded-", "what reset puts back"
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def reset(
     with workspace.locked(f"reset {subject.found.name}", _LOCK_WAIT, console.note):
         before = save_safety(subject, "reset") if safety else None
         with console.step(f"reset {subject.found.name}"):
-            _reset(subject, seed, seed_key)
+            _reset(subject, seed, seed_key, before)
     data = {"environment": subject.found.name, "safety": before.name if before else None}
     undo = "\ntake it back: kratosctl snapshot restore --undo" if before else ""
     return Result("reset", data, lambda: f"{subject.found.name} is as new{undo}")
@@ -134,20 +138,59 @@ def put_back(subject: Subject, snapshot: Snapshot) -> bool:
     return not same_tables
 
 
-def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str) -> None:
+def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str, before: Snapshot | None) -> None:
     workspace = subject.found.workspace
     if seed is None:
         subject.live.empty()
         return
-    name = f"seeded-{seed_key}"
+    name = f"{_SEEDED}{seed_key}"
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
     facts = subject.live.facts()
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
         put_back(subject, kept)
         return
-    subject.live.empty()
-    seed()
-    _save(subject, name, "what reset puts back", overwrite=True)
+    with whole_or_undone(subject, before or save_safety(subject, "reset"), "reset"):
+        subject.live.empty()
+        seed()
+        for older in store.listing(workspace):
+            if older.name.startswith(_SEEDED) and older.note == _SEEDED_NOTE:
+                store.remove(workspace, older.name)
+        _save(subject, name, _SEEDED_NOTE, overwrite=True)
+
+
+@contextlib.contextmanager
+def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[None]:
+    """Puts a snapshot back unless the block ends well. After SIGKILL `settle` does. The caller holds the lock.
+
+    Args:
+        subject: the environment.
+        before: what was there before the block.
+        doing: what the block does, in a word.
+    """
+    workspace = subject.found.workspace
+    workspace.write(UNFINISHED, json.dumps({"doing": doing, "snapshot": before.name}) + "\n")
+    try:
+        yield
+    except BaseException:
+        put_back(subject, before)
+        raise
+    finally:
+        (workspace.home / UNFINISHED).unlink(missing_ok=True)
+
+
+def settle(subject: Subject, console: Console) -> None:
+    """Undoes what was killed half-way, and says so."""
+    workspace = subject.found.workspace
+    if workspace.read(UNFINISHED) is None:
+        return
+    with workspace.locked("settle", _LOCK_WAIT, console.note):
+        text = workspace.read(UNFINISHED)
+        if text is None:
+            return
+        note = json.loads(text)
+        put_back(subject, store.load(workspace, note["snapshot"]))
+        (workspace.home / UNFINISHED).unlink()
+        console.note(f"a {note['doing']} was interrupted: undone, {subject.found.name} has the data from before it")
 
 
 def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:
