@@ -103,16 +103,17 @@ class Reader:
         """Every row of every source, in order."""
         for source in self._sources:
             if source.path is None:
-                yield from _rows(source, sys.stdin.buffer)
+                yield from rows_of(source, sys.stdin.buffer)
                 continue
             with source.path.open("rb") as file:
                 self._file = file
-                yield from _rows(source, file)
+                yield from rows_of(source, file)
                 self._read += file.tell() if self._size else 0
                 self._file = None
 
 
-def _rows(source: Source, file: BinaryIO) -> Iterator[Row | Bad]:
+def rows_of(source: Source, file: BinaryIO) -> Iterator[Row | Bad]:
+    """The rows of an opened source, as they are read."""
     if source.format == "yaml":
         from kratosctl.seeding import lists
 

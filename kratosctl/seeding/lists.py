@@ -39,6 +39,8 @@ def read(file: IO[bytes], name: str) -> Iterator[Row | Bad]:
         # a word in quotation marks may be of a password
         said = _QUOTED.sub("…", error.problem or "it ends too early")
         yield Bad(name, line, f"not YAML: {said}; the rest of the file was not read")
+    except RecursionError:
+        yield Bad(name, events.line, "it is nested too deeply; the rest of the file was not read")
     except yaml.YAMLError:
         yield Bad(name, events.line, "not YAML: it is no UTF-8 text; the rest of the file was not read")
 

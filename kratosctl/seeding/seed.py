@@ -91,6 +91,7 @@ def seed(subject: Subject, found: Sequence[Source], wishes: Wishes, console: Con
         NotRunning, NotReady: Kratos does not answer; what was created stays, but with `atomic`.
         ChoiceImpossible: the admin API is out of reach; `atomic` with a database that has no snapshots.
     """
+    subject.found.running("kratos")
     with subject.found.workspace.locked("seed", _LOCK_WAIT, console.note):
         if not wishes.atomic:
             return _result(subject, _fill(subject.found, found, wishes.verified, console), kept=True)
@@ -148,6 +149,8 @@ def for_reset(subject: Subject) -> tuple[Callable[[], None] | None, str]:
     found = own_sources(subject.environment, subject.found.workspace.directory)
     if not found:
         return None, ""
+
+    subject.found.running("kratos")
 
     def fill() -> None:
         # reset shows itself as one step

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ class Sender:
     def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._url, self._sleep = url, sleep
 
-    def send(self, identities: Iterable[Identity | Bad]) -> Iterator[Outcome]:
-        """Sends identities as they come, never holding more than a few batches; outcomes are in the same order.
+    def send(self, identities: Iterable[Identity | Bad]) -> Generator[Outcome, None, None]:
+        """Sends identities as they come, never holding more than a few batches; outcomes come in about the same order.
 
         Raises:
             NotReady: Kratos stopped answering.
@@ -97,7 +97,7 @@ class Sender:
         if isinstance(items, list) and len(items) == len(batch):
             return [_outcome(one, item or {}) for one, item in zip(batch, items, strict=True)]
         if len(batch) > 1:
-            size = -(-len(batch) // _PARTS)
+            size = 1 if len(batch) <= 2 * _PARTS else -(-len(batch) // _PARTS)
             parts = (batch[at : at + size] for at in range(0, len(batch), size))
             return [outcome for part in parts for outcome in self._outcomes(admin, part)]
         if answer.status >= 500 and not admin.is_ready():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator
 from typing import IO
 
@@ -23,7 +24,7 @@ def read(file: IO[str], name: str) -> Iterator[Row | Bad]:
         yield Bad(name, 1, "the first line is empty; it has to name the columns")
         return
     delimiter = max(_DELIMITERS, key=first.count)
-    records = csv.reader(_lines(first, file), delimiter=delimiter, strict=True)
+    records = csv.reader(itertools.chain([first], file), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     line = 1
     while True:
@@ -48,11 +49,6 @@ def read(file: IO[str], name: str) -> Iterator[Row | Bad]:
         elif record:
             yield _row(name, line, header, record)
         line = records.line_num + 1
-
-
-def _lines(first: str, file: IO[str]) -> Iterator[str]:
-    yield first
-    yield from file
 
 
 def _row(name: str, line: int, header: list[str], record: list[str]) -> Row | Bad:
