@@ -47,11 +47,12 @@ def read(file: IO[str], name: str) -> Iterator[Row | Bad]:
                 yield Bad(name, 1, f"column {twice!r} stands twice" if twice else "a column has no name")
                 return
         elif record:
-            yield _row(name, line, header, record)
+            yield _row(name, line, header, record, delimiter)
         line = records.line_num + 1
 
 
-def _row(name: str, line: int, header: list[str], record: list[str]) -> Row | Bad:
+def _row(name: str, line: int, header: list[str], record: list[str], delimiter: str) -> Row | Bad:
     if len(record) != len(header):
-        return Bad(name, line, f"{len(record)} cells where the header names {len(header)}")
+        hint = f"; what holds a {delimiter!r} has to be in quotation marks" if len(record) > len(header) else ""
+        return Bad(name, line, f"{len(record)} cells where the header names {len(header)}{hint}")
     return Row(name, line, dict(zip(header, record, strict=True)), texts=True)
