@@ -18,7 +18,7 @@ from tests.e2e.program import Directory
 
 pytestmark = pytest.mark.engine
 
-MANY = 2000
+MANY = 1200
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -54,11 +54,13 @@ def people(directory: Directory) -> list[str]:
 
 def some_are_there(directory: Directory, number: int) -> Callable[[], bool]:
     """Whether seeding has come as far as that."""
+    found: list[Admin] = []
 
     def look() -> bool:
         with contextlib.suppress(KratosctlError):
-            api = Admin(running.find(directory.path, "dev").admin_url())
-            answer = api._client.get(f"{api.url}/admin/identities?page_size={number}&per_page={number}")
+            if not found:
+                found.append(Admin(running.find(directory.path, "dev").admin_url()))
+            answer = found[0]._client.get(f"{found[0].url}/admin/identities?page_size={number}&per_page={number}")
             return answer.ok and len(answer.body) == number
         return False
 
