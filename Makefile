@@ -28,9 +28,10 @@ unit: $(VENV)/installed
 wheel: $(VENV)/installed
 	BIN=$(BIN) scripts/try-wheel
 
-## the tables of times against Ory's quickstart
+## the tables of times against Ory's quickstart, and of seeding against a plain loop
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH)
+	$(BIN)/python bench/seed.py $(BENCH)
 
 $(VENV)/runs: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -185,7 +185,7 @@ def _fill(found: Found, sources: Sequence[Source], verified: bool, console: Cons
     schemas = _schemas(found)
     reader, tally = Reader(sources), Tally()
     with console.progress(f"seed {found.name}") as show:
-        for outcome in Sender(url).send(_identities(reader.rows(), schemas, verified)):
+        for outcome in Sender(url).send(identities_of(reader.rows(), schemas, verified)):
             tally.add(outcome)
             show(reader.part, str(tally))
     return tally
@@ -194,13 +194,20 @@ def _fill(found: Found, sources: Sequence[Source], verified: bool, console: Cons
 def _wrong_by_themselves(found: Found, sources: Sequence[Source], verified: bool) -> Tally:
     """Looks for what Kratos need not be asked about. Standard input can be read only once."""
     tally, schemas = Tally(), _schemas(found)
-    for one in _identities(Reader([source for source in sources if source.path]).rows(), schemas, verified):
+    for one in identities_of(Reader([source for source in sources if source.path]).rows(), schemas, verified):
         if isinstance(one, Bad):
             tally.add_bad(one)
     return tally
 
 
-def _identities(rows: Iterator[Row | Bad], schemas: Schemas, verified: bool) -> Iterator[Identity | Bad]:
+def identities_of(rows: Iterator[Row | Bad], schemas: Schemas, verified: bool) -> Iterator[Identity | Bad]:
+    """The identities that rows mean, and what is wrong with those that mean none.
+
+    Args:
+        rows: the rows.
+        schemas: Kratos' identity schemas by ID.
+        verified: addresses are verified unless a row says otherwise.
+    """
     for row in rows:
         if isinstance(row, Bad):
             yield row
