@@ -60,16 +60,21 @@ def sources(names: Sequence[str], directory: Path, format: str | None) -> list[S
             continue
         path = directory / name
         for one in sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS) if path.is_dir() else [path]:
-            shown = name if one == path else str(Path(name, one.name))
-            found.append(Source(shown, one, format or _format(shown)))
+            shown = _printable(name if one == path else str(Path(name, one.name)))
+            found.append(Source(shown, one, format or _format(one, shown)))
             _check_readable(shown, one)
     if not found:
         raise ConfigurationInvalid(f"{', '.join(names)} holds no file to seed", f"files end in {_KNOWN}")
     return found
 
 
-def _format(name: str) -> str:
-    found = _ENDINGS.get(Path(name).suffix.lower())
+def _printable(name: str) -> str:
+    """A file may have a name that is no text."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _format(path: Path, name: str) -> str:
+    found = _ENDINGS.get(path.suffix.lower())
     if found is None:
         fix = f"say --format {'|'.join(FORMATS)}, or use one of {_KNOWN}"
         raise UsageError(f"{name}: its format cannot be told from its ending", fix=fix)

@@ -27,6 +27,7 @@ _TRUE = ("true", "yes", "1", "on")
 _FALSE = ("false", "no", "0", "off")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
+# Kratos' identity schemas by ID; the one of identities that name none stands at ""
 Schemas = Mapping[str, Mapping[str, Any]]
 
 
@@ -52,7 +53,7 @@ def identity_of(row: Row, schemas: Schemas, verified: bool = False) -> Identity:
 
     Args:
         row: the row.
-        schemas: Kratos' identity schemas by ID.
+        schemas: Kratos' identity schemas.
         verified: its addresses are verified unless the row says otherwise.
 
     Raises:
@@ -60,7 +61,7 @@ def identity_of(row: Row, schemas: Schemas, verified: bool = False) -> Identity:
     """
     values = _nested(row.values) if row.texts else dict(row.values)
     password, hashed = values.pop("password", None), [values.pop(key, None) for key in _HASHES]
-    is_verified = _switch(values.pop("verified", None), verified)
+    said_verified = _switch(values.pop("verified", None))
     traits = values.pop("traits", {})
     if not isinstance(traits, dict):
         raise BadRow("traits: expected a mapping")
@@ -73,8 +74,10 @@ def identity_of(row: Row, schemas: Schemas, verified: bool = False) -> Identity:
     if row.texts:
         traits = _typed(traits, schema)
     _add_password(values, password, hashed)
-    if is_verified and "verifiable_addresses" not in values:
+    if (verified if said_verified is None else said_verified) and "verifiable_addresses" not in values:
         values["verifiable_addresses"] = [*_verified(schema, traits)]
+        if said_verified and not values["verifiable_addresses"]:
+            raise BadRow("verified: it has no address that its identity schema verifies")
     body = _json({**values, "traits": traits})
     secrets, plain = _secrets(values)
     return Identity(row, body, secrets, plain)
@@ -100,9 +103,9 @@ def _nested(values: Mapping[str, str]) -> dict[str, Any]:
         for part in path:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
-                raise BadRow(f"{key}: there is a column {part}, too")
+                raise BadRow(f"column {key!r}: there is a column {part!r}, too")
         if isinstance(place.get(last), dict):
-            raise BadRow(f"{key}: there are columns below {last}, too")
+            raise BadRow(f"column {key!r}: there are others below {last!r}")
         place[last] = _parsed(cell) if key in _OF_KRATOS and cell[0] in "{[" else cell
     return nested
 
@@ -136,9 +139,9 @@ def _cell(value: Any, schema: Any) -> Any:
     return _parsed(value) if number or {"array", "object", "null"} & {*kinds} else value
 
 
-def _switch(value: Any, otherwise: bool) -> bool:
+def _switch(value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
-        return otherwise if value is None else value
+        return value
     said = str(value).lower()
     if said not in (*_TRUE, *_FALSE):
         raise BadRow("verified: expected true or false")
@@ -176,8 +179,7 @@ def _secrets(values: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
 
 def _schema(schemas: Schemas, name: Any) -> Mapping[str, Any]:
     """What the schema of an identity says of its traits; nothing where it is not known."""
-    only = next(iter(schemas.values())) if len(schemas) == 1 else {}
-    found: Any = schemas.get(name) if isinstance(name, str) else schemas.get("default", only)
+    found: Any = schemas.get(name if isinstance(name, str) else "")
     for key in ("properties", "traits"):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found if isinstance(found, Mapping) else {}

@@ -26,7 +26,7 @@ def in_words(error: Any, secrets: Iterable[str] = ()) -> str:
     text = "; ".join(dict.fromkeys(" ".join(line.split()) for line in telling))
     for secret in secrets:
         text = text.replace(secret, "…")
-    text = text.removeprefix("json: ")
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text.removeprefix("json: "))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -94,13 +94,13 @@ def seed(subject: Subject, found: Sequence[Source], wishes: Wishes, console: Con
     subject.found.running("kratos")
     with subject.found.workspace.locked("seed", _LOCK_WAIT, console.note):
         if not wishes.atomic:
-            return _result(subject, _fill(subject.found, found, wishes.verified, console), kept=True)
-        tally = _wrong_by_themselves(subject.found, found, wishes.verified)
+            return _result(subject, _fill(subject, found, wishes.verified, console), kept=True)
+        tally = _wrong_by_themselves(subject, found, wishes.verified)
         if not tally.failed:
             before = operations.save_safety(subject, "seed")
             try:
                 with operations.whole_or_undone(subject, before, "seed"):
-                    tally = _fill(subject.found, found, wishes.verified, console)
+                    tally = _fill(subject, found, wishes.verified, console)
                     if tally.failed:
                         raise _Refused
             except _Refused:
@@ -154,7 +154,7 @@ def for_reset(subject: Subject) -> tuple[Callable[[], None] | None, str]:
 
     def fill() -> None:
         # reset shows itself as one step
-        tally = _fill(subject.found, found, False, Console(quiet=True))
+        tally = _fill(subject, found, False, Console(quiet=True))
         if tally.failed:
             more = f" (and {tally.failed - 1} more)" if tally.failed > 1 else ""
             fix = "mend it and reset again; the database was put back as it was"
@@ -180,20 +180,20 @@ def finish_first(subject: Subject, console: Console) -> Result | None:
     return result
 
 
-def _fill(found: Found, sources: Sequence[Source], verified: bool, console: Console) -> Tally:
-    url = _admin_url(found)
-    schemas = _schemas(found)
+def _fill(subject: Subject, sources: Sequence[Source], verified: bool, console: Console) -> Tally:
+    url = _admin_url(subject.found)
+    schemas = _schemas(subject)
     reader, tally = Reader(sources), Tally()
-    with console.progress(f"seed {found.name}") as show:
+    with console.progress(f"seed {subject.found.name}") as show:
         for outcome in Sender(url).send(identities_of(reader.rows(), schemas, verified)):
             tally.add(outcome)
             show(reader.part, str(tally))
     return tally
 
 
-def _wrong_by_themselves(found: Found, sources: Sequence[Source], verified: bool) -> Tally:
+def _wrong_by_themselves(subject: Subject, sources: Sequence[Source], verified: bool) -> Tally:
     """Looks for what Kratos need not be asked about. Standard input can be read only once."""
-    tally, schemas = Tally(), _schemas(found)
+    tally, schemas = Tally(), _schemas(subject)
     for one in identities_of(Reader([source for source in sources if source.path]).rows(), schemas, verified):
         if isinstance(one, Bad):
             tally.add_bad(one)
@@ -205,7 +205,7 @@ def identities_of(rows: Iterator[Row | Bad], schemas: Schemas, verified: bool) -
 
     Args:
         rows: the rows.
-        schemas: Kratos' identity schemas by ID.
+        schemas: Kratos' identity schemas.
         verified: addresses are verified unless a row says otherwise.
     """
     for row in rows:
@@ -229,15 +229,19 @@ def _admin_url(found: Found) -> str:
     return url
 
 
-def _schemas(found: Found) -> Schemas:
-    """Kratos' identity schemas by ID: they say what is an address, and what is a number."""
+def _schemas(subject: Subject) -> Schemas:
+    """Kratos' identity schemas: they say what is an address, and what is a number."""
+    found = subject.found
     address = found.public_address()
     host, port = address or ("", 0)
     host = f"[{host}]" if ":" in host else host
     answer = kratos_api.Client(f"http://{host}:{port}", browser=False).get(f"http://{host}:{port}/schemas")
     if not answer.ok or not isinstance(answer.body, list):
         raise NotReady("Kratos does not tell its identity schemas", answer.messages, "see `kratosctl logs kratos`")
-    return {one["id"]: one["schema"] for one in answer.body}
+    schemas = {one["id"]: one["schema"] for one in answer.body}
+    _, theirs = assemble.their_configuration(subject.environment, found.workspace)
+    default = (theirs or {}).get("identity", {}).get("default_schema_id") or "default"
+    return schemas | {"": schemas.get(default, {})}
 
 
 def _result(subject: Subject, tally: Tally, kept: bool) -> Result:

@@ -173,9 +173,10 @@ def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[
         yield
     except BaseException:
         put_back(subject, before)
+        # if that fails, `settle` tries it again
+        (workspace.home / UNFINISHED).unlink()
         raise
-    finally:
-        (workspace.home / UNFINISHED).unlink(missing_ok=True)
+    (workspace.home / UNFINISHED).unlink()
 
 
 def settle(subject: Subject, console: Console) -> None:
@@ -188,9 +189,13 @@ def settle(subject: Subject, console: Console) -> None:
         if text is None:
             return
         note = json.loads(text)
-        put_back(subject, store.load(workspace, note["snapshot"]))
+        try:
+            put_back(subject, store.load(workspace, note["snapshot"]))
+            outcome = f"undone, {subject.found.name} has the data from before it"
+        except SnapshotMissing:
+            outcome = f"it cannot be undone, because snapshot {note['snapshot']} was removed"
         (workspace.home / UNFINISHED).unlink()
-        console.note(f"a {note['doing']} was interrupted: undone, {subject.found.name} has the data from before it")
+        console.note(f"a {note['doing']} was interrupted: {outcome}")
 
 
 def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:

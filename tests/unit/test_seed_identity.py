@@ -52,7 +52,7 @@ HASHES = (
 
 
 def made(values: dict[str, Any], *, texts: bool = False, verified: bool = False) -> Identity:
-    return identity_of(Row("people", 1, values, texts), {"default": SCHEMA}, verified)
+    return identity_of(Row("people", 1, values, texts), {"": SCHEMA, "person": SCHEMA}, verified)
 
 
 def body(values: dict[str, Any], *, texts: bool = False, verified: bool = False) -> dict[str, Any]:
@@ -114,6 +114,8 @@ def test_a_password_that_only_looks_like_one_is_plain(password: str) -> None:
         ({"email": "a", "password": "x", "password_hash": BCRYPT}, "one of them is enough"),
         ({"email": "a", "password": "x", "credentials": {"password": {}}}, "one of them is enough"),
         ({"email": "a", "verified": "perhaps"}, "verified: expected true or false"),
+        ({"zip": "a", "verified": True}, "no address"),
+        ({"email": "a", "schema_id": "unknown", "verified": True}, "no address"),
         ({"traits": ["a"]}, "traits: expected a mapping"),
         ({"schema_id": "default"}, "it is empty"),
         ({"email": "\udcff"}, "not UTF-8"),
