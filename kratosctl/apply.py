@@ -14,6 +14,7 @@ from kratosctl.errors import NotReady, ServiceFailed
 from kratosctl.limits import Limits
 from kratosctl.plan import Observed, Plan
 from kratosctl.stack import compose
+from kratosctl.workspace import SEED_WANTED
 
 
 def pull(stack_images: Mapping[str, str | None], wanted: list[str], console: Console) -> None:
@@ -38,6 +39,8 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     _provide_images(stack, plan, console)
     _write(stack)
     _resume(observed)
+    if stack.environment.seed and _starts_empty(stack, observed, plan):
+        stack.workspace.write(SEED_WANTED, "")
     keeping = None
     if not plan.subjects("migrate"):
         names = _create_with(stack, compose.services(stack.environment), console)
@@ -107,6 +110,13 @@ def _migrated(stack: Stack, observed: Observed, console: Console, limits: Limits
 def _create_with(stack: Stack, services: Sequence[str], console: Console) -> dict[str, str]:
     with console.step("create containers"):
         return _create(stack, services)
+
+
+def _starts_empty(stack: Stack, observed: Observed, plan: Plan) -> bool:
+    """Whether Kratos will serve from a database of ours in which nobody is yet."""
+    if stack.environment.database == "memory":
+        return "kratos" in plan.subjects("create", "replace", "start", "restart")
+    return stack.environment.database != "external" and not observed.database_exists
 
 
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from kratosctl import results
 from kratosctl.errors import KratosctlError
+
+_LINE_EVERY = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,51 @@ class Console:
         with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
             progress.add_task(what)
             yield
+
+    @contextlib.contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[float | None, str], None]]:
+        """Shows how far a long step is: a bar on a terminal, a plain line now and then elsewhere.
+
+        Args:
+            what: the step.
+
+        Yields:
+            Takes the part that is done, from 0 to 1 (None: unknown), and what there is to say of it.
+        """
+        if self.styled:
+            with self._bar(what) as show:
+                yield show
+            return
+        due = time.monotonic() + _LINE_EVERY
+
+        def say(part: float | None, said: str) -> None:
+            nonlocal due
+            if time.monotonic() >= due:
+                due = time.monotonic() + _LINE_EVERY
+                self.note(f"- {what}: {'' if part is None else f'{part:.0%}, '}{said}")
+
+        with self.step(what):
+            yield say
+
+    @contextlib.contextmanager
+    def _bar(self, what: str) -> Iterator[Callable[[float | None, str], None]]:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[said]}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
+            task = progress.add_task(what, total=None, said="")
+
+            def show(part: float | None, said: str) -> None:
+                progress.update(task, total=None if part is None else 1.0, completed=part, said=said)
+
+            yield show
 
     def note(self, line: str) -> None:
         """Says something a person should know; not with --quiet."""

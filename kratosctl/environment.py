@@ -29,6 +29,7 @@ class Environment:
     postgres_port: int | None
     config_dir: str | None
     config: str
+    seed: str | None
     platform: str | None
     kratos_image: str
     postgres_image: str

@@ -190,6 +190,12 @@ class UpgradeFailed(KratosctlError):
     exit_code = 64
 
 
+class SeedFailed(KratosctlError):
+    """The database is as it was."""
+
+    exit_code = 65
+
+
 class Interrupted(KratosctlError):
     """Ctrl-C or Ctrl-D at a prompt or during a step."""
 

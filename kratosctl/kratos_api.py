@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import http.cookiejar
 import json
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 _TIMEOUT = 30.0
 Json = dict[str, Any]
@@ -32,20 +34,28 @@ class Answer:
 
 
 class Client:
-    """One person at a browser, or one native application.
+    """One person at a browser, or one native application. As a context manager it keeps its connections open.
 
     Args:
         public: URL of the public API, as people open it.
         browser: keep cookies as a browser does; otherwise hold a session token, as an app does.
+        timeout: seconds that Kratos may be silent.
     """
 
-    def __init__(self, public: str, browser: bool) -> None:
-        self.public, self.browser = public.rstrip("/"), browser
+    def __init__(self, public: str, browser: bool, timeout: float = _TIMEOUT) -> None:
+        self.public, self.browser, self.timeout = public.rstrip("/"), browser, timeout
         self.token = ""
         self.cookies = http.cookiejar.CookieJar()
-        # never through a proxy: Kratos is on this host
-        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies), _NoRedirect())
-        self._opener = urllib.request.build_opener(*handlers)
+        self._keeps_open = False
+        self._open: dict[tuple[str, str], http.client.HTTPConnection] = {}
+
+    def __enter__(self) -> Self:
+        self._keeps_open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keeps_open = False
+        self._close()
 
     def begin(self, flow: str) -> Answer:
         """Starts a flow: registration, login, verification, recovery or settings."""
@@ -83,32 +93,72 @@ class Client:
         Args:
             method: the HTTP method.
             url: the whole URL.
-            body: JSON-able data, or None.
+            body: JSON-able data, its bytes, or None.
         """
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.token:
             headers["X-Session-Token"] = self.token
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers, method=method)
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         try:
-            with self._opener.open(request, timeout=_TIMEOUT) as response:
-                return Answer(response.status, _parsed(response.read()))
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, _parsed(error.read()))
-        except OSError as error:
-            return Answer(0, str(getattr(error, "reason", error)))
+            return self._exchange(urllib.request.Request(url, data, headers, method=method))
+        except (OSError, http.client.HTTPException) as error:
+            self._close()
+            return Answer(0, str(error) or type(error).__name__)
+        finally:
+            if not self._keeps_open:
+                self._close()
+
+    def _exchange(self, request: urllib.request.Request) -> Answer:
+        """Sends a request and reads its answer. No proxy: Kratos is on this host; a redirect is an answer."""
+        self.cookies.add_cookie_header(request)
+        parts = urlsplit(request.full_url)
+        place = (parts.scheme, parts.netloc)
+        connection = self._open.get(place)
+        if connection is not None:
+            # Kratos may have closed it in the meantime
+            with contextlib.suppress(ConnectionError):
+                return self._over(connection, request)
+            connection.close()
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._open[place] = kind(parts.netloc, timeout=self.timeout)
+        return self._over(self._open[place], request)
+
+    def _over(self, connection: http.client.HTTPConnection, request: urllib.request.Request) -> Answer:
+        sent: Any = request.data
+        connection.request(request.get_method(), request.selector, sent, dict(request.header_items()))
+        response = connection.getresponse()
+        parsed = _parsed(response.read())
+        self.cookies.extract_cookies(response, request)
+        return Answer(response.status, parsed)
+
+    def _close(self) -> None:
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
 
 
 class Admin:
-    """The admin API.
+    """The admin API. As a context manager it keeps its connection open.
 
     Args:
         url: where this host reaches it.
+        timeout: seconds that Kratos may be silent.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: float = _TIMEOUT) -> None:
         self.url = url.rstrip("/")
-        self._client = Client(url, browser=False)
+        self._client = Client(url, browser=False, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        self._client.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.__exit__()
+
+    def is_ready(self) -> bool:
+        """Whether Kratos and its database answer."""
+        return self._client.get(f"{self.url}/admin/health/ready").ok
 
     def create(self, identity: Json) -> Answer:
         """Creates one identity; 409 where its identifier is taken."""
@@ -117,9 +167,14 @@ class Admin:
     def delete(self, identity: str) -> Answer:
         return self._client.request("DELETE", f"{self.url}/admin/identities/{identity}")
 
-    def patch(self, patches: Sequence[Json]) -> Answer:
-        """Creates many identities at once; the limits are Kratos' (1000 a request, 200 with clear-text passwords)."""
-        return self._client.request("PATCH", f"{self.url}/admin/identities", {"identities": list(patches)})
+    def create_many(self, identities: Sequence[bytes]) -> Answer:
+        """Creates many identities at once; the limits are Kratos' (1000 a request, 200 with clear-text passwords).
+
+        Args:
+            identities: each as JSON.
+        """
+        patches = b",".join(b'{"create":%s}' % identity for identity in identities)
+        return self._client.request("PATCH", f"{self.url}/admin/identities", b'{"identities":[%s]}' % patches)
 
     def find(self, identifier: str) -> Json | None:
         """The identity that signs in with an identifier."""
@@ -127,13 +182,6 @@ class Admin:
 
         found = self._client.get(f"{self.url}/admin/identities?credentials_identifier={quote(identifier, safe='')}")
         return found.body[0] if found.ok and found.body else None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer: following it would leave Kratos."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 def _csrf(flow: Json) -> dict[str, str]:

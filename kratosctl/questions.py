@@ -16,7 +16,7 @@ from typing import Any, Literal
 from kratosctl import catalog
 from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
 
-Kind = Literal["choice", "switch", "port", "path", "text", "release", "host", "address"]
+Kind = Literal["choice", "switch", "port", "path", "file", "text", "release", "host", "address"]
 
 DEFAULT_NAME = "dev"
 DATABASES = ("sqlite", "postgres", "memory", "external")
@@ -75,6 +75,7 @@ QUESTIONS = (
     Question("postgres_port", "port", "Publish PostgreSQL on this port (default: not published)."),
     Question("config_dir", "path", "Your own Kratos configuration directory, mounted read-only."),
     Question("config", "choice", "How Kratos gets its configuration.", choices=CONFIG_WAYS, default="mount"),
+    Question("seed", "file", "Identities of a new database: a YAML, JSON or CSV file, or a directory of them."),
     Question("platform", "text", "Platform of the Kratos image, such as linux/arm64."),
     Question("kratos_image", "text", "Kratos image to use instead of oryd/kratos."),
     Question("postgres_image", "text", "PostgreSQL image."),
@@ -129,6 +130,7 @@ def check_value(question: Question, value: object) -> Any:
         "switch": _switch,
         "port": _port,
         "path": _text,
+        "file": _text,
         "text": _text,
         "release": _release,
         "host": _host,
@@ -144,6 +146,7 @@ def expected(question: Question) -> str:
         "switch": "true or false",
         "port": "a port number from 1 to 65535",
         "path": "a path",
+        "file": "a path",
         "text": "text without spaces or line breaks",
         "release": "a release such as " + catalog.NEWEST.tag,
         "host": "a host name such as localhost",

@@ -53,6 +53,7 @@ def _values(question: Question) -> dict[str, Any]:
         "switch": {"type": "boolean"},
         "port": {"type": "integer", "minimum": 1, "maximum": 65535},
         "path": {"type": "string", "minLength": 1},
+        "file": {"type": "string", "minLength": 1},
         "text": {"type": "string", "pattern": _whole(PLAIN_TEXT.pattern)},
         "host": {"type": "string", "pattern": _whole(HOST.pattern)},
         "address": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},

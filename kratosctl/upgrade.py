@@ -24,7 +24,7 @@ from kratosctl.running import Found
 from kratosctl.snapshots import operations, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.verify import Person, target_of
-from kratosctl.workspace import RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
@@ -84,7 +84,7 @@ def upgrade(
 
 
 def settle(directory: Path, name: str, console: Console, variables: Mapping[str, str]) -> None:
-    """Undoes or finishes a restore or an upgrade that was killed, and says which.
+    """Undoes or finishes a restore, a reset, a seed or an upgrade that was killed, and says which.
 
     Args:
         directory: where kratosctl.yaml lies.
@@ -101,7 +101,7 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         note = workspace.note(UPGRADE_NOTE)
         if note is None and rehearsing:
             console.note("an upgrade was interrupted while it was tried: undone, nothing was changed")
-        if note is None and workspace.note(RESTORE_NOTE) is None:
+        if all(workspace.note(name) is None for name in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE)):
             return
         environment = selection.environment_of(selection.select(directory, name, {}, variables))
         postgres_start.wake(running.find(directory, name), environment.database)
@@ -110,6 +110,7 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
             _settle_upgrade(subject, note, console, variables)
         else:
             operations.finish_restore(subject, console, variables)
+            operations.undo_content(subject, console)
 
 
 def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console, variables: Mapping[str, str]) -> None:
@@ -128,13 +129,13 @@ def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console,
 
 
 def forget(workspace: Workspace) -> None:
-    """Removes what an interrupted restore or upgrade left, where the data it was about goes too.
+    """Removes what interrupted work left, where the data it was about goes too.
 
     The caller does not hold the lock.
     """
     with workspace.locked("down", 600, Console(quiet=True).note):
         _remove_clone(workspace)
-        for note in (UPGRADE_NOTE, RESTORE_NOTE):
+        for note in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE):
             workspace.remove_note(note)
 
 

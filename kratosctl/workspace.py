@@ -29,6 +29,10 @@ GENERATED = ".kratosctl"
 RESTORE_NOTE = "restore.json"
 UPGRADE_NOTE = "upgrade.json"
 UPGRADE_CLONE = "upgrade-rehearsal"
+# what replaces the content of a database has begun, and which snapshot undoes it
+CONTENT_NOTE = "content.json"
+# a database that `up` made is still to be filled with the environment's seed
+SEED_WANTED = "seed-wanted"
 REPLACED = ".replaced-"  # before the name of a snapshot: it was about to be replaced by another
 _STATE = "state.json"
 _UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -154,8 +158,9 @@ class Workspace:
 
     @property
     def has_unfinished(self) -> bool:
-        """A restore or an upgrade is under way, or was interrupted."""
-        return any((self.home / name).exists() for name in (RESTORE_NOTE, UPGRADE_NOTE, UPGRADE_CLONE))
+        """What changes data is under way, or was interrupted."""
+        notes = (CONTENT_NOTE, RESTORE_NOTE, UPGRADE_NOTE, UPGRADE_CLONE)
+        return any((self.home / name).exists() for name in notes)
 
     def note(self, name: str) -> dict[str, Any] | None:
         """What a command that changes data left on disk about how far it came; None where there is nothing."""
@@ -170,6 +175,11 @@ class Workspace:
     def remove_note(self, name: str) -> None:
         """The command has come to its end."""
         (self.home / name).unlink(missing_ok=True)
+
+    @property
+    def wants_seed(self) -> bool:
+        """A database that `up` made is still to be filled."""
+        return (self.home / SEED_WANTED).exists()
 
     def changed(self, files: Sequence[File]) -> list[File]:
         """Those of the files that are not on disk as they are."""

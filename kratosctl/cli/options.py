@@ -22,7 +22,7 @@ def _option(question: Question) -> Callable[[Any], Any]:
     return click.option(
         question.flag,
         question.key,
-        metavar="|".join(question.choices) or {"port": "N", "path": "DIR"}.get(question.kind, "TEXT"),
+        metavar="|".join(question.choices) or {"port": "N", "path": "DIR", "file": "PATH"}.get(question.kind, "TEXT"),
         envvar=question.variable,
         help=question.help,
         shell_complete=_completer(question),
@@ -31,8 +31,8 @@ def _option(question: Question) -> Callable[[Any], Any]:
 
 def _completer(question: Question) -> Callable[..., list[CompletionItem]]:
     def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        if question.kind == "path":
-            return [CompletionItem(incomplete, type="dir")]
+        if question.kind in ("path", "file"):
+            return [CompletionItem(incomplete, type="dir" if question.kind == "path" else "file")]
         choices = question.choices
         if question.kind == "release":
             from kratosctl import catalog

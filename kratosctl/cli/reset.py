@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 @define(environment_argument())
 def command(session: Session, name: str | None) -> Result:
-    """Take the database back to just migrated, under a running Kratos. What was there is kept for --undo."""
+    """Take the database back to just migrated plus the environment's seed, under a running Kratos.
+
+    What was there is kept for `kratosctl snapshot restore --undo`.
+    """
+    from kratosctl.seeding import seed
     from kratosctl.snapshots import operations
 
-    return operations.reset(subject_of(session, name), None, "", session.console)
+    subject = subject_of(session, name)
+    return operations.reset(subject, *seed.for_reset(subject), session.console)

@@ -23,12 +23,12 @@ def command() -> None:
 def subject_of(session: Session, name: str | None) -> Subject:
     """The environment whose database is meant."""
     from kratosctl import running, selection, upgrade
-    from kratosctl.snapshots.operations import Subject
+    from kratosctl.snapshots import operations
 
     found = running.find(session.directory, name)
     upgrade.settle(session.directory, found.name, session.console, os.environ)
     environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
-    return Subject(found, environment)
+    return operations.Subject(found, environment)
 
 
 @define(

@@ -54,6 +54,10 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         settle(session.directory, chosen.name, session.console, os.environ)
         chosen = selection.select(session.directory, chosen.name, flags, os.environ)
     environment = selection.environment_of(chosen)
+    if environment.seed:
+        from kratosctl.seeding import files
+
+        files.sources([environment.seed], session.directory, None)
     # docker answers while the rest is imported
     engine = reading.begin(reading.engine)
     from kratosctl.up import up
@@ -67,6 +71,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     result = up(environment, workspace, wishes, session.console, os.environ)
     if wishes.dry_run:
         return result
+    result = _seeded(session, environment, result)
     if options["verify"]:
         result = _verified(session, environment, result)
     return _afterwards(session, chosen.name, result, options)
@@ -86,6 +91,26 @@ def _wishes(options: dict[str, Any], save: Callable[[], None] | None, engine: Ca
     )
 
 
+def _seeded(session: Session, environment: Environment, result: Result) -> Result:
+    """The result of `up` with that of filling a new database behind it."""
+    from dataclasses import replace
+
+    from kratosctl.workspace import Workspace
+
+    if not Workspace(session.directory, environment.name).wants_seed:
+        return result
+    from kratosctl import running
+    from kratosctl.seeding import seed
+    from kratosctl.snapshots import operations
+
+    subject = operations.Subject(running.find(session.directory, environment.name), environment)
+    seeded = seed.finish_first(subject, session.console)
+    if seeded is None:
+        return result
+    data = {**result.data, "seeded": {key: value for key, value in seeded.data.items() if key != "environment"}}
+    return replace(result, data=data, text=lambda: f"{result.text()}\n\n{seeded.text()}", exit_code=seeded.exit_code)
+
+
 def _verified(session: Session, environment: Environment, result: Result) -> Result:
     """The result of `up` with that of `verify` behind it."""
     from dataclasses import replace
@@ -94,8 +119,9 @@ def _verified(session: Session, environment: Environment, result: Result) -> Res
     from kratosctl.verify import verify
 
     proof = verify(running.find(session.directory, environment.name), environment, session.console)
+    code = max(result.exit_code, proof.exit_code)
     data = {**result.data, "verified": proof.data["verified"], "verification": proof.data["steps"]}
-    return replace(result, data=data, text=lambda: f"{result.text()}\n\n{proof.text()}", exit_code=proof.exit_code)
+    return replace(result, data=data, text=lambda: f"{result.text()}\n\n{proof.text()}", exit_code=code)
 
 
 def _afterwards(session: Session, name: str, result: Result, options: dict[str, Any]) -> Result:

@@ -9,6 +9,7 @@ import click
 
 from kratosctl.cli.options import environment_argument
 from kratosctl.cli.session import Session, define
+from kratosctl.cli.snapshot import subject_of
 
 if TYPE_CHECKING:
     from kratosctl.results import Result
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 )
 def command(session: Session, name: str | None, tag: str | None, kratos_image: str | None, rehearse: bool) -> Result:
     """Go to a newer release: tried on a clone of the data first, undone if anything fails."""
-    from kratosctl import catalog, running, selection
-    from kratosctl.upgrade import Change, settle, upgrade
+    from kratosctl import catalog, selection
+    from kratosctl.upgrade import Change, upgrade
 
-    found = running.find(session.directory, name)
-    settle(session.directory, found.name, session.console, os.environ)
+    found = subject_of(session, name).found
     chosen = selection.select(session.directory, found.name, {}, os.environ)
     newer = {"release": tag or catalog.NEWEST.tag, "kratos_image": kratos_image}
     after = selection.environment_of(selection.Selection(chosen.name, {**chosen.answers, **newer}, chosen.known))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from kratosctl.snapshots import live as live_database
 from kratosctl.snapshots import showing, store
 from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
-from kratosctl.workspace import RESTORE_NOTE
+from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE
 
 SAFETY_KEPT = 5
 _LOCK_WAIT = 600
+_SEEDED, _SEEDED_NOTE = "seeded-", "what reset puts back"
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def reset(
     with workspace.locked(f"reset {subject.found.name}", _LOCK_WAIT, console.note):
         before = save_safety(subject, "reset") if safety else None
         with console.step(f"reset {subject.found.name}"):
-            _reset(subject, seed, seed_key)
+            _reset(subject, seed, seed_key, before)
     data = {"environment": subject.found.name, "safety": before.name if before else None}
     undo = "\ntake it back: kratosctl snapshot restore --undo" if before else ""
     return Result("reset", data, lambda: f"{subject.found.name} is as new{undo}")
@@ -190,20 +192,60 @@ def _put_back_tables(subject: Subject, snapshot: Snapshot, source: Path) -> None
     workspace.save_state(replace(workspace.state(), release=snapshot.release))
 
 
-def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str) -> None:
+def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str, before: Snapshot | None) -> None:
     workspace = subject.found.workspace
     if seed is None:
         subject.live.empty()
         return
-    name = f"seeded-{seed_key}"
+    name = f"{_SEEDED}{seed_key}"
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
     facts = subject.live.facts()
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
         put_back(subject, kept)
         return
-    subject.live.empty()
-    seed()
-    _save(subject, name, "what reset puts back", overwrite=True)
+    with whole_or_undone(subject, before or save_safety(subject, "reset"), "reset"):
+        subject.live.empty()
+        seed()
+        for older in store.listing(workspace):
+            if older.name.startswith(_SEEDED) and older.note == _SEEDED_NOTE:
+                store.remove(workspace, older.name)
+        _save(subject, name, _SEEDED_NOTE, overwrite=True)
+
+
+@contextlib.contextmanager
+def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[None]:
+    """Puts a snapshot back unless the block ends well. After SIGKILL the next command does. The caller holds the lock.
+
+    Args:
+        subject: the environment.
+        before: what was there before the block.
+        doing: what the block does, in a word.
+    """
+    workspace = subject.found.workspace
+    workspace.write_note(CONTENT_NOTE, {"doing": doing, "snapshot": before.name})
+    try:
+        yield
+    except BaseException:
+        put_back(subject, before)
+        # if that fails, the next command tries it again
+        workspace.remove_note(CONTENT_NOTE)
+        raise
+    workspace.remove_note(CONTENT_NOTE)
+
+
+def undo_content(subject: Subject, console: Console) -> None:
+    """Undoes what was killed while it replaced the content of the database, and says so. The caller holds the lock."""
+    workspace = subject.found.workspace
+    note = workspace.note(CONTENT_NOTE)
+    if note is None:
+        return
+    try:
+        put_back(subject, store.load(workspace, note["snapshot"]))
+        outcome = f"undone, {subject.found.name} has the data from before it"
+    except SnapshotMissing:
+        outcome = f"it cannot be undone, because snapshot {note['snapshot']} was removed"
+    workspace.remove_note(CONTENT_NOTE)
+    console.note(f"a {note['doing']} was interrupted: {outcome}")
 
 
 def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:

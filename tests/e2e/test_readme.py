@@ -18,6 +18,7 @@ from tests.e2e.program import Directory, program
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+_FILE = re.compile(r"^<!-- file ([\w.-]+) -->\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^<!-- (run[^>]*) -->\n```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -41,14 +42,21 @@ def test_every_command_in_the_table_exists_and_explains_itself() -> None:
 
 @pytest.mark.engine
 def test_the_things_people_do_work_in_the_order_they_are_shown(make_directory: Callable[[str], Directory]) -> None:
-    directory = make_directory("app")
+    directory = _with_files(make_directory("app"))
     for number, (how, commands) in enumerate(blocks()):
         if how != "run":
-            directory = make_directory(f"app-{number}")
+            directory = _with_files(make_directory(f"app-{number}"))
         if how == "run with an environment":
             directory.run("up", "--yes")
         for command in commands:
             _run(directory, command)
+
+
+def _with_files(directory: Directory) -> Directory:
+    """A directory with the files that the README shows."""
+    for match in _FILE.finditer(README):
+        (directory.path / match[1]).write_text(match[2], encoding="utf-8")
+    return directory
 
 
 def _run(directory: Directory, command: str) -> None:

@@ -182,6 +182,10 @@ class Apis:
             return _patched(item, self._identities().create(item["create"]))
         except Conflict:
             return {"action": "error", "error": error(409, _UNIQUE)} | _patch_id(item)
+        except Invalid as invalid:
+            if invalid.reason is None:
+                raise
+            return {"action": "error", "error": error(400, str(invalid), invalid.reason)} | _patch_id(item)
 
     def _get_identity(self, _: Request, key: str) -> Response:
         found = self._identities().get(key)

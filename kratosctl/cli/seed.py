@@ -1,0 +1,38 @@
+"""`kratosctl seed`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kratosctl.cli.options import environment_option
+from kratosctl.cli.session import Session, define
+from kratosctl.cli.snapshot import subject_of
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
+
+
+@define(
+    click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path()),
+    environment_option(),
+    click.option("--format", type=click.Choice(["yaml", "json", "csv"]), help="How the files are written."),
+    click.option("--atomic", is_flag=True, help="Keep all identities or none."),
+    click.option("--verified", is_flag=True, help="Addresses are verified unless a row says otherwise."),
+)
+def command(
+    session: Session, files: tuple[str, ...], name: str | None, format: str | None, atomic: bool, verified: bool
+) -> Result:
+    """Create the identities of YAML, JSON or CSV files, each once; `-` is standard input.
+
+    Without FILE, those of the environment's own seed. Rows that make no identity are named with their line.
+    """
+    from kratosctl.seeding import seed
+
+    subject = subject_of(session, name)
+    found = seed.named_or_own(subject, files, format)
+    session.after_interrupt = "running it again creates what is missing"
+    if atomic:
+        session.after_interrupt = "the database is as it was"
+    return seed.seed(subject, found, seed.Wishes(atomic, verified), session.console)
