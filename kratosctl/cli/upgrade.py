@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 @define(
     environment_argument(),
     click.option("--to", "tag", metavar="TAG", help="The release to go to [the newest of the catalogue]."),
-    click.option("--kratos-image", metavar="REF", help="Its image, where it is not oryd/kratos."),
+    click.option("--kratos-image", metavar="REF", help="Its image [of the repository the environment has]."),
     click.option("--rehearse", is_flag=True, help="Try it on a clone of the data, and stop there."),
 )
 def command(session: Session, name: str | None, tag: str | None, kratos_image: str | None, rehearse: bool) -> Result:
     """Go to a newer release: tried on a clone of the data first, undone if anything fails."""
     from kratosctl import catalog, selection
+    from kratosctl.snapshots.operations import with_release_of
     from kratosctl.upgrade import Change, upgrade
 
-    found = subject_of(session, name).found
-    chosen = selection.select(session.directory, found.name, {}, os.environ)
-    newer = {"release": tag or catalog.NEWEST.tag, "kratos_image": kratos_image}
+    subject = subject_of(session, name)
+    release = tag or catalog.NEWEST.tag
+    chosen = selection.select(session.directory, subject.found.name, {}, os.environ)
+    if chosen.answers.get("kratos_image") and not kratos_image:
+        kratos_image = with_release_of(subject, release).kratos_image
+    newer = {"release": release, "kratos_image": kratos_image}
     after = selection.environment_of(selection.Selection(chosen.name, {**chosen.answers, **newer}, chosen.known))
-    change = Change(selection.environment_of(chosen), after)
-    return upgrade(found, change, rehearse, session.console, os.environ)
+    return upgrade(subject.found, Change(subject.environment, after), rehearse, session.console, os.environ)

@@ -57,6 +57,16 @@ def sign_up(public: str, email: str, password: str = PASSWORD) -> str:
     return str(done.json()["session_token"])
 
 
+def sign_in(public: str, email: str, password: str = PASSWORD) -> bool:
+    """Whether a person can sign in through the API flow."""
+    flow = request("GET", f"{public}/self-service/login/api")
+    assert flow.status == 200, flow.text
+    body = {"method": "password", "identifier": email, "password": password}
+    done = request("POST", flow.json()["ui"]["action"], body)
+    assert done.status in (200, 400), done.text
+    return done.status == 200
+
+
 def whoami(public: str, token: str) -> str | None:
     """The e-mail address behind a session token; None where Kratos does not know it."""
     answer = request("GET", f"{public}/sessions/whoami", headers={"X-Session-Token": token})

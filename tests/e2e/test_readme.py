@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import engine, images
+from tests.e2e import engine, images, people
 from tests.e2e.program import Directory, program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,7 @@ def test_every_command_in_the_table_exists_and_explains_itself() -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(400)
 def test_the_things_people_do_work_in_the_order_they_are_shown(make_directory: Callable[[str], Directory]) -> None:
     directory = _with_files(make_directory("app"))
     for number, (how, commands) in enumerate(blocks()):
@@ -50,6 +51,14 @@ def test_the_things_people_do_work_in_the_order_they_are_shown(make_directory: C
             directory.run("up", "--yes")
         for command in commands:
             _run(directory, command)
+            if "where ada signs in" in how:
+                _expect_ada(directory, there=command.split()[1] not in ("up", "reset"))
+
+
+def _expect_ada(directory: Directory, there: bool) -> None:
+    """Whether a person of the README's people.yaml can sign in, as its commands so far leave it."""
+    public = directory.status()["endpoints"]["public"]
+    assert people.sign_in(public, "ada@example.org", "a-plain-password") is there
 
 
 def _with_files(directory: Directory) -> Directory:
@@ -66,6 +75,8 @@ def _run(directory: Directory, command: str) -> None:
         directory.choose(words[words.index("--release") + 1])
     if words[0] == "kratosctl":
         directory.run(*words[1:])
+        if "--to" in words:
+            directory.choose(words[words.index("--to") + 1])
     else:
         subprocess.run(words, cwd=directory.path, check=True, capture_output=True, timeout=120)
 
