@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from kratosctl import assemble, catalog, configuration_file, postgres_start, questions, running, selection
+from kratosctl import assemble, catalog, configuration_file, postgres_start, questions, running, selection, templates
 from kratosctl.atomic import said_plainly, write_atomically
 from kratosctl.console import Console
 from kratosctl.environment import Environment
@@ -190,7 +190,7 @@ def _fill(opened: Package, path: Path, file: Path) -> None:
     opened.copy_database(path)
     try:
         if opened.manifest.snapshot.engine == "sqlite":
-            sqlite.facts(path)
+            sqlite.facts(path, copy=True)
         else:
             postgres.check_dump(path)
     except KratosctlError as error:
@@ -203,7 +203,7 @@ def _make(workspace: Workspace, opened: Package, made: Snapshot) -> None:
     configuration = opened.configuration()
     if made.engine == "sqlite":
         (workspace.home / "database").mkdir(exist_ok=True)
-        sqlite.save(content, workspace.home / "database" / "db.sqlite")
+        templates.copy(content, workspace.home / "database" / "db.sqlite")
     else:
         with said_plainly(content), tempfile.NamedTemporaryFile(dir=workspace.home) as plain:
             postgres.write_plain(content, Path(plain.name))

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from kratosctl.errors import DatabaseUnreachable, EngineFailed, SnapshotDamaged
+from kratosctl.atomic import said_plainly
+from kratosctl.engine import reading
+from kratosctl.errors import DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
 from kratosctl.kratos_logs import last_telling
 from kratosctl.snapshots.facts import KEPT_TABLES, Facts
 
@@ -58,6 +60,7 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
+_WHOLE = "the database holds the old data or the new, and no mixture"
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
 
@@ -89,7 +92,7 @@ def restore(container: str, source: Path, same_tables: bool) -> None:
         DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long. Nothing was changed.
     """
     _check_whole(source)
-    with tempfile.TemporaryFile() as script:
+    with said_plainly(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as script:
         script.write((_BEGIN + _LOCK_TIMEOUT).encode())
         script.write((_empty_tables(()) if same_tables else _EMPTY_SCHEMA).encode())
         for line in _rows(source) if same_tables else _statements(source):
@@ -192,6 +195,12 @@ def _run(
     if done.returncode == 0:
         return done.stdout or b""
     said = last_telling(done.stderr.decode(errors="replace").splitlines())
-    if words[0] == "psql" and ("lock timeout" in said or "connection" in said or "is not running" in said):
-        raise DatabaseUnreachable("PostgreSQL did not take the data", said, "nothing was changed; try again")
+    if "no space left on device" in said.lower():
+        fix = "free some space, then run the same command again: nothing was changed"
+        raise DiskFull(f"no space left for {words[0]}", said, fix)
+    if reading.state(container)[0] != "running":
+        fix = f"{_WHOLE}; start it: kratosctl up"
+        raise DatabaseUnreachable("PostgreSQL stopped meanwhile", said, fix)
+    if words[0] == "psql" and ("lock timeout" in said or "connection" in said):
+        raise DatabaseUnreachable("PostgreSQL did not take the data", said, f"{_WHOLE}; try again")
     raise EngineFailed(f"{words[0]} failed", said, "nothing was changed; see `kratosctl logs postgres`")

@@ -11,16 +11,24 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from kratosctl.errors import DatabaseUnreachable, SnapshotDamaged
+from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, SnapshotDamaged
 from kratosctl.snapshots.facts import KEPT_TABLES, Facts
 
 _BUSY = 10.0  # seconds to wait for another writer
 
 
 def save(database: Path, target: Path) -> None:
-    """Copies a database, however busy it is, to a file."""
-    with _opened(database, readonly=True) as source, _opened(target) as copy:
-        source.backup(copy)
+    """Copies a database, however busy it is, to a file.
+
+    Raises:
+        DiskFull: there is no room for the file.
+        DatabaseUnreachable: somebody held the database locked for too long.
+    """
+    with _opened(database) as source, _opened(target) as copy:
+        try:
+            source.backup(copy)
+        except sqlite3.OperationalError as error:
+            raise _said(database, error, target) from error
 
 
 def restore(source: Path, database: Path) -> None:
@@ -29,28 +37,35 @@ def restore(source: Path, database: Path) -> None:
     Raises:
         SnapshotDamaged: the copy is no database.
         DatabaseUnreachable: somebody held the database locked for too long.
+        DiskFull: there is no room for it. Nothing was changed.
     """
-    facts(source)
+    facts(source, copy=True)
     database.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(source, readonly=True) as copy, _opened(database) as live:
+    with _opened(source, copy=True) as kept, _opened(database) as live:
         try:
-            copy.backup(live)
+            kept.backup(live)
         except sqlite3.OperationalError as error:
-            raise _locked(database, error) from error
+            raise _said(database, error, database) from error
 
 
-def facts(database: Path) -> Facts:
+def facts(database: Path, copy: bool = False) -> Facts:
     """What a database holds.
+
+    Args:
+        database: the file.
+        copy: nobody writes to it, and nothing must be written beside it.
 
     Raises:
         SnapshotDamaged: it is no database of Kratos'.
     """
     try:
-        with _opened(database, readonly=True) as connection:
+        with _opened(database, copy) as connection:
             (migrations,) = connection.execute("SELECT count(*) FROM schema_migration").fetchone()
             (identities,) = connection.execute("SELECT count(*) FROM identities").fetchone()
             network = connection.execute("SELECT id FROM networks LIMIT 1").fetchone()
     except sqlite3.Error as error:
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise _said(database, error, database) from error
         raise SnapshotDamaged(f"{database} is no database of Kratos'", str(error)) from error
     return Facts(migrations, identities, network[0] if network else "")
 
@@ -60,6 +75,7 @@ def empty(database: Path) -> None:
 
     Raises:
         DatabaseUnreachable: somebody held the database locked for too long.
+        DiskFull: there is no room for its journal. Nothing was changed.
     """
     with _opened(database) as connection:
         connection.isolation_level = None
@@ -72,18 +88,27 @@ def empty(database: Path) -> None:
                     connection.execute(f'DELETE FROM "{table}"')
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            raise _locked(database, error) from error
+            raise _said(database, error, database) from error
 
 
-def _locked(database: Path, error: sqlite3.Error) -> DatabaseUnreachable:
-    fix = "stop what writes to it, then try again"
-    return DatabaseUnreachable(f"{database} stayed locked for {_BUSY:g} s", str(error), fix)
+def _said(database: Path, error: sqlite3.OperationalError, written: Path) -> KratosctlError:
+    # the low byte is the kind of error, the others say more of it
+    kind = error.sqlite_errorcode & 0xFF
+    if kind == sqlite3.SQLITE_FULL:
+        fix = "free some space, then run the same command again: nothing was changed"
+        return DiskFull(f"no space left to write {written}", str(error), fix)
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        fix = "stop what writes to it, then try again"
+        return DatabaseUnreachable(f"{database} stayed locked for {_BUSY:g} s", str(error), fix)
+    return DatabaseUnreachable(f"{database} cannot be used", str(error), "nothing was changed; see `kratosctl doctor`")
 
 
 @contextlib.contextmanager
-def _opened(path: Path, readonly: bool = False) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path, copy: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection. A live database is never opened for reading alone: a writer that was killed leaves a journal, and
+    the next to open the file has to take back what it says."""
     address = f"file:{str(path).replace('%', '%25').replace('?', '%3f').replace('#', '%23')}"
-    connection = sqlite3.connect(address + ("?mode=ro" if readonly else ""), uri=True, timeout=_BUSY)
+    connection = sqlite3.connect(address + ("?mode=ro&immutable=1" if copy else ""), uri=True, timeout=_BUSY)
     try:
         yield connection
     finally:

@@ -28,7 +28,7 @@ needs_root = pytest.mark.skipif(
 @pytest.mark.parametrize("kilobytes", [8, 24, 64, 120])
 def test_the_disk_is_full(make_directory: Callable[[str], Directory], kilobytes: int) -> None:
     directory = make_directory("small")
-    with _small_disk(directory.path, kilobytes):
+    with small_disk(directory.path, kilobytes):
         said = assert_one_error(directory.run(*UP, code=None), 20)
         assert str(directory.path) in said
         assert "free some space" in said
@@ -47,7 +47,7 @@ def test_the_disk_is_full_for_a_change_and_what_ran_goes_on(
     make_directory: Callable[[str], Directory], left: int
 ) -> None:
     directory = make_directory("small")
-    with _small_disk(directory.path, 20_000):
+    with small_disk(directory.path, 20_000):
         told = directory.run(*UP, "--json").data
         token = people.sign_up_and_ask(told["endpoints"]["public"])
         before = secrets(directory)
@@ -64,7 +64,7 @@ def test_the_disk_is_full_for_a_change_and_what_ran_goes_on(
 
 
 @contextlib.contextmanager
-def _small_disk(path: Path, kilobytes: int) -> Iterator[None]:
+def small_disk(path: Path, kilobytes: int) -> Iterator[None]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(path)], check=True)
     try:
         yield
