@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from kratosctl import database, image_build, images, observe, readiness
@@ -38,42 +39,54 @@ def _provide_images(stack: Stack, plan: Plan, console: Console) -> None:
 def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits: Limits) -> None:
     """Makes what runs be what was asked for.
 
-    Compose creates; starting is done here, one service after the other. `docker compose up` polls what it waits for
-    every half second, and says of a failed migration only that it failed.
+    Compose creates; starting is done here: the database first, then all others at once. `docker compose up` polls what
+    it waits for every half second, and says of a failed migration only that it failed.
     """
     _provide_images(stack, plan, console)
     _write(stack)
     kratos_id = observed.kratos_id or database.kratos_id(stack)
-    services = compose.services(stack.environment)
-    migrating = bool(plan.subjects("migrate"))
-    names: dict[str, str] = {}
-    if migrating and database.new_from_template(stack, observed):
-        how = "copy a migrated database" if database.has_sqlite_template(kratos_id) else "migrate an empty database"
-        with console.step(f"{how}, create containers"):
-            names, _ = reading.together(
-                lambda: _create(stack, services), lambda: database.make_sqlite(stack, kratos_id)
-            )
-        database.remember(stack, kratos_id)
-        migrating = False
-    offered = migrating and database.offer_template(stack, observed, kratos_id)
-    wanted = services if offered or not migrating else ["kratos-migrate", *services]
-    new = not observed.database_exists
-    if new:
-        database.begin_first_start(stack)
-    if not names:
-        with console.step("create containers"):
-            names = _create(stack, wanted)
-    database.start(stack, names, lambda: _create(stack, wanted), new, console, limits.database)
-    if offered:
-        database.remember(stack, kratos_id)
-    elif migrating:
-        database.migrate(stack, kratos_id, names, console, limits.database)
-        if "postgres" in names and not observed.database_exists:
-            database.keep_postgres_template(stack, kratos_id, names["postgres"])
+    if plan.subjects("migrate") and database.new_from_template(stack, observed):
+        names = _copy_database(stack, kratos_id, console)
+    else:
+        names = _provide_database(stack, observed, plan, kratos_id, console, limits)
     _serve(stack, plan, names, console, limits)
     if stack.beside:
         with console.step(f"start {', '.join(stack.beside)}"):
             stack.project.start_beside(stack.beside)
+
+
+def _copy_database(stack: Stack, kratos_id: str, console: Console) -> dict[str, str]:
+    """Makes a new SQLite database from the image's template. Returns the containers' names by service."""
+    services = compose.services(stack.environment)
+    how = "copy a migrated database" if database.has_sqlite_template(kratos_id) else "migrate an empty database"
+    with console.step(f"{how}, create containers"):
+        names: dict[str, str]
+        names, _ = reading.together(lambda: _create(stack, services), lambda: database.make_sqlite(stack, kratos_id))
+    database.remember(stack, kratos_id)
+    return names
+
+
+def _provide_database(
+    stack: Stack, observed: Observed, plan: Plan, kratos_id: str, console: Console, limits: Limits
+) -> dict[str, str]:
+    """Starts the database and migrates it where it has to be. Returns the containers' names by service."""
+    services, migrating = compose.services(stack.environment), bool(plan.subjects("migrate"))
+    new = not observed.database_exists
+    with ExitStack() as until_made:
+        offered = migrating and database.offer_template(stack, observed, kratos_id, until_made)
+        wanted = services if offered or not migrating else ["kratos-migrate", *services]
+        if new:
+            database.begin_first_start(stack)
+        with console.step("create containers"):
+            names = _create(stack, wanted)
+        database.start(stack, names, lambda: _create(stack, wanted), new, console, limits.database)
+        if offered:
+            database.remember(stack, kratos_id)
+        elif migrating:
+            database.migrate(stack, kratos_id, names, console, limits.database)
+            if "postgres" in names and new:
+                database.keep_postgres_template(stack, kratos_id, names["postgres"])
+    return names
 
 
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,8 +48,14 @@ def make_sqlite(stack: Stack, kratos_id: str) -> None:
     templates.copy(template, stack.database_directory / "db.sqlite")
 
 
-def offer_template(stack: Stack, observed: Observed, kratos_id: str) -> bool:
+def offer_template(stack: Stack, observed: Observed, kratos_id: str, until_made: ExitStack) -> bool:
     """Lets a new PostgreSQL load the image's migrated schema when it initialises.
+
+    Args:
+        stack: the environment.
+        observed: what is there.
+        kratos_id: the ID of the image that migrated.
+        until_made: closed once `keep_postgres_template` has made the template that is not there yet.
 
     Returns:
         Whether there was a template to offer. An old one is taken away.
@@ -58,7 +65,7 @@ def offer_template(stack: Stack, observed: Observed, kratos_id: str) -> bool:
     directory = initdb(stack.workspace.home)
     (directory / _TEMPLATE_SQL).unlink(missing_ok=True)
     template = _postgres_template(stack, kratos_id)
-    if observed.database_exists or not template.exists() or has_snapshot(stack.workspace.home):
+    if observed.database_exists or has_snapshot(stack.workspace.home) or not templates.found(template, until_made):
         return False
     templates.copy(template, directory / _TEMPLATE_SQL)
     (directory / _TEMPLATE_SQL).chmod(0o644)
