@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -137,7 +138,7 @@ def put_back(subject: Subject, snapshot: Snapshot) -> bool:
 def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str) -> None:
     workspace = subject.found.workspace
     if seed is None:
-        subject.live.empty()
+        _empty(subject)
         return
     name = f"seeded-{seed_key}"
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
@@ -145,9 +146,14 @@ def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str) -> 
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
         put_back(subject, kept)
         return
-    subject.live.empty()
+    _empty(subject)
     seed()
     _save(subject, name, "what reset puts back", overwrite=True)
+
+
+def _empty(subject: Subject) -> None:
+    with contextlib.closing(subject.live) as live:
+        live.empty()
 
 
 def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:
