@@ -48,6 +48,7 @@ class State:
         postgres_major: major version that made the PostgreSQL volume.
         first_start: PostgreSQL is making its files for the first time, or was cut short at it.
         generated: SHA-256 of each generated file as kratosctl wrote it; two while a write is under way.
+        owner: the process an ephemeral environment lives for; empty for any other.
     """
 
     project: str = ""
@@ -62,6 +63,7 @@ class State:
     postgres_major: int = 0
     first_start: bool = False
     generated: dict[str, list[str]] = field(default_factory=dict)
+    owner: str = ""
 
 
 class Workspace:

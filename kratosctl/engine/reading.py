@@ -67,7 +67,24 @@ class Image:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-_OUR_LABELS = ("environment", "directory", "revision", "release", "variant", "database")
+@dataclass(frozen=True)
+class Labelled:
+    """A container, volume or network that kratosctl made.
+
+    Attributes:
+        kind: container, volume or network.
+        owner: the process an ephemeral environment lives for; empty for any other.
+    """
+
+    kind: str
+    name: str
+    project: str
+    environment: str
+    directory: str
+    owner: str
+
+
+_OUR_LABELS = ("environment", "directory", "revision", "release", "variant", "database", "owner")
 _FIELDS = {
     "id": ".ID",
     "name": ".Names",
@@ -80,6 +97,8 @@ _FIELDS = {
     "oneoff": '(.Label "com.docker.compose.oneoff")',
 } | {f"our_{name}": f'(.Label "{LABEL}{name}")' for name in _OUR_LABELS}
 _PS_FORMAT = "{" + ",".join(f'"{key}":{{{{json {value}}}}}' for key, value in _FIELDS.items()) + "}"
+
+_NAME_OF = {"container": ".Names", "volume": ".Name", "network": ".Name"}
 
 _VOLUME_FORMAT = (
     '{"name":{{json .Name}},"project":{{json (.Label "com.docker.compose.project")}},'
@@ -273,6 +292,20 @@ def labelled_volumes() -> list[tuple[str, str, str]]:
     return [(row["project"], row["directory"], row["environment"]) for row in rows]
 
 
+def labelled() -> list[Labelled]:
+    """All that kratosctl made on this host."""
+    rows = together(*[lambda kind=kind, name=name: _labelled(kind, name) for kind, name in _NAME_OF.items()])
+    return [found for of_kind in rows for found in of_kind]
+
+
+def _labelled(kind: str, name: str) -> list[Labelled]:
+    labels = ["com.docker.compose.project", *(LABEL + label for label in ("environment", "directory", "owner"))]
+    form = "[" + ",".join([f"{{{{json {name}}}}}", *(f'{{{{json (.Label "{label}")}}}}' for label in labels)]) + "]"
+    everything = ("--all",) if kind == "container" else ()
+    listed = docker(kind, "ls", *everything, "--filter", f"label={LABEL}environment", "--format", form)
+    return [Labelled(kind, *json.loads(line)) for line in listed.stdout.splitlines()]
+
+
 def remove_networks(project: str) -> None:
     """Removes a project's networks; their containers must be gone."""
     names = docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}").stdout.split()
@@ -313,6 +346,6 @@ def state(container: str) -> tuple[str, int]:
 
 
 def start(names: Sequence[str]) -> None:
-    """Starts created containers, in the order given; those that run are left alone."""
+    """Starts created containers, all at once; those that run are left alone."""
     if names:
-        docker("start", *names)
+        together(*[lambda name=name: docker("start", name) for name in names])
