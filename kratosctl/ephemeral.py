@@ -61,6 +61,12 @@ def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path)
             "whatever is in it would be deleted",
             "use sqlite or postgres",
         )
+    if said.get("config") == "image":
+        raise ChoiceImpossible(
+            "a test environment does not build an image",
+            "each run would leave one behind",
+            "leave it out: the configuration is mounted",
+        )
     return Selection(NAME, said, known=False)
 
 

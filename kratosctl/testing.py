@@ -50,7 +50,7 @@ class Asked(TypedDict, total=False):
     mail_port: int | None
     postgres_port: int | None
     config_dir: str | Path | None
-    config: Literal["mount", "image"] | None
+    config: Literal["mount"] | None
     platform: str | None
     kratos_image: str | None
     postgres_image: str | None

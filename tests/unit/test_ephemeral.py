@@ -47,6 +47,10 @@ class TestChoosing:
         with pytest.raises(ChoiceImpossible):
             chosen(KRATOSCTL_DATABASE="external")
 
+    def test_no_image_is_built_that_would_stay(self) -> None:
+        with pytest.raises(ChoiceImpossible, match="leave one behind"):
+            chosen({"config": "image"})
+
     def test_a_configuration_directory_is_the_projects(self) -> None:
         assert chosen({"config_dir": "kratos"})["config_dir"] == "/project/kratos"
         assert chosen({"config_dir": "/elsewhere"})["config_dir"] == "/elsewhere"
@@ -59,7 +63,7 @@ class TestChoosing:
         hints = get_type_hints(Asked)
         assert set(hints) == {question.key for question in questions.QUESTIONS}
         for question in questions.QUESTIONS:
-            for choice in set(question.choices) - {"external"}:
+            for choice in set(question.choices) - {"external", "image"}:
                 assert repr(choice) in str(hints[question.key])
 
 
