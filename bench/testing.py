@@ -14,18 +14,21 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from run import Kratosctl, Quickstart, run, seconds
+from run import Kratosctl, Quickstart
 
-from kratosctl import running
 from kratosctl.errors import KratosRefused
 from kratosctl.kratos_api import Admin
+from kratosctl.running import find as found_in
 from kratosctl.testing import Kratos, kratos
 
+Outcome = TypeVar("Outcome")
 RESETS = 10
 IDENTITIES = 10_000
 BATCH = 500
@@ -37,9 +40,12 @@ class Found:
 
     figures: dict[str, list[float]] = field(default_factory=dict)
 
-    def note(self, figure: str, action: Callable[[], object]) -> None:
-        """Times an action."""
-        self.figures.setdefault(figure, []).append(seconds(lambda: action() and None))
+    def note(self, figure: str, action: Callable[[], Outcome]) -> Outcome:
+        """Times an action, and returns what it returned."""
+        began = time.monotonic()
+        outcome = action()
+        self.figures.setdefault(figure, []).append(time.monotonic() - began)
+        return outcome
 
     def median(self, figure: str) -> float:
         return statistics.median(self.figures[figure])
@@ -79,21 +85,29 @@ def measure(database: str, images: dict[str, str], rounds: int, scratch: Path) -
     """One database: both sides in turn."""
     found = Found()
     theirs = Quickstart(database, images, scratch)
-    asked = {"database": database, "kratos_image": images["kratos"], "postgres_image": images["postgres"]}
+    asked: dict[str, Any] = {
+        "database": database,
+        "kratos_image": images["kratos"],
+        "postgres_image": images["postgres"],
+    }
     theirs.up()
     for number in range(rounds):
-        found.note("quickstart", lambda: (theirs.remove(), theirs.up()))
+        found.note("quickstart", lambda: again(theirs))
         with cached(scratch / f"cache-{database}-{number}"):
             for figure in ("first", "second"):
-                made = kratos(**asked, mail=False)  # type: ignore[arg-type]
-                entered: list[Kratos] = []
-                found.note(figure, lambda made=made, entered=entered: entered.append(made.__enter__()))
-                resets(entered[0], found)
-                made.__exit__(None, None, None)
+                with contextlib.ExitStack() as running:
+                    k = found.note(figure, lambda: running.enter_context(kratos(**asked, mail=False)))
+                    resets(k, found)
         print(f"{database}: round {number + 1} of {rounds}", file=sys.stderr)
     theirs.remove()
     shutil.rmtree(scratch / "quickstart")
     return found
+
+
+def again(theirs: Quickstart) -> None:
+    """The quickstart's reset."""
+    theirs.remove()
+    theirs.up()
 
 
 def measure_commands(database: str, images: dict[str, str], rounds: int, scratch: Path) -> Found:
@@ -104,20 +118,21 @@ def measure_commands(database: str, images: dict[str, str], rounds: int, scratch
     try:
         for _ in range(rounds):
             found.note("reset command", lambda: ours.run("reset", "--quiet"))
-        fill(ours)
+        admin = Admin(found_in(ours.directory, "dev").admin_url())
+        fill(admin)
         for number in range(rounds):
             found.note("save", lambda number=number: ours.run("snapshot", "save", f"s{number}", "--quiet"))
+            ours.run("reset", "--quiet")
             found.note("restore", lambda number=number: ours.run("snapshot", "restore", f"s{number}", "--quiet"))
-        ours.run("snapshot", "restore", "--undo", "--quiet")
-        run([*ours.command, "snapshot", "show", "s0", "--directory", str(ours.directory)], ours.environment)
+            if not admin.find(f"p{IDENTITIES - 1}@example.org"):
+                sys.exit("restore did not bring everybody back")
     finally:
         ours.remove()
     return found
 
 
-def fill(ours: Kratosctl) -> None:
+def fill(admin: Admin) -> None:
     """Makes identities without passwords: what is timed is the database."""
-    admin = Admin(running.find(ours.directory, "dev").admin_url())
     for first in range(0, IDENTITIES, BATCH):
         rows = [
             {"create": {"schema_id": "default", "traits": {"email": f"p{n}@example.org"}}}
