@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test lint tests unit wheel bench clean
+.PHONY: up test lint tests unit wheel bench bench-testing clean
 
 ## Kratos on SQLite, ready to use, from nothing but Python and a package manager
 up: $(VENV)/runs
@@ -34,6 +34,10 @@ bench:
 	build/bench/bin/pip install --quiet --force-reinstall --no-deps . && build/bench/bin/pip install --quiet .
 	build/bench/bin/python bench/run.py $(BENCH)
 	build/bench/bin/python bench/seed.py $(BENCH)
+
+## the table of times of Kratos as a test fixture
+bench-testing: $(VENV)/installed
+	$(BIN)/python bench/testing.py $(BENCH)
 
 $(VENV)/runs: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from kratosctl import database, image_build, images, observe, postgres_start, readiness
+from kratosctl import database, image_build, images, observe, postgres_start, readiness, templates
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
@@ -41,22 +42,24 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     _resume(observed)
     if stack.environment.seed and _starts_empty(stack, observed, plan):
         stack.workspace.write(SEED_WANTED, "")
-    keeping = None
-    if not plan.subjects("migrate"):
-        names = _create_with(stack, compose.services(stack.environment), console)
-    elif database.new_from_template(stack, observed):
-        names = _new_sqlite(stack, observed, console)
-    else:
-        template = postgres_start.template_of(stack, observed)
-        if template and template.exists() and not observed.database_exists:
-            names = _copied_postgres(stack, observed, template, console, limits)
+    # others that want a template which is made here wait for it
+    with ExitStack() as until_kept:
+        keeping = None
+        if not plan.subjects("migrate"):
+            names = _create_with(stack, compose.services(stack.environment), console)
+        elif database.new_from_template(stack, observed):
+            names = _new_sqlite(stack, observed, console)
         else:
-            names = _migrated(stack, observed, console, limits)
-            if template and not observed.database_exists:
-                keeping = reading.begin(lambda: postgres_start.keep_template(names["postgres"], template))
-    _serve(stack, plan, names, console, limits)
-    if keeping:
-        keeping()
+            template = None if observed.database_exists else postgres_start.template_of(stack, observed)
+            if template and templates.found(template, until_kept):
+                names = _copied_postgres(stack, observed, template, console, limits)
+            else:
+                names = _migrated(stack, observed, console, limits)
+                if template:
+                    keeping = reading.begin(lambda: postgres_start.keep_template(names["postgres"], template))
+        _serve(stack, plan, names, console, limits)
+        if keeping:
+            keeping()
     if stack.beside:
         with console.step(f"start {', '.join(stack.beside)}"):
             stack.project.start_beside(stack.beside)

@@ -126,7 +126,7 @@ def assemble(
     renewed = not secrets.is_empty(kept) and not secrets.same_for_kratos(kept, complete, theirs or {})
     generation = state.secrets_generation + (1 if renewed else 0)
     allotted, notes = ports.allot(
-        ports.wanted(environment),
+        ports.wanted(environment, admin=bool(state.owner)),
         state.ports,
         own_ports,
         lambda name, p: (
@@ -150,6 +150,7 @@ def assemble(
         override=_override_digest(workspace.directory),
         sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
         content=custom.content if custom else "",
+        owner=state.owner,
     )
     files = render(environment, place, complete, theirs)
     revisions = _revisions(environment, place, files)

@@ -21,6 +21,10 @@ class KratosctlError(Exception):
         super().__init__(what)
         self.what, self.why, self.fix = what, why, fix
 
+    def __str__(self) -> str:
+        """All of it: in a traceback, too, why it is and what to do."""
+        return "\n".join(self.lines())
+
     @property
     def code(self) -> str:
         """The error's name for scripts: `PortTaken` is `port-taken`."""
@@ -194,6 +198,26 @@ class SeedFailed(KratosctlError):
     """The database is as it was."""
 
     exit_code = 65
+
+
+# `run`: what a shell says of a command.
+class CommandNotExecutable(KratosctlError):
+    exit_code = 126
+
+
+class CommandNotFound(KratosctlError):
+    exit_code = 127
+
+
+# What a test asks of Kratos.
+class KratosRefused(KratosctlError):
+    """A request that has to succeed did not."""
+
+    exit_code = 70
+
+
+class CodeMissing(KratosctlError):
+    exit_code = 71
 
 
 class Interrupted(KratosctlError):

@@ -176,6 +176,12 @@ class Admin:
         patches = b",".join(b'{"create":%s}' % identity for identity in identities)
         return self._client.request("PATCH", f"{self.url}/admin/identities", b'{"identities":[%s]}' % patches)
 
+    def messages(self, recipient: str) -> Answer:
+        """The newest messages to an address, sent or waiting; their text only under `--dev`, which kratosctl sets."""
+        from urllib.parse import quote
+
+        return self._client.get(f"{self.url}/admin/courier/messages?recipient={quote(recipient, safe='')}")
+
     def find(self, identifier: str) -> Json | None:
         """The identity that signs in with an identifier."""
         from urllib.parse import quote

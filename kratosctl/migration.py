@@ -69,6 +69,9 @@ def run(container: str, database_seconds: float) -> list[str]:
     finally:
         limit.cancel()
         process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
     if given_up:
         raise given_up[0]
     if code != 0:

@@ -19,10 +19,15 @@ _STRIDE = 100  # the second environment of a host gets 4533, 4555 and 8125: easy
 _claims: dict[int, int] = {}  # port -> descriptor of its locked file
 
 
-def wanted(environment: Environment) -> dict[str, int | None]:
-    """The ports an environment publishes; None where kratosctl chooses."""
+def wanted(environment: Environment, admin: bool = False) -> dict[str, int | None]:
+    """The ports an environment publishes; None where kratosctl chooses.
+
+    Args:
+        environment: what was asked for.
+        admin: publish the admin API, whether its port was asked for or not.
+    """
     found: dict[str, int | None] = {"public": environment.public_port}
-    if environment.admin_port:
+    if environment.admin_port or admin:
         found["admin"] = environment.admin_port
     if environment.ui:
         found["ui"] = environment.ui_port

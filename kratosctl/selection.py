@@ -47,9 +47,7 @@ def select(directory: Path, name: str | None, given: Mapping[str, Any], variable
     """
     found = configuration_file.load(directory)
     name = questions.check_name(name) if name else _only(list(found))
-    said = {question.key: variables.get(question.variable) or None for question in questions.QUESTIONS}
-    said |= {key: value for key, value in given.items() if value is not None}
-    flags = {key: _checked(key, value) for key, value in said.items() if value is not None}
+    flags = said(given, variables)
     if variables.get("DSN") and flags.get("database", "external") == "external":
         named = _database_of_dsn(variables["DSN"])
         if named != flags.setdefault("database", named):
@@ -57,6 +55,17 @@ def select(directory: Path, name: str | None, given: Mapping[str, Any], variable
     kept = found.get(name, {})
     differs = tuple(key for key, value in flags.items() if name in found and kept.get(key) != value)
     return Selection(name, {**kept, **flags}, name in found, differs)
+
+
+def said(given: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """What flags and KRATOSCTL_ variables say, checked: flags first.
+
+    Raises:
+        ConfigurationInvalid: a value that does not fit.
+    """
+    found = {question.key: variables.get(question.variable) or None for question in questions.QUESTIONS}
+    found |= {key: value for key, value in given.items() if value is not None}
+    return {key: _checked(key, value) for key, value in found.items() if value is not None}
 
 
 def saved_answers(answers: Mapping[str, Any], environment: Environment) -> dict[str, Any]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kratosctl import catalog, configuration_file, readiness, running
+from kratosctl import catalog, configuration_file, owner, readiness, running
 from kratosctl.engine import reading
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.results import Result, table
 from kratosctl.workspace import Workspace
 
+_FATES: dict[owner.Fate, str] = {
+    "alive": "of a test that runs",
+    "dead": "left by a test that ended",
+    "kept": "kept by a test",
+    "unseen": "of another host or container",
+}
 _SERVICE_OF_PORT = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail", "postgres": "postgres"}
 
 
@@ -116,6 +122,8 @@ def listing(directory: Path) -> Result:
     for container in containers:
         row = _row(rows, container.labels["directory"], container.labels["environment"], container.project)
         row["services"][container.service] = container.state
+        if "owner" in container.labels:
+            row["ephemeral"] = owner.fate(container.labels["owner"])
         if container.service == "kratos":
             row.update({key: container.labels.get(key) for key in ("release", "database")})
             row["public"] = next((int(a.rsplit(":", 1)[1]) for a, p in container.published.items() if p == 4433), None)
@@ -144,6 +152,7 @@ def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, pro
         "database": None,
         "public": None,
         "volume": False,
+        "ephemeral": None,
         "services": {},
     }
     return rows.setdefault((where, name), empty)
@@ -164,6 +173,8 @@ def _list_text(found: list[dict[str, Any]], here: Path) -> str:
     for row in found:
         where = "." if row["directory"] == str(here) else row["directory"]
         gone = " (gone)" if row["directory_gone"] else ""
+        if row["ephemeral"]:
+            gone += f" (ephemeral: {_FATES[row['ephemeral']]})"
         port = row["public"] or "-"
         rows.append(
             [row["environment"], row["state"], row["release"] or "-", row["database"] or "-", port, where + gone]

@@ -53,10 +53,31 @@ def make_sqlite(image: str, image_id: str, user: str | None, platform: str | Non
         MigrationFailed: with Kratos' message.
     """
     template = path_of(image_id, "sqlite")
+    with contextlib.ExitStack() as until_made:
+        if not found(template, until_made):
+            _migrate(template, image, user, platform)
+    return template
+
+
+def found(template: Path, until_made: contextlib.ExitStack) -> bool:
+    """Whether there is a template. If not, it is this process's to make: others that ask wait until it has.
+
+    Args:
+        template: from `path_of`.
+        until_made: what holds the others off until it is closed.
+    """
     if template.exists():
-        return template
+        return True
+    from filelock import FileLock
+
     with said_plainly(template):
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        until_made.enter_context(FileLock(template.with_name(f".{template.name}.lock"), mode=0o600))
+    return template.exists()
+
+
+def _migrate(template: Path, image: str, user: str | None, platform: str | None) -> None:
+    with said_plainly(template):
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=template.parent))
     try:
         # whoever owns the files, the container's user must be able to write here
@@ -75,7 +96,6 @@ def make_sqlite(image: str, image_id: str, user: str | None, platform: str | Non
         keep(scratch / "db.sqlite", template)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return template
 
 
 def keep(file: Path, template: Path) -> None:

@@ -118,7 +118,7 @@ def _import_what_applies() -> object:
 
 def _preset_notes(stack: Stack) -> list[str]:
     """What a preset has to say for itself, the first time it is used."""
-    if stack.state.generated or stack.environment.config_dir:
+    if stack.state.generated or stack.state.owner or stack.environment.config_dir:
         return []
     return list(fragments.presets()["presets"][stack.environment.preset].get("notes") or [])
 

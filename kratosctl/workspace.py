@@ -56,6 +56,7 @@ class State:
         first_start: PostgreSQL is making its files for the first time, or was cut short at it.
         copying: its files are being copied from a template and made its own, or that was cut short: nobody was served.
         generated: SHA-256 of each generated file as kratosctl wrote it; two while a write is under way.
+        owner: the process an ephemeral environment lives for; empty for any other.
     """
 
     project: str = ""
@@ -71,6 +72,7 @@ class State:
     first_start: bool = False
     copying: bool = False
     generated: dict[str, list[str]] = field(default_factory=dict)
+    owner: str = ""
 
 
 class Workspace:

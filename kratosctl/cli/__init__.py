@@ -29,6 +29,8 @@ COMMANDS = {
     "seed": ("seed", "Create the identities of files, each once."),
     "snapshot": ("snapshot", "Save the database under a name, and put it back."),
     "reset": ("reset", "Take the database back to just migrated, plus its seed."),
+    "run": ("run", "Run a command with a Kratos of its own, gone afterwards."),
+    "prune": ("prune", "Remove what killed test runs left behind."),
     "upgrade": ("upgrade", "Go to a newer release, tried on a clone first."),
     "secrets": ("secrets", "Rotate the secrets."),
     "render": ("render", "Print or write the Compose file."),

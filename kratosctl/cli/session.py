@@ -59,12 +59,15 @@ class Session:
         return found
 
 
-def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: Any) -> Callable[[Any], click.Command]:
+def define(
+    *parameters: Callable[[Any], Any], reports: bool = True, context: dict[str, Any] | None = None, **settings: Any
+) -> Callable[[Any], click.Command]:
     """Makes a click command of a function from a Session and its options to a Result, or an exit code.
 
     Args:
         parameters: click options and arguments.
         reports: the command has a Result, so it takes --json.
+        context: further settings of click's context.
         settings: passed to click.
     """
 
@@ -84,7 +87,9 @@ def define(*parameters: Callable[[Any], Any], reports: bool = True, **settings: 
         decorated: Any = run
         for parameter in reversed((*parameters, *_common(reports))):
             decorated = parameter(decorated)
-        to_command: Callable[[Any], click.Command] = click.command(context_settings=_CONTEXT, **settings)
+        to_command: Callable[[Any], click.Command] = click.command(
+            context_settings=_CONTEXT | (context or {}), **settings
+        )
         return to_command(decorated)
 
     return make

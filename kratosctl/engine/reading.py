@@ -69,7 +69,24 @@ class Image:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-_OUR_LABELS = ("environment", "directory", "revision", "release", "variant", "database")
+@dataclass(frozen=True)
+class Labelled:
+    """A container, volume or network that kratosctl made.
+
+    Attributes:
+        kind: container, volume or network.
+        owner: the process an ephemeral environment lives for; empty for any other.
+    """
+
+    kind: str
+    name: str
+    project: str
+    environment: str
+    directory: str
+    owner: str
+
+
+_OUR_LABELS = ("environment", "directory", "revision", "release", "variant", "database", "owner")
 _FIELDS = {
     "id": ".ID",
     "name": ".Names",
@@ -82,6 +99,8 @@ _FIELDS = {
     "oneoff": '(.Label "com.docker.compose.oneoff")',
 } | {f"our_{name}": f'(.Label "{LABEL}{name}")' for name in _OUR_LABELS}
 _PS_FORMAT = "{" + ",".join(f'"{key}":{{{{json {value}}}}}' for key, value in _FIELDS.items()) + "}"
+
+_NAME_OF = {"container": ".Names", "volume": ".Name", "network": ".Name"}
 
 _VOLUME_FORMAT = (
     '{"name":{{json .Name}},"project":{{json (.Label "com.docker.compose.project")}},'
@@ -293,6 +312,20 @@ def labelled_volumes() -> list[tuple[str, str, str]]:
     out = docker("volume", "ls", "--filter", f"label={LABEL}environment", "--format", _VOLUME_FORMAT).stdout
     rows = [json.loads(line) for line in out.splitlines()]
     return [(row["project"], row["directory"], row["environment"]) for row in rows]
+
+
+def labelled() -> list[Labelled]:
+    """All that kratosctl made on this host."""
+    rows = together(*[lambda kind=kind, name=name: _labelled(kind, name) for kind, name in _NAME_OF.items()])
+    return [found for of_kind in rows for found in of_kind]
+
+
+def _labelled(kind: str, name: str) -> list[Labelled]:
+    labels = ["com.docker.compose.project", *(LABEL + label for label in ("environment", "directory", "owner"))]
+    form = "[" + ",".join([f"{{{{json {name}}}}}", *(f'{{{{json (.Label "{label}")}}}}' for label in labels)]) + "]"
+    everything = ("--all",) if kind == "container" else ()
+    listed = docker(kind, "ls", *everything, "--filter", f"label={LABEL}environment", "--format", form)
+    return [Labelled(kind, *json.loads(line)) for line in listed.stdout.splitlines()]
 
 
 def remove_networks(project: str) -> None:

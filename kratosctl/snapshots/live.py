@@ -22,7 +22,9 @@ class Live(Protocol):
 
     def restore(self, source: Path, same_tables: bool) -> None: ...
 
-    def empty(self) -> None: ...
+    def empty(self, unless_sending: bool = False) -> bool: ...
+
+    def close(self) -> None: ...
 
 
 class SqliteFile:
@@ -42,8 +44,11 @@ class SqliteFile:
     def restore(self, source: Path, same_tables: bool) -> None:
         sqlite.restore(source, self.path)
 
-    def empty(self) -> None:
-        sqlite.empty(self.path)
+    def empty(self, unless_sending: bool = False) -> bool:
+        return sqlite.empty(self.path, unless_sending)
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
 
 class Postgres:
@@ -53,6 +58,7 @@ class Postgres:
 
     def __init__(self, container: str) -> None:
         self.container = container
+        self._session = postgres.Session(container)
 
     def facts(self) -> Facts:
         return postgres.facts(self.container)
@@ -63,8 +69,11 @@ class Postgres:
     def restore(self, source: Path, same_tables: bool) -> None:
         postgres.restore(self.container, source, same_tables)
 
-    def empty(self) -> None:
-        postgres.empty(self.container)
+    def empty(self, unless_sending: bool = False) -> bool:
+        return self._session.empty(unless_sending)
+
+    def close(self) -> None:
+        self._session.close()
 
 
 def of(found: Found, database: str) -> Live:

@@ -195,7 +195,7 @@ def _put_back_tables(subject: Subject, snapshot: Snapshot, source: Path) -> None
 def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str, before: Snapshot | None) -> None:
     workspace = subject.found.workspace
     if seed is None:
-        subject.live.empty()
+        _empty(subject)
         return
     name = f"{_SEEDED}{seed_key}"
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
@@ -204,7 +204,7 @@ def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str, bef
         put_back(subject, kept)
         return
     with whole_or_undone(subject, before or save_safety(subject, "reset"), "reset"):
-        subject.live.empty()
+        _empty(subject)
         seed()
         for older in store.listing(workspace):
             if older.name.startswith(_SEEDED) and older.note == _SEEDED_NOTE:
@@ -246,6 +246,11 @@ def undo_content(subject: Subject, console: Console) -> None:
         outcome = f"it cannot be undone, because snapshot {note['snapshot']} was removed"
     workspace.remove_note(CONTENT_NOTE)
     console.note(f"a {note['doing']} was interrupted: {outcome}")
+
+
+def _empty(subject: Subject) -> None:
+    with contextlib.closing(subject.live) as live:
+        live.empty()
 
 
 def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:

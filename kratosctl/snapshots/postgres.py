@@ -7,9 +7,11 @@ killed before that changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
@@ -18,9 +20,10 @@ from kratosctl.atomic import said_plainly
 from kratosctl.engine import reading
 from kratosctl.errors import DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
 from kratosctl.kratos_logs import last_telling
-from kratosctl.snapshots.facts import KEPT_TABLES, Facts
+from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
-_PSQL = ("psql", "--username", "kratos", "--dbname", "kratos", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1")
+_ASK = ("psql", "--username", "kratos", "--dbname", "kratos", "--no-psqlrc", "--quiet")
+_PSQL = (*_ASK, "--set", "ON_ERROR_STOP=1")
 _DUMP = ("pg_dump", "--username", "kratos", "--dbname", "kratos", "--no-owner", "--no-privileges")
 _FACTS = """
 SELECT (SELECT count(*) FROM schema_migration), (SELECT count(*) FROM identities),
@@ -40,6 +43,7 @@ BEGIN
     FROM pg_class
     WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> ALL ('{KEPT}'::text[]);
   EXECUTE 'LOCK TABLE ' || array_to_string(names, ', ') || ' IN ACCESS EXCLUSIVE MODE';
+  CONDITION
   FOREACH name IN ARRAY names LOOP
     IF pg_relation_size(name::regclass) > 4000000 THEN
       EXECUTE 'TRUNCATE ' || name || ' CASCADE';
@@ -59,6 +63,13 @@ _HARMLESS = re.compile(
     rb"|SELECT pg_catalog\.setval\([^;]*\);|COMMENT ON [^;]*;)?\n",
     re.IGNORECASE,
 )
+_SENDING_NOW = "Kratos is sending mail"
+_UNLESS_SENDING = f"""IF EXISTS (SELECT FROM courier_messages WHERE {SENDING}) THEN
+    RAISE EXCEPTION '{_SENDING_NOW}';
+  END IF;"""
+# said after the statements before it succeeded, so that silence is never taken for success
+_EMPTIED = "kratosctl-emptied"
+_END = "kratosctl-end-of-answer"
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
 _WHOLE = "the database holds the old data or the new, and no mixture"
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
@@ -102,12 +113,82 @@ def restore(container: str, source: Path, same_tables: bool) -> None:
         _run(container, _PSQL, stdin=script)
 
 
-def empty(container: str) -> None:
-    """Takes the database back to what it was when Kratos first served from it, in one transaction."""
-    with tempfile.TemporaryFile() as script:
-        script.write((_BEGIN + _LOCK_TIMEOUT + _empty_tables(KEPT_TABLES) + "COMMIT;\n").encode())
-        script.seek(0)
-        _run(container, _PSQL, stdin=script)
+class Session:
+    """A psql that stays open: to start one takes longer than to empty the database.
+
+    Args:
+        container: of PostgreSQL, running.
+    """
+
+    def __init__(self, container: str) -> None:
+        self.container = container
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def empty(self, unless_sending: bool) -> bool:
+        """Takes the database back to what it was when Kratos first served from it, in one transaction.
+
+        Args:
+            unless_sending: change nothing while Kratos is sending mail.
+
+        Returns:
+            Whether it was emptied.
+
+        Raises:
+            DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long. Nothing was changed.
+        """
+        with self._lock:
+            said = self._ask(_empty_script(_UNLESS_SENDING if unless_sending else ""))
+        if _EMPTIED in said:
+            return True
+        if any(_SENDING_NOW in line for line in said):
+            return False
+        raise DatabaseUnreachable("PostgreSQL was not emptied", last_telling(said), "nothing was changed; try again")
+
+    def _ask(self, script: str) -> list[str]:
+        """What psql prints for a script, whose last statement succeeded."""
+        for _ in range(2):
+            process = self._process = self._process or self._start()
+            assert process.stdin
+            assert process.stdout
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(f"{script}\\echo {_END} :SQLSTATE\n")
+                process.stdin.flush()
+            said: list[str] = []
+            for line in process.stdout:
+                if line.startswith(_END):
+                    return said if line.split()[1:] == ["00000"] else [one for one in said if one != _EMPTIED]
+                said.append(line.rstrip())
+            # PostgreSQL was started again since: its old psql has ended
+            self.close()
+        why = last_telling(said)
+        raise DatabaseUnreachable("PostgreSQL does not answer", why, "see `kratosctl logs postgres`")
+
+    def _start(self) -> subprocess.Popen[str]:
+        # one stream: over two of them an error could arrive after the end of the answer
+        words = ("sh", "-c", 'exec "$@" 2>&1', "sh", *_ASK, "--tuples-only", "--no-align")
+        return subprocess.Popen(
+            ["docker", "exec", "--interactive", self.container, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            # Ctrl-C is not for it
+            start_new_session=True,
+        )
+
+    def close(self) -> None:
+        """Ends psql."""
+        process, self._process = self._process, None
+        if process:
+            assert process.stdin
+            assert process.stdout
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            process.stdout.close()
+            process.kill()
+            process.wait()
 
 
 def facts(container: str) -> Facts:
@@ -146,8 +227,12 @@ def check_dump(source: Path) -> None:
         )
 
 
-def _empty_tables(but: Sequence[str]) -> str:
-    return _EMPTY_TABLES.replace("KEPT", ",".join(but))
+def _empty_script(condition: str) -> str:
+    return _BEGIN + _LOCK_TIMEOUT + _empty_tables(KEPT_TABLES, condition) + f"SELECT '{_EMPTIED}';\nCOMMIT;\n"
+
+
+def _empty_tables(but: Sequence[str], condition: str = "") -> str:
+    return _EMPTY_TABLES.replace("KEPT", ",".join(but)).replace("CONDITION", condition)
 
 
 def _statements(source: Path) -> Iterable[bytes]:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, SnapshotDamaged
-from kratosctl.snapshots.facts import KEPT_TABLES, Facts
+from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
 _BUSY = 10.0  # seconds to wait for another writer
+_MAILS_UNDER_WAY = f"SELECT count(*) FROM courier_messages WHERE {SENDING}"
 
 
 def save(database: Path, target: Path) -> None:
@@ -70,8 +71,15 @@ def facts(database: Path, copy: bool = False) -> Facts:
     return Facts(migrations, identities, network[0] if network else "")
 
 
-def empty(database: Path) -> None:
+def empty(database: Path, unless_sending: bool = False) -> bool:
     """Takes a database back to what it was when Kratos first served from it, in one transaction.
+
+    Args:
+        database: the file.
+        unless_sending: change nothing while Kratos is sending mail.
+
+    Returns:
+        Whether it was emptied.
 
     Raises:
         DatabaseUnreachable: somebody held the database locked for too long.
@@ -82,6 +90,8 @@ def empty(database: Path) -> None:
         connection.execute("PRAGMA foreign_keys = OFF")
         try:
             connection.execute("BEGIN IMMEDIATE")
+            if unless_sending and connection.execute(_MAILS_UNDER_WAY).fetchone()[0]:
+                return False
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             for (table,) in tables:
                 if table not in KEPT_TABLES and not table.startswith("sqlite_"):
@@ -89,6 +99,7 @@ def empty(database: Path) -> None:
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise _said(database, error, database) from error
+    return True
 
 
 def _said(database: Path, error: sqlite3.OperationalError, written: Path) -> KratosctlError:

@@ -98,6 +98,8 @@ def _fragment_names(environment: Environment, place: Place) -> Iterator[str]:
         yield "sqlite" if place.bind_database else "sqlite-volume"
     if environment.database in ("postgres", "external"):
         yield environment.database
+    if environment.database == "postgres" and place.owner:
+        yield "postgres-ephemeral"
     if "admin" in place.ports:
         yield "admin"
     if "postgres" in place.ports:
@@ -127,7 +129,7 @@ def _is_config_mount(mount: Any) -> bool:
 
 def _label(model: dict[str, Any], environment: Environment, place: Place, configuration: str) -> None:
     """Labels say whose each part is. The revision says what a container was made from: equal means up to date."""
-    whose = _whose(environment, place.directory)
+    whose = _whose(environment, place.directory, place.owner)
     facts = {
         LABEL + "release": environment.release,
         LABEL + "variant": environment.variant,
@@ -140,11 +142,12 @@ def _label(model: dict[str, Any], environment: Environment, place: Place, config
         revision = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
         service["labels"] = whose | (facts if name == "kratos" else {}) | {LABEL + "revision": revision}
     # never another label: Compose deletes a volume whose labels change, to make it anew
-    lasting = _whose(environment, place.origin or place.directory)
+    lasting = _whose(environment, place.origin or place.directory, place.owner)
     for volume in model.get("volumes", {}).values():
         volume["labels"] = dict(lasting)
     model["networks"] = {"default": {"labels": dict(lasting)}}
 
 
-def _whose(environment: Environment, directory: Path) -> dict[str, str]:
-    return {LABEL + "environment": environment.name, LABEL + "directory": str(directory).replace("$", "$$")}
+def _whose(environment: Environment, directory: Path, owner: str) -> dict[str, str]:
+    whose = {LABEL + "environment": environment.name, LABEL + "directory": str(directory).replace("$", "$$")}
+    return whose | ({LABEL + "owner": owner} if owner else {})

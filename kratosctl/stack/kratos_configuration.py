@@ -66,6 +66,9 @@ def _always(environment: Environment, place: Place) -> dict[str, Any]:
         "session": {"cookie": {"name": f"ory_kratos_session_{place.project}"}},
         "log": {"level": "info", "format": "text", "leak_sensitive_values": False},
     }
+    if place.owner:
+        # a quarter of a second for each password is there to slow attackers down; tests it only slows
+        ours["hashers"] = {"algorithm": "bcrypt", "bcrypt": {"cost": 4}}
     if environment.mail:
         ours["courier"] = {"smtp": {"connection_uri": "smtp://mail:1025/?disable_starttls=true"}}
     else:

@@ -24,6 +24,7 @@ class Place:
         sends_mail: there is a server Kratos can hand mail to; else mails wait in its queue.
         content: digest of the configuration in a custom image, empty where it is mounted.
         override: digest of the user's compose.override.yaml, empty where there is none.
+        owner: the process an ephemeral environment lives for; empty for any other.
     """
 
     project: str
@@ -39,6 +40,7 @@ class Place:
     sends_mail: bool = True
     content: str = ""
     origin: Path | None = None
+    owner: str = ""
 
     def home(self, environment: str) -> Path:
         """The generated directory of an environment."""

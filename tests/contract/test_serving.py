@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from uuid import uuid4
 
 import pytest
@@ -196,3 +197,16 @@ def test_the_command_line_imports_lists_gets_and_deletes_identities(served: Serv
     gone = served.command("get", "identity", key)
     assert gone.code == 1
     assert "Unable to locate the resource" in gone.err
+
+
+def test_what_is_queued_for_an_address_is_listed_with_its_text_newest_first(served: Server) -> None:
+    email, other = new_email(), new_email()
+    for whom in (email, other):
+        assert served.sign_up(whom, "correct-horse-3-battery").status == 200
+    (message,) = served.admin("GET", f"/admin/courier/messages?recipient={email}").json()
+    assert message["recipient"] == email
+    assert message["status"] in {"queued", "processing", "sent"}
+    assert re.search(r"\b\d{6}\b", message["body"])
+    both = served.admin("GET", "/admin/courier/messages").json()
+    assert [each["recipient"] for each in both[:2]] == [other, email]
+    assert both[0]["created_at"] > both[1]["created_at"]

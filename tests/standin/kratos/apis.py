@@ -14,6 +14,7 @@ from .config import Config
 from .database import Database
 from .identities import Conflict, Identities, Invalid, Record
 from .log import Logger
+from .mail import messages
 from .release import current
 from .selfservice import SelfService, recovery_code
 from .sessions import Sessions
@@ -61,6 +62,7 @@ class Apis:
                 ("GET", "/admin/identities/{id}", self._get_identity),
                 ("DELETE", "/admin/identities/{id}", self._delete_identity),
                 ("POST", "/admin/recovery/code", self._recovery_code),
+                ("GET", "/admin/courier/messages", self._messages),
                 ("GET", "/admin/schemas", lambda request: redirect(self._config().public_url("/schemas"), 307)),
             ]
         )
@@ -200,6 +202,9 @@ class Apis:
         if self._identities().get(_read(request).get("identity_id", "")) is None:
             return error_response(404, "Unable to locate the resource")
         return json_response(201, recovery_code(self._config()))
+
+    def _messages(self, request: Request) -> Response:
+        return json_response(200, messages(self._database, self._network, request.query.get("recipient")))
 
 
 def _read(request: Request) -> Any:

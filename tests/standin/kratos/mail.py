@@ -10,10 +10,12 @@ from uuid import uuid4
 
 from .config import Config
 from .database import Database, Transaction
-from .identities import timestamp
+from .identities import Record, shown, timestamp
 from .log import Logger
 
-_QUEUED, _SENT, _ABANDONED = 1, 2, 4
+_QUEUED, _SENT, _PROCESSING, _ABANDONED = 1, 2, 3, 4
+_NAMES = {_QUEUED: "queued", _SENT: "sent", _PROCESSING: "processing", _ABANDONED: "abandoned"}
+_PAGE = 10
 _RETRIES = 5
 
 
@@ -31,6 +33,31 @@ def queue(transaction: Transaction, network: str, recipient: str, subject: str, 
         created_at=now,
         updated_at=now,
     )
+
+
+def messages(database: Database, network: str, recipient: str | None) -> list[Record]:
+    """What is queued and was sent, newest first, as GET /admin/courier/messages shows it in dev mode."""
+    condition, values = ("AND recipient = ?", [recipient]) if recipient else ("", [])
+    with database.transaction() as transaction:
+        rows = transaction.rows(
+            "SELECT id, status, recipient, subject, body, send_count, created_at FROM courier_messages"
+            f" WHERE nid = ? {condition} ORDER BY created_at DESC LIMIT {_PAGE}",
+            network,
+            *values,
+        )
+    return [
+        {
+            "id": str(key),
+            "status": _NAMES[status],
+            "type": "email",
+            "recipient": recipient,
+            "subject": subject,
+            "body": body,
+            "send_count": tries,
+            "created_at": shown(created),
+        }
+        for key, status, recipient, subject, body, tries, created in rows
+    ]
 
 
 class Courier(threading.Thread):
@@ -60,6 +87,8 @@ class Courier(threading.Thread):
                 self._network,
                 _QUEUED,
             )
+            for key, *_ in waiting:
+                transaction.run("UPDATE courier_messages SET status = ? WHERE id = ?", _PROCESSING, str(key))
         for message in waiting:
             self._send(*message)
 

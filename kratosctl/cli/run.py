@@ -1,0 +1,31 @@
+"""`kratosctl run -- COMMAND`: a command with a Kratos of its own, in any language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kratosctl.cli.options import question_options
+from kratosctl.cli.session import Session, define
+
+
+@define(
+    click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED),
+    *question_options(),
+    click.option("--keep", is_flag=True, help="Leave it there at the end; `kratosctl prune --kept` removes it."),
+    click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
+    reports=False,
+    context={"allow_interspersed_args": False},
+)
+def command(session: Session, words: tuple[str, ...], keep: bool, wait_timeout: float, **flags: Any) -> int:
+    """Run a command with an ephemeral Kratos, whose addresses it finds in KRATOS_PUBLIC_URL and KRATOS_ADMIN_URL."""
+    import os
+
+    from kratosctl import command_run, ephemeral
+    from kratosctl.limits import Limits
+    from kratosctl.up import Wishes
+
+    chosen = ephemeral.choose(flags, os.environ, session.directory)
+    wishes = Wishes(limits=Limits(ready=wait_timeout))
+    return command_run.run(words, chosen, keep, wishes, session.directory, session.console)

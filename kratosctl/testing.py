@@ -1,0 +1,287 @@
+"""Kratos as a test fixture: `with kratos(database="sqlite", preset="email-password") as k: ...`.
+
+Each environment is ephemeral: its own temporary directory, Compose project and ports; gone with the block, and if the
+process is killed, with the next ephemeral environment or `kratosctl prune`. The calls block; from asynchronous code
+use `await asyncio.to_thread(k.reset)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
+
+from kratosctl import ephemeral, up
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.ephemeral import Ephemeral
+from kratosctl.errors import CodeMissing, KratosRefused, NotReady
+from kratosctl.kratos_api import Admin, Answer, Client, Json
+from kratosctl.limits import Limits
+from kratosctl.snapshots import live, operations, store
+from kratosctl.snapshots.operations import Subject
+
+__all__ = ["Asked", "Identity", "Kratos", "kratos"]
+
+_QUIET = Console(quiet=True)
+_MAIL_PATIENCE = 5.0
+_PAUSE = 0.005
+_CODE = re.compile(r"\b\d{6}\b")
+
+
+class Asked(TypedDict, total=False):
+    """What can be asked of an environment: the keys of kratosctl.yaml. What is left out takes its default."""
+
+    preset: Literal["email-password", "passwordless-code", "passkey", "totp-and-lookup", "api-only", "oidc"] | None
+    database: Literal["sqlite", "postgres", "memory"] | None
+    release: str | None
+    variant: Literal["default", "distroless"] | None
+    ui: bool | None
+    mail: bool | None
+    public_port: int | None
+    admin_port: int | None
+    ui_port: int | None
+    mail_port: int | None
+    postgres_port: int | None
+    config_dir: str | Path | None
+    config: Literal["mount"] | None
+    platform: str | None
+    kratos_image: str | None
+    postgres_image: str | None
+    ui_image: str | None
+    mail_image: str | None
+    host: str | None
+    bind: str | None
+    expose_admin_without_authentication: bool | None
+    allow_floating_tag: bool | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Somebody who can sign in.
+
+    Attributes:
+        id: Kratos' ID.
+        email: the address; empty where the traits have none.
+        password: in clear text, for `session_token`; empty where there is none.
+        body: all that Kratos answered.
+    """
+
+    id: str
+    email: str
+    password: str
+    body: Mapping[str, Any]
+
+
+class Kratos:
+    """A running, ephemeral Kratos.
+
+    Attributes:
+        public_url: the public API.
+        admin_url: the admin API.
+        ui_url: the self-service UI; None where there is none.
+        mail_url: the mail inbox; None where there is none.
+        directory: where it lies, for `kratosctl -C DIRECTORY`.
+        project: its Compose project.
+    """
+
+    def __init__(self, made: Ephemeral) -> None:
+        self.public_url, self.admin_url = made.urls["public"], made.urls["admin"]
+        self.ui_url, self.mail_url = made.urls.get("ui"), made.urls.get("mail")
+        self.directory, self.project = made.found.workspace.directory, made.found.state.project
+        self._subject = Subject(made.found, made.environment)
+        self._admin = Admin(self.admin_url)
+        self._opened: live.Live | None = None
+
+    def create_identity(
+        self,
+        email: str | None = None,
+        *,
+        password: str | None = None,
+        verified: bool = False,
+        traits: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Identity:
+        """Creates somebody through the admin API.
+
+        Args:
+            email: the address; made up where neither it nor `traits` is given.
+            password: in clear text; made up where none is given.
+            verified: the address counts as verified.
+            traits: all traits, for an identity schema with others than `email`.
+            fields: further fields of the admin API, such as `schema_id`, `state`, `metadata_public`.
+
+        Raises:
+            KratosRefused: with Kratos' reason, such as an address that is taken.
+        """
+        traits = dict(traits) if traits is not None else {"email": email or f"{secrets.token_hex(6)}@example.org"}
+        email = email or str(traits.get("email", ""))
+        password = secrets.token_urlsafe(12) if password is None else password
+        body: Json = {"schema_id": "default", "traits": traits, **fields}
+        if password and "credentials" not in fields:
+            body["credentials"] = {"password": {"config": {"password": password}}}
+        if verified:
+            body["verifiable_addresses"] = [{"value": email, "verified": True, "via": "email", "status": "completed"}]
+        made = _must(self._admin.create(body), f"identity {email or traits} was not created")
+        return Identity(made.body["id"], email, "" if "credentials" in fields else password, made.body)
+
+    def session_token(self, who: Identity | str, password: str | None = None) -> str:
+        """Signs in as a native application does, by password, or by a mailed code where the preset has no passwords.
+
+        Args:
+            who: an identity, or its identifier.
+            password: where `who` is no identity of `create_identity`.
+
+        Returns:
+            The session token, for the header `X-Session-Token`.
+
+        Raises:
+            KratosRefused: with Kratos' reason.
+        """
+        identifier = who.email if isinstance(who, Identity) else who
+        password = who.password if isinstance(who, Identity) and password is None else password
+        client = Client(self.public_url, browser=False)
+        what = f"{identifier} cannot sign in"
+        flow = _must(client.begin("login"), what).body
+        methods = {node["group"] for node in flow["ui"]["nodes"]}
+        if password and "password" in methods:
+            values = {"method": "password", "identifier": identifier, "password": password}
+            _must(client.submit(flow, values), what)
+        else:
+            asked = client.submit(flow, {"method": "code", "identifier": identifier})
+            if not isinstance(asked.body, dict) or asked.body.get("state") != "sent_email":
+                _must(Answer(400, asked.body), what)
+            values = {"method": "code", "identifier": identifier, "code": self.last_code(identifier)}
+            _must(client.submit(asked.body, values), what)
+        return client.token
+
+    def last_code(self, email: str, timeout: float = 5.0) -> str:
+        """The code of the last message to an address; Kratos' own queue has it before the mail is sent.
+
+        Args:
+            email: the address (or telephone number).
+            timeout: seconds to wait for one.
+
+        Raises:
+            CodeMissing: no message with a code is there by then.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            found = _must(self._admin.messages(email.strip().lower()), "Kratos does not list its messages")
+            for message in sorted(found.body or [], key=lambda message: str(message["created_at"]), reverse=True):
+                code = _CODE.search(message["body"])
+                if code:
+                    return code[0]
+            if time.monotonic() > end:
+                why = "messages came, but none with a code" if found.body else "Kratos wrote nothing to this address"
+                raise CodeMissing(f"no code for {email} within {timeout:g} s", why)
+            time.sleep(_PAUSE)
+
+    def reset(self) -> None:
+        """Takes Kratos back to when it was new: nobody is known, no session is valid, the inbox is empty.
+
+        Mail that Kratos is sending is waited for, so that none of before arrives after. Requests of your own that are
+        still under way when you call this may be answered from either side: let them finish first.
+
+        Raises:
+            ChoiceImpossible: the database is in memory.
+            DatabaseUnreachable: somebody held it for too long. Nothing was changed.
+        """
+        end = time.monotonic() + _MAIL_PATIENCE
+        # a mail server that hangs does not keep a test from starting
+        while not self._live.empty(unless_sending=time.monotonic() < end):
+            time.sleep(_PAUSE)
+        self._empty_inbox()
+
+    def snapshot(self, name: str | None = None) -> str:
+        """Saves the database, to be put back by `restore`.
+
+        Args:
+            name: its name; chosen where none is given.
+
+        Returns:
+            The name.
+
+        Raises:
+            NameInvalid, SnapshotExists, ChoiceImpossible.
+        """
+        name = name or f"snapshot-{secrets.token_hex(4)}"
+        operations.save(self._subject, name, "", False, _QUIET)
+        return name
+
+    def restore(self, name: str) -> None:
+        """Puts a snapshot in place of what is there, sessions included. The inbox is emptied.
+
+        Raises:
+            SnapshotMissing, SnapshotDamaged, DatabaseUnreachable: nothing was changed.
+        """
+        workspace = self._subject.found.workspace
+        with workspace.locked("snapshot restore", 60, _QUIET.note):
+            operations.put_back(self._subject, store.load(workspace, name))
+        self._empty_inbox()
+
+    def logs(self, since: float | None = None, service: str = "kratos") -> str:
+        """What a service printed.
+
+        Args:
+            since: seconds since 1970, as `time.time()` counts them; None is the start.
+            service: kratos, postgres, mail or ui.
+
+        Raises:
+            NotRunning: there is no such service.
+        """
+        words = () if since is None else ("--since", f"{since:.6f}")
+        done = reading.docker("logs", *words, self._subject.found.running(service).name)
+        return done.stdout + done.stderr
+
+    @property
+    def _live(self) -> live.Live:
+        if self._opened is None:
+            self._opened = self._subject.live
+        return self._opened
+
+    def _empty_inbox(self) -> None:
+        if self.mail_url:
+            done = Client(self.mail_url, browser=False).request("DELETE", f"{self.mail_url}/api/v1/messages")
+            if not done.ok:
+                raise NotReady("the mail inbox was not emptied", done.messages)
+
+    def _close(self) -> None:
+        if self._opened:
+            self._opened.close()
+
+
+@contextlib.contextmanager
+def kratos(*, keep: bool = False, wait_timeout: float = 60.0, **asked: Unpack[Asked]) -> Iterator[Kratos]:
+    """Runs an ephemeral Kratos for a block: SQLite, e-mail and password, and no UI, unless you say otherwise.
+
+    What is not given is taken from KRATOSCTL_ variables (but for ports), then from the defaults of `kratosctl up`.
+
+    Args:
+        keep: leave it there at the end; `kratosctl prune --kept` removes it.
+        wait_timeout: seconds for Kratos to be ready.
+        asked: the keys of kratosctl.yaml.
+
+    Raises:
+        KratosctlError: anything that stands in the way; its `lines()` say what, why, and what to do.
+    """
+    chosen = ephemeral.choose(asked, os.environ, Path.cwd())
+    wishes = up.Wishes(limits=Limits(ready=wait_timeout))
+    with ephemeral.made(chosen, keep, wishes, _QUIET) as made:
+        k = Kratos(made)
+        try:
+            yield k
+        finally:
+            k._close()
+
+
+def _must(answer: Answer, what: str) -> Answer:
+    if not answer.ok:
+        raise KratosRefused(what, answer.messages)
+    return answer

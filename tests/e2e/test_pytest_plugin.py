@@ -1,0 +1,175 @@
+"""The pytest plugin, in projects of its users: fixtures, options, parallel runs, failures."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import engine, ephemeral, images
+from tests.e2e.program import Directory
+
+PYPROJECT = """
+[tool.pytest.ini_options]
+filterwarnings = ["error"]
+kratos_database = "{database}"
+kratos_release = "{release}"
+"""
+TESTS = """
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_the_same_address_is_free_in_each_test(kratos, number):
+    ada = kratos.create_identity("ada@example.org")
+    assert kratos.session_token(ada)
+    print(f"served by {kratos.public_url} in {kratos.directory}")
+"""
+FAILING = """
+import urllib.request
+
+def test_passes(kratos):
+    kratos.create_identity("passing@example.org")
+
+def test_fails(kratos):
+    urllib.request.urlopen(f"{kratos.public_url}/self-service/login/api").read()
+    assert False
+
+def test_fails_without_kratos():
+    assert False
+"""
+ASKING = """
+def test_it(kratos_environment):
+    print(kratos_environment.logs(service="postgres"), kratos_environment.mail_url)
+"""
+
+
+def pytest_of(directory: Directory, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs pytest as its user does, with the images of these tests."""
+    variables = {name: value for name, value in directory.environ().items() if not name.startswith("PYTEST_")}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+        cwd=directory.path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=170,
+    )
+
+
+def write(directory: Directory, tests: str, database: str = "sqlite", release: str = images.NEWEST) -> None:
+    (directory.path / "pyproject.toml").write_text(PYPROJECT.format(database=database, release=release))
+    (directory.path / "test_app.py").write_text(tests)
+    directory.choose(release)
+
+
+def places(output: str) -> set[tuple[str, Path]]:
+    """The addresses and directories that the tests printed."""
+    return {(url, Path(where)) for url, where in re.findall(r"served by (\S+) in (\S+)", output)}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.parametrize("release", ["v1.1.0", "v26.2.0"])
+def test_each_test_finds_kratos_as_new(directory: Directory, database: str, release: str) -> None:
+    write(directory, TESTS, database, release)
+    done = pytest_of(directory, "-rP")
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    ((_, where),) = places(done.stdout)
+    assert ephemeral.is_gone(where)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_parallel_workers_have_one_kratos_each(directory: Directory, database: str) -> None:
+    write(directory, TESTS, database)
+    done = pytest_of(directory, "-rP", "-n", "2")
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    found = places(done.stdout)
+    assert len({url for url, _ in found}) == 2
+    assert all(ephemeral.is_gone(where) for _, where in found)
+
+
+@pytest.mark.engine
+def test_the_command_line_goes_before_the_file(directory: Directory) -> None:
+    write(directory, ASKING, "sqlite")
+    done = pytest_of(directory, "-rP", "--kratos-database", "postgres", "--kratos-mail", "false")
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert "database system is ready" in done.stdout
+    assert "None" in done.stdout
+
+
+@pytest.mark.engine
+def test_a_failure_shows_what_kratos_logged_during_that_test(directory: Directory) -> None:
+    write(directory, FAILING)
+    done = pytest_of(directory)
+    assert "2 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    _, *sections = done.stdout.split("Kratos' log during call")
+    assert len(sections) == 1
+    assert "/self-service/login/api" in sections[0]
+
+
+@pytest.mark.engine
+def test_what_stands_in_the_way_is_said_plainly(directory: Directory) -> None:
+    write(directory, TESTS)
+    done = pytest_of(directory, "-k", "0", "--kratos-image", "kratosctl/no-such:v26.2.0")
+    assert "is neither here nor to be had" in done.stdout, done.stdout + done.stderr
+    assert "--kratos-image" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "kratosctl/engine" not in done.stdout
+
+
+@pytest.mark.engine
+def test_kept_environments_are_told_with_how_to_reach_and_remove_them(directory: Directory) -> None:
+    write(directory, TESTS)
+    done = pytest_of(directory, "-n", "2", "--kratos-keep", "--kratos-mail", "false")
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    kept = [Path(where) for where in re.findall(r"kratosctl -C (\S+) status", done.stdout)]
+    try:
+        assert len(kept) == 2
+        for where in kept:
+            assert Directory(where, directory.cache).run("status", "--json").data["state"] == "ready"
+        assert "kratosctl prune --kept" in done.stdout
+    finally:
+        for where in kept:
+            engine.remove_all_of(where)
+            shutil.rmtree(where, ignore_errors=True)
+
+
+def test_every_question_that_suits_tests_is_an_option_and_a_key_of_the_file(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    options = set(re.findall(r"^  --(kratos-[a-z-]+)", done.stdout, re.MULTILINE))
+    keys = set(re.findall(r"^  (kratos_[a-z_]+) \(string\)", done.stdout, re.MULTILINE))
+    assert {"kratos-database", "kratos-preset", "kratos-release", "kratos-image", "kratos-postgres-image"} <= options
+    assert {name.replace("-", "_") for name in options - {"kratos-keep"}} == keys
+    assert not any("port" in name for name in keys)
+
+
+def test_projects_without_these_fixtures_pay_for_a_table_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "test_app.py").write_text("def test_it():\n    pass\n")
+    probe = (
+        "import sys, pytest\n"
+        "code = pytest.main(['-q', '-W', 'error', '-p', 'no:cacheprovider'])\n"
+        "print('loaded', *sorted(name for name in sys.modules if name.split('.')[0] in\n"
+        "      ('kratosctl', 'python_on_whales', 'questionary', 'yaml', 'click', 'filelock')))\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours = {"kratosctl", "kratosctl.catalog", "kratosctl.errors", "kratosctl.pytest_plugin", "kratosctl.questions"}
+    (loaded,) = re.findall(r"^loaded (.*)$", done.stdout, re.MULTILINE)
+    assert set(loaded.split()) == ours

@@ -1,0 +1,101 @@
+"""What is asked of an ephemeral environment, and what that makes of its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import yaml
+
+from kratosctl import ephemeral, ports, questions, selection
+from kratosctl.errors import ChoiceImpossible, UnknownKey
+from kratosctl.stack import compose, kratos_configuration
+from kratosctl.stack.labels import LABEL
+from kratosctl.testing import Asked
+from tests.unit import stacks
+
+BASE = Path("/project")
+
+
+def chosen(answers: dict[str, Any] | None = None, **variables: str) -> dict[str, Any]:
+    return dict(ephemeral.choose(answers or {}, variables, BASE).answers)
+
+
+class TestChoosing:
+    def test_tests_get_no_ui_unless_they_ask_for_one(self) -> None:
+        assert chosen() == {"ui": False}
+        assert chosen({"ui": True})["ui"] is True
+        assert chosen(KRATOSCTL_UI="true")["ui"] is True
+
+    def test_mail_is_there_where_the_preset_wants_it(self) -> None:
+        for preset, wants in (("email-password", True), ("api-only", False)):
+            asked = ephemeral.choose({"preset": preset}, {}, BASE)
+            assert selection.environment_of(asked).mail is wants
+
+    def test_what_is_given_goes_before_variables(self) -> None:
+        assert chosen({"database": "postgres"}, KRATOSCTL_DATABASE="sqlite")["database"] == "postgres"
+        assert chosen({"database": None}, KRATOSCTL_DATABASE="postgres")["database"] == "postgres"
+
+    def test_ports_and_databases_of_a_lasting_environment_are_not_taken(self) -> None:
+        found = chosen(KRATOSCTL_PUBLIC_PORT="4433", KRATOSCTL_ADMIN_PORT="4434", DSN="postgres://a:b@c/d")
+        assert found == {"ui": False}
+
+    def test_a_database_that_is_not_kratosctls_is_refused(self) -> None:
+        with pytest.raises(ChoiceImpossible):
+            chosen({"database": "external"})
+        with pytest.raises(ChoiceImpossible):
+            chosen(KRATOSCTL_DATABASE="external")
+
+    def test_no_image_is_built_that_would_stay(self) -> None:
+        with pytest.raises(ChoiceImpossible, match="leave one behind"):
+            chosen({"config": "image"})
+
+    def test_a_configuration_directory_is_the_projects(self) -> None:
+        assert chosen({"config_dir": "kratos"})["config_dir"] == "/project/kratos"
+        assert chosen({"config_dir": "/elsewhere"})["config_dir"] == "/elsewhere"
+
+    def test_an_unknown_question_is_refused(self) -> None:
+        with pytest.raises(UnknownKey, match="did you mean 'database'"):
+            chosen({"databse": "sqlite"})
+
+    def test_every_question_can_be_asked_with_its_choices(self) -> None:
+        hints = get_type_hints(Asked)
+        assert set(hints) == {question.key for question in questions.QUESTIONS}
+        for question in questions.QUESTIONS:
+            for choice in set(question.choices) - {"external", "image"}:
+                assert repr(choice) in str(hints[question.key])
+
+
+class TestFiles:
+    @pytest.fixture(params=["sqlite", "postgres"])
+    def model(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        environment = stacks.environment(database=request.param)
+        place = stacks.place(environment, owner="host/boot/1/2/3")
+        return compose.compose_model(environment, place, "")
+
+    def test_each_part_says_whose_it_is(self, model: dict[str, Any]) -> None:
+        parts = [*model["services"].values(), *model.get("volumes", {}).values(), *model["networks"].values()]
+        assert {part["labels"][LABEL + "owner"] for part in parts} == {"host/boot/1/2/3"}
+
+    def test_no_part_of_a_lasting_environment_says_so(self) -> None:
+        environment = stacks.environment(database="postgres")
+        assert LABEL + "owner" not in str(compose.compose_model(environment, stacks.place(environment), ""))
+
+    def test_the_admin_api_is_published_on_loopback_alone(self) -> None:
+        environment = stacks.environment(bind="0.0.0.0")
+        assert "admin" in ports.wanted(environment, admin=True)
+        assert "admin" not in ports.wanted(environment)
+        place = stacks.place(environment, owner="x", ports={"public": 1, "admin": 2, "ui": 3, "mail": 4})
+        model = compose.compose_model(environment, place, "")
+        assert "127.0.0.1:2:4434" in model["services"]["kratos"]["ports"]
+
+    def test_passwords_are_hashed_cheaply_unless_the_user_says_how(self) -> None:
+        environment = stacks.environment()
+        place = stacks.place(environment, owner="x")
+        ours = kratos_configuration.environment_configuration(environment, place, {})
+        assert ours["hashers"] == {"algorithm": "bcrypt", "bcrypt": {"cost": 4}}
+        theirs = yaml.safe_load("hashers: {algorithm: argon2, bcrypt: {cost: 12}}")
+        assert "hashers" not in kratos_configuration.environment_configuration(environment, place, theirs)
+        lasting = kratos_configuration.environment_configuration(environment, stacks.place(environment), {})
+        assert "hashers" not in lasting
