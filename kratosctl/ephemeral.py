@@ -15,7 +15,8 @@ from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.running import Found
 from kratosctl.selection import Selection
-from kratosctl.workspace import State, Workspace
+from kratosctl.snapshots.operations import Subject
+from kratosctl.workspace import SEED_WANTED, State, Workspace
 
 NAME = "test"
 
@@ -41,7 +42,7 @@ def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path)
     Args:
         answers: by key of `questions.QUESTIONS`; None where nothing was said.
         variables: the process environment. Its DSN, secrets and ports are those of a lasting environment.
-        base: what a relative `config_dir` is relative to.
+        base: what relative paths are relative to.
 
     Raises:
         UnknownKey, ConfigurationInvalid, ChoiceImpossible.
@@ -53,8 +54,9 @@ def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path)
     said = selection.said(answers, {name: value for name, value in variables.items() if name not in ports})
     # nobody looks at pages in a test, unless they say so
     said.setdefault("ui", False)
-    if said.get("config_dir"):
-        said["config_dir"] = str((base / said["config_dir"]).resolve())
+    for key in ("config_dir", "seed"):
+        if said.get(key):
+            said[key] = str((base / said[key]).resolve())
     if said.get("database") == "external":
         raise ChoiceImpossible(
             "a test environment cannot use an external database",
@@ -101,9 +103,21 @@ def made(chosen: Selection, keep: bool, wishes: up.Wishes, console: Console) -> 
             configuration_file.save(directory, environment.name, answers)
         done = up.up(environment, workspace, wishes, console, {})
         found = running.find(directory, environment.name)
+        if environment.seed:
+            _seed(Subject(found, environment))
         stays = keep
         yield Ephemeral(environment, found, done.data["endpoints"])
     finally:
         # a process that was forked meanwhile is not the one that ends it
         if not stays and os.getpid() == maker:
             remains.remove(workspace.state().project, directory, whose)
+
+
+def _seed(subject: Subject) -> None:
+    """Fills a new environment with its seed: all of it, or an error."""
+    from kratosctl.seeding import seed
+
+    fill, _ = seed.for_reset(subject)
+    if fill:
+        fill()
+    (subject.found.workspace.home / SEED_WANTED).unlink(missing_ok=True)

@@ -51,6 +51,7 @@ class Asked(TypedDict, total=False):
     postgres_port: int | None
     config_dir: str | Path | None
     config: Literal["mount"] | None
+    seed: str | Path | None
     platform: str | None
     kratos_image: str | None
     postgres_image: str | None
@@ -98,6 +99,7 @@ class Kratos:
         self._subject = Subject(made.found, made.environment)
         self._admin = Admin(self.admin_url)
         self._opened: live.Live | None = None
+        self._seeded = self.snapshot("seeded") if made.environment.seed else ""
 
     def create_identity(
         self,
@@ -184,7 +186,7 @@ class Kratos:
             time.sleep(_PAUSE)
 
     def reset(self) -> None:
-        """Takes Kratos back to when it was new: nobody is known, no session is valid, the inbox is empty.
+        """Takes Kratos back to when it was new: nobody but its seed is known, no session is valid, the inbox is empty.
 
         Mail that Kratos is sending is waited for, so that none of before arrives after. Requests of your own that are
         still under way when you call this may be answered from either side: let them finish first.
@@ -193,6 +195,9 @@ class Kratos:
             ChoiceImpossible: the database is in memory.
             DatabaseUnreachable: somebody held it for too long. Nothing was changed.
         """
+        if self._seeded:
+            self.restore(self._seeded)
+            return
         end = time.monotonic() + _MAIL_PATIENCE
         # a mail server that hangs does not keep a test from starting
         while not self._live.empty(unless_sending=time.monotonic() < end):

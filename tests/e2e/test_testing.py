@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl.errors import ChoiceImpossible, CodeMissing, ImageMissing, KratosRefused, UnknownKey
+from kratosctl.errors import ChoiceImpossible, CodeMissing, ImageMissing, KratosRefused, SeedFailed, UnknownKey
 from kratosctl.kratos_api import Client
 from kratosctl.testing import Kratos, kratos
 from tests.e2e import engine, ephemeral, images, people
@@ -273,3 +273,24 @@ def test_a_database_in_memory_serves_and_says_why_it_cannot_be_reset() -> None:
 def test_somebody_without_a_password_signs_in_by_the_mailed_code(release: str) -> None:
     with kratos(**ephemeral.asked(release), preset="passwordless-code") as k:
         assert whoami(k, k.session_token(k.create_identity("ada@example.org"))) == "ada@example.org"
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_seed_is_there_at_the_start_and_after_each_reset(tmp_path: Path, database: str) -> None:
+    seed = tmp_path / "people.yaml"
+    seed.write_text(f"- {{email: ada@example.org, password: {people.PASSWORD}}}\n")
+
+    with kratos(**ephemeral.asked("v26.2.0", database), seed=seed) as k:
+        k.create_identity("eve@example.org")
+        k.reset()
+
+        assert whoami(k, k.session_token("ada@example.org", people.PASSWORD)) == "ada@example.org"
+        assert not people.sign_in(k.public_url, "eve@example.org")
+
+
+def test_a_seed_with_a_row_that_makes_no_identity_is_an_error_and_nothing_stays(tmp_path: Path) -> None:
+    seed = tmp_path / "people.yaml"
+    seed.write_text("- {name: nobody}\n")
+
+    with pytest.raises(SeedFailed, match="not whole"), kratos(**ephemeral.asked("v26.2.0", "sqlite"), seed=seed):
+        pytest.fail("it was given to the test")
