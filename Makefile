@@ -28,16 +28,13 @@ unit: $(VENV)/installed
 wheel: $(VENV)/installed
 	BIN=$(BIN) scripts/try-wheel
 
-## the tables of times against Ory's quickstart and plain loops, of kratosctl as people install it
+## the tables of times: against Ory's quickstart and a plain loop, of kratosctl as people install it
 bench:
 	$(PYTHON) -m venv build/bench
 	build/bench/bin/pip install --quiet --force-reinstall --no-deps . && build/bench/bin/pip install --quiet .
 	build/bench/bin/python bench/run.py $(BENCH)
+	build/bench/bin/python bench/testing.py $(BENCH)
 	build/bench/bin/python bench/seed.py $(BENCH)
-
-## the table of times of Kratos as a test fixture
-bench-testing: $(VENV)/installed
-	$(BIN)/python bench/testing.py $(BENCH)
 
 $(VENV)/runs: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
