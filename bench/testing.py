@@ -26,6 +26,7 @@ from run import Kratosctl, Quickstart
 from kratosctl.errors import KratosRefused
 from kratosctl.kratos_api import Admin
 from kratosctl.running import find as found_in
+from kratosctl.snapshots import live
 from kratosctl.testing import Kratos, kratos
 
 Outcome = TypeVar("Outcome")
@@ -118,13 +119,13 @@ def measure_commands(database: str, images: dict[str, str], rounds: int, scratch
     try:
         for _ in range(rounds):
             found.note("reset command", lambda: ours.run("reset", "--quiet"))
-        admin = Admin(found_in(ours.directory, "dev").admin_url())
-        fill(admin)
+        there = found_in(ours.directory, "dev")
+        fill(Admin(there.admin_url()))
         for number in range(rounds):
             found.note("save", lambda number=number: ours.run("snapshot", "save", f"s{number}", "--quiet"))
             ours.run("reset", "--quiet")
             found.note("restore", lambda number=number: ours.run("snapshot", "restore", f"s{number}", "--quiet"))
-            if not admin.find(f"p{IDENTITIES - 1}@example.org"):
+            if live.of(there, database).facts().identities != IDENTITIES:
                 sys.exit("restore did not bring everybody back")
     finally:
         ours.remove()
