@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,10 +140,11 @@ def import_(file: Path, target: Target, console: Console) -> Result:
             _check_engine(target.directory, name, snapshot)
         else:
             _check_answers(name, manifest)
+        config_dir = _place_for_configuration(workspace) if manifest.files and not known else ""
         with workspace.locked(f"snapshot import {snapshot.name}", _LOCK_WAIT, console.note):
-            made = store.add(workspace, snapshot, lambda path: _fill(opened, path, file), target.overwrite)
+            made = store.add(workspace, snapshot, lambda path: _fill(opened, path, file), target.overwrite or not known)
             if not known:
-                _make(workspace, opened, made)
+                _make(workspace, opened, made, config_dir)
     data = {"environment": name, "snapshot": asdict(made), "new": not known}
     then = f"restore it: kratosctl snapshot restore {made.name} --env {name}"
     if not known:
@@ -197,7 +197,7 @@ def _fill(opened: Package, path: Path, file: Path) -> None:
         raise package.damaged(file, error.why or error.what) from error
 
 
-def _make(workspace: Workspace, opened: Package, made: Snapshot) -> None:
+def _make(workspace: Workspace, opened: Package, made: Snapshot, config_dir: str) -> None:
     """Makes an environment that starts with the snapshot's data. Known to others only when all of it is there."""
     manifest, content = opened.manifest, store.content(workspace, made.name)
     configuration = opened.configuration()
@@ -212,7 +212,9 @@ def _make(workspace: Workspace, opened: Package, made: Snapshot) -> None:
         _write_secrets(workspace, manifest)
     answers = dict(manifest.answers)
     if configuration:
-        answers["config_dir"] = _write_configuration(workspace, configuration)
+        answers["config_dir"] = f"./{config_dir}"
+        for name, text in configuration.items():
+            write_atomically(workspace.directory / config_dir / name, text.decode("utf-8"), 0o644)
     configuration_file.save(workspace.directory, workspace.name, answers)
     workspace.save_state(replace(workspace.state(), release=made.release))
 
@@ -226,14 +228,12 @@ def _write_secrets(workspace: Workspace, manifest: Manifest) -> None:
     workspace.write("secrets/postgres-password", complete.postgres_password, 0o600)
 
 
-def _write_configuration(workspace: Workspace, configuration: Mapping[str, bytes]) -> str:
-    """Puts Kratos' own configuration where its owner can edit it: kratos/, or beside it where that is taken."""
+def _place_for_configuration(workspace: Workspace) -> str:
+    """Where Kratos' own configuration goes, for its owner to edit: kratos/, or beside it where that is taken."""
     for name in ("kratos", f"kratos-{workspace.name}"):
         path = workspace.directory / name
-        if not path.exists() or not any(path.iterdir()):
-            for file, content in configuration.items():
-                write_atomically(path / file, content.decode("utf-8"), 0o644)
-            return f"./{name}"
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return name
     raise ConfigurationInvalid(
         f"{path} is there already",
         "the file brings Kratos' configuration with it",

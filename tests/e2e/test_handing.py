@@ -128,6 +128,9 @@ def test_a_configuration_of_ones_own_travels_and_is_never_written_over(make_dire
     assert (theirs.path / "kratos-other" / "kratos.yml").read_text() == kratos_yml.read_text()
     theirs.run("up", "other")
     assert emails(theirs, "other") == set()
+    (theirs.path / "kratos-third").write_text("mine")
+    assert "kratos-third is there already" in theirs.run("snapshot", "import", file, "third", code=30).said
+    assert not theirs.home("third").exists()
 
 
 def test_another_engine_and_broken_files_are_refused_and_nothing_changes(make_directory: Make) -> None:

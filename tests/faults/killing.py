@@ -56,6 +56,23 @@ def kill(directory: Directory, after: float, point: int, *words: str) -> None:
         process.wait()
 
 
+def kill_once_there(directory: Directory, note: str, after: float, point: int, *words: str) -> None:
+    """Starts kratosctl and kills it some time after it has left a note: within what changes data, however long the way
+    there takes on a busy machine."""
+    process = directory.start(*words, heard=False)
+    path = directory.home() / note
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.001)
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        if point % 2:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+
+
 def moment(lasts: float, case: str, point: int, points: int = 0) -> float:
     """A moment of a run: another one at each point, the same in each run of the tests.
 

@@ -17,7 +17,7 @@ from kratosctl import running
 from kratosctl.kratos_api import Client
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
-from tests.faults.killing import FLAGS, kill, moment
+from tests.faults.killing import FLAGS, kill, kill_once_there, moment
 from tests.faults.soundness import assert_sound
 
 pytestmark = pytest.mark.engine
@@ -120,7 +120,11 @@ def test_a_restore_that_was_killed_leaves_the_old_data_or_the_new(
     people.sign_up_and_ask(subject.public, f"eve-{point}@example.org")
     old = subject.people()
 
-    kill(subject.directory, moment(subject.lasts, "restore", point, POINTS), point, "snapshot", "restore", "two")
+    words = ("snapshot", "restore", "two")
+    if point % 4 < 2:
+        kill(subject.directory, moment(subject.lasts, "restore", point, POINTS), point, *words)
+    else:
+        kill_once_there(subject.directory, "restore.json", moment(0.2, "restore", point, POINTS), point, *words)
 
     left = subject.people()
     assert left in (old, {"ada", "bob"}), "neither the old data nor the new"
@@ -143,7 +147,11 @@ def test_an_upgrade_that_was_killed_is_undone_or_finished_by_the_next_command(
     directory = subject.directory
     before = subject.people()
 
-    kill(directory, moment(subject.lasts, "upgrade", point, POINTS), point, *UPGRADE)
+    if point % 4 < 2:
+        kill(directory, moment(subject.lasts, "upgrade", point, POINTS), point, *UPGRADE)
+    else:
+        after = moment(subject.lasts / 3, "upgrade", point, POINTS)
+        kill_once_there(directory, "upgrade.json", after, point, *UPGRADE)
 
     notes = [name for name in ("upgrade.json", "upgrade-rehearsal") if (directory.home() / name).exists()]
     told = directory.run("up", *FLAGS[:-1])
