@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from kratosctl import database, image_build, images, observe, postgres_start, re
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
-from kratosctl.errors import NotReady, ServiceFailed
+from kratosctl.errors import KratosctlError, NotReady, ServiceFailed
 from kratosctl.limits import Limits
 from kratosctl.plan import Observed, Plan
 from kratosctl.stack import compose
@@ -31,20 +31,23 @@ def _provide_images(stack: Stack, plan: Plan, console: Console) -> None:
         image_build.make(stack.custom, plan.subjects("build"), console)
 
 
-def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits: Limits) -> None:
+def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits: Limits) -> Callable[[], None] | None:
     """Makes what runs be what was asked for.
 
     Compose creates; starting is done here, in order. `docker compose up` polls what it waits for every half second, and
     says of a failed migration only that it failed.
+
+    Returns:
+        What is left to do when Kratos is ready, if anything is; it raises nothing.
     """
     _provide_images(stack, plan, console)
     _write(stack)
     _resume(observed)
     if stack.environment.seed and _starts_empty(stack, observed, plan):
         stack.workspace.write(SEED_WANTED, "")
+    keeping = None
     # others that want a template which is made here wait for it
     with ExitStack() as until_kept:
-        keeping = None
         if not plan.subjects("migrate"):
             names = _create_with(stack, compose.services(stack.environment), console)
         elif database.new_from_template(stack, observed):
@@ -55,14 +58,22 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
                 names = _copied_postgres(stack, observed, template, console, limits)
             else:
                 names = _migrated(stack, observed, console, limits)
-                if template:
-                    keeping = reading.begin(lambda: postgres_start.keep_template(names["postgres"], template))
+                keeping = template
         _serve(stack, plan, names, console, limits)
-        if keeping:
-            keeping()
-    if stack.beside:
-        with console.step(f"start {', '.join(stack.beside)}"):
-            stack.project.start_beside(stack.beside)
+        if stack.beside:
+            with console.step(f"start {', '.join(stack.beside)}"):
+                stack.project.start_beside(stack.beside)
+        return _keep(keeping, names["postgres"], until_kept.pop_all()) if keeping else None
+
+
+def _keep(template: Path, postgres: str, until_kept: ExitStack) -> Callable[[], None]:
+    """What keeps a template: it takes a third of a second, and whoever waits for Kratos need not wait for that."""
+
+    def keep() -> None:
+        with until_kept, suppress(KratosctlError):
+            postgres_start.keep_template(postgres, template)
+
+    return keep
 
 
 def _resume(observed: Observed) -> None:

@@ -52,7 +52,7 @@ ARCHITECTURES = {
 }
 
 _PART = r"(0|[1-9][0-9]{0,5})"
-_TAG = re.compile(rf"v{_PART}(?:\.{_PART})?(?:\.{_PART})?")
+_TAG = rf"v{_PART}(?:\.{_PART})?(?:\.{_PART})?"
 
 
 def version_key(tag: str) -> tuple[int, ...]:
@@ -61,7 +61,7 @@ def version_key(tag: str) -> tuple[int, ...]:
     Raises:
         ConfigurationInvalid: the tag is not `vX`, `vX.Y` or `vX.Y.Z`.
     """
-    match = _TAG.fullmatch(tag)
+    match = re.fullmatch(_TAG, tag)
     if not match:
         raise ConfigurationInvalid(
             f"{tag[:60]!r} is not a Kratos release",
@@ -140,7 +140,7 @@ def release_of_reference(reference: str) -> str | None:
     People tag their own images as they like: of those only what is in the catalogue counts.
     """
     tag = tag_of(reference).removesuffix(DISTROLESS_SUFFIX)
-    if not _TAG.fullmatch(tag):
+    if not re.fullmatch(_TAG, tag):
         return None
     return tag if is_official(reference) or tag in [r.tag for r in RELEASES] else None
 

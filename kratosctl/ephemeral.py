@@ -102,6 +102,8 @@ def made(chosen: Selection, keep: bool, wishes: up.Wishes, console: Console) -> 
             answers = selection.saved_answers(chosen.answers, environment)
             configuration_file.save(directory, environment.name, answers)
         done = up.up(environment, workspace, wishes, console, {})
+        if done.after:
+            done.after()
         found = running.find(directory, environment.name)
         if environment.seed:
             _seed(Subject(found, environment))

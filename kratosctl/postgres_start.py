@@ -94,7 +94,7 @@ def copy_template(stack: Stack, container: str, template: Path) -> None:
 
 
 def keep_template(container: str, template: Path) -> None:
-    """Keeps a backup of a running PostgreSQL that was migrated and serves nobody yet."""
+    """Keeps a backup of a running PostgreSQL as the image's template, unless somebody signed up meanwhile."""
     words = ("docker", "exec", container, "pg_basebackup", "-U", "kratos", "-D", "-", "-F", "tar", "-X", "fetch")
     with templates.scratch_file(template) as scratch, scratch.open("wb") as file:
         done = subprocess.run(
@@ -104,7 +104,7 @@ def keep_template(container: str, template: Path) -> None:
             stderr=subprocess.DEVNULL,
             check=False,
         )
-        if done.returncode == 0:
+        if done.returncode == 0 and not _holds_somebody(container):
             templates.keep(scratch, template)
 
 
@@ -137,7 +137,7 @@ def start(
 def adopt_template(stack: Stack, container: str, seconds: float) -> None:
     """Starts a PostgreSQL on a template's files, and makes it this environment's: its password, and nobody's data.
 
-    The template may hold the network that the Kratos it was taken from served; deleting it deletes all it holds.
+    The template holds the network that the Kratos it was taken from served; deleting it deletes all it holds.
     """
     password = stack.workspace.secrets().postgres_password.replace("'", "''")
     script = f"BEGIN; ALTER ROLE kratos PASSWORD '{password}'; DELETE FROM networks; COMMIT;"
@@ -220,4 +220,9 @@ def _was_cut_short(container: str, seconds: float) -> bool:
         return False
     if goes_on:
         return reading.docker(*psql, "SELECT 1", check=False).returncode != 0
-    return reading.docker(*psql, "SELECT 1 FROM identities LIMIT 1", check=False).stdout.strip() != "1"
+    return not _holds_somebody(container)
+
+
+def _holds_somebody(container: str) -> bool:
+    asked = ("exec", container, *_PSQL.split(), "-Atc", "SELECT 1 FROM identities LIMIT 1")
+    return reading.docker(*asked, check=False).stdout.strip() == "1"

@@ -93,10 +93,10 @@ QUESTIONS = (
 )
 BY_KEY: Mapping[str, Question] = {question.key: question for question in QUESTIONS}
 
-ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+ENVIRONMENT_NAME = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 # what begins with a hyphen would be an option to docker
-PLAIN_TEXT = re.compile(r"(?!-)[!-~]{1,255}")
-HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,31}|\[[0-9a-fA-F:.]{2,45}\]")
+PLAIN_TEXT = r"(?!-)[!-~]{1,255}"
+HOST = r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,31}|\[[0-9a-fA-F:.]{2,45}\]"
 
 
 def check_name(name: str) -> str:
@@ -105,7 +105,7 @@ def check_name(name: str) -> str:
     Raises:
         NameInvalid: it is not 1 to 32 lower-case letters, digits and inner hyphens.
     """
-    if ENVIRONMENT_NAME.fullmatch(name):
+    if re.fullmatch(ENVIRONMENT_NAME, name):
         return name
     shown = name if len(name) <= 40 else name[:40] + "…"
     raise NameInvalid(
@@ -208,7 +208,7 @@ def _port(question: Question, value: object) -> int:
 def _text(question: Question, value: object) -> str:
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise _wrong(question, value)
-    if question.kind == "text" and not PLAIN_TEXT.fullmatch(str(value)):
+    if question.kind == "text" and not re.fullmatch(PLAIN_TEXT, str(value)):
         raise _wrong(question, value)
     return str(value)
 
@@ -222,7 +222,7 @@ def _release(question: Question, value: object) -> str:
 
 
 def _host(question: Question, value: object) -> str:
-    if isinstance(value, str) and HOST.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(HOST, value):
         return value
     raise _wrong(question, value)
 

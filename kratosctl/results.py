@@ -22,6 +22,7 @@ class Result:
         text: renders the same for a person, without a trailing line break.
         warnings: what a person should know, one line each.
         exit_code: 0, or 1 where a check found something wrong.
+        after: what nobody has to wait for, done once the result is said; it raises nothing.
     """
 
     command: str
@@ -29,6 +30,7 @@ class Result:
     text: Callable[[], str] = lambda: ""
     warnings: Sequence[str] = field(default=())
     exit_code: int = 0
+    after: Callable[[], None] | None = None
 
     def json(self) -> str:
         """The envelope that scripts read."""

@@ -22,7 +22,7 @@ def schema() -> dict[str, Any]:
             "environments": {
                 "description": "One entry an environment: its name, and what is asked for.",
                 "type": ["object", "null"],
-                "propertyNames": {"pattern": _whole(ENVIRONMENT_NAME.pattern)},
+                "propertyNames": {"pattern": _whole(ENVIRONMENT_NAME)},
                 "additionalProperties": {"$ref": "#/$defs/environment"},
             }
         },
@@ -54,8 +54,8 @@ def _values(question: Question) -> dict[str, Any]:
         "port": {"type": "integer", "minimum": 1, "maximum": 65535},
         "path": {"type": "string", "minLength": 1},
         "file": {"type": "string", "minLength": 1},
-        "text": {"type": "string", "pattern": _whole(PLAIN_TEXT.pattern)},
-        "host": {"type": "string", "pattern": _whole(HOST.pattern)},
+        "text": {"type": "string", "pattern": _whole(PLAIN_TEXT)},
+        "host": {"type": "string", "pattern": _whole(HOST)},
         "address": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
     }
     return kinds[question.kind]

@@ -1,7 +1,7 @@
 """Migrated, empty databases, kept by image: a new environment copies one instead of migrating for a second.
 
 A template holds no identity. That of SQLite is a database file as `migrate` left it; that of PostgreSQL is a backup of
-all its files, taken while the first Kratos starts, from which its first user deletes what that Kratos wrote.
+all its files, taken when the first Kratos is ready; whoever starts from it deletes what that Kratos wrote.
 """
 
 from __future__ import annotations

@@ -87,8 +87,12 @@ def prepare(
 ) -> tuple[Stack, plan.Observed, plan.Plan]:
     """Assembles, observes and plans. Changes nothing but the images that must be here to be locked."""
     state = identity.settled_state(workspace)
-    engine, containers, _ = reading.together(
-        wishes.engine, lambda: reading.containers(state.project), _import_what_applies
+    wanted = images.needed(environment)
+    engine, containers, needed, _ = reading.together(
+        wishes.engine,
+        lambda: reading.containers(state.project),
+        lambda: reading.images(wanted),
+        _import_what_applies,
     )
     identity.check_ours(str(workspace.directory), environment.name, containers)
     state, notes = _lock_images(environment, state, wishes, console)
@@ -104,8 +108,11 @@ def prepare(
     )
     if not _plan(stack, quick, []).changes:
         return stack, quick, _plan(stack, quick, notes)
-    wanted = [*images.needed(environment), *([stack.custom.reference] if stack.custom else [])]
-    needed = reading.images(wanted)
+    if images.floating(environment):
+        # some may just have been pulled
+        needed = reading.images(wanted)
+    if stack.custom:
+        needed |= reading.images([stack.custom.reference])
     notes += observe.emulation(stack, engine, needed)
     observed = observe.observe(stack, containers, needed)
     return stack, observed, _plan(stack, observed, notes)
@@ -179,10 +186,10 @@ def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: 
     for note in steps.notes:
         console.note(note)
     if steps.changes:
-        apply.apply(stack, observed, steps, console, wishes.limits)
-    else:
-        kratos = next(c for c in observed.containers if c.service == "kratos")
-        apply.wait_until_ready(stack, kratos.name, wishes.limits.ready)
+        after = apply.apply(stack, observed, steps, console, wishes.limits)
+        return replace(result(stack, steps), after=after)
+    kratos = next(c for c in observed.containers if c.service == "kratos")
+    apply.wait_until_ready(stack, kratos.name, wishes.limits.ready)
     return result(stack, steps)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -82,6 +83,9 @@ def define(
             if result is None or isinstance(result, int):
                 return result or 0
             session.console.result(result)
+            if result.after:
+                with contextlib.suppress(KeyboardInterrupt):
+                    result.after()
             return result.exit_code
 
         decorated: Any = run

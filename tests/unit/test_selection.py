@@ -49,7 +49,7 @@ class TestPrecedence:
         self, tmp_path: Path, row: questions.Question
     ) -> None:
         value = {
-            "switch": "off", "port": "10001", "path": "./k", "text": "x:1", "release": "v1.1.0",
+            "switch": "off", "port": "10001", "path": "./k", "file": "./p.csv", "text": "x:1", "release": "v1.1.0",
             "host": "auth.example", "address": "0.0.0.0", "choice": (row.choices or ("",))[-1],
         }[row.kind]  # fmt: skip
         by_flag = select(tmp_path, None, {row.key: value}).answers
