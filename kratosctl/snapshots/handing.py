@@ -142,7 +142,8 @@ def import_(file: Path, target: Target, console: Console) -> Result:
             _check_answers(name, manifest)
         config_dir = _place_for_configuration(workspace) if manifest.files and not known else ""
         with workspace.locked(f"snapshot import {snapshot.name}", _LOCK_WAIT, console.note):
-            made = store.add(workspace, snapshot, lambda path: _fill(opened, path, file), target.overwrite or not known)
+            overwrite = target.overwrite or not known
+            made = store.add(workspace, snapshot.name, lambda path: _fill(opened, path, file, snapshot), overwrite)
             if not known:
                 _make(workspace, opened, made, config_dir)
     data = {"environment": name, "snapshot": asdict(made), "new": not known}
@@ -185,8 +186,8 @@ def _check_answers(name: str, manifest: Manifest) -> None:
     selection.environment_of(selection.Selection(name, manifest.answers, known=False))
 
 
-def _fill(opened: Package, path: Path, file: Path) -> None:
-    """Puts the database in place, if it is one of Kratos'."""
+def _fill(opened: Package, path: Path, file: Path, snapshot: Snapshot) -> Snapshot:
+    """Puts the database in place, if it is one of Kratos'. Returns what is told of it."""
     opened.copy_database(path)
     try:
         if opened.manifest.snapshot.engine == "sqlite":
@@ -195,6 +196,7 @@ def _fill(opened: Package, path: Path, file: Path) -> None:
             postgres.check_dump(path)
     except KratosctlError as error:
         raise package.damaged(file, error.why or error.what) from error
+    return snapshot
 
 
 def _make(workspace: Workspace, opened: Package, made: Snapshot, config_dir: str) -> None:

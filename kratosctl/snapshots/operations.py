@@ -255,18 +255,22 @@ def _empty(subject: Subject) -> None:
 
 def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:
     live = subject.live
-    facts = live.facts()
-    snapshot = Snapshot(
-        name=name,
-        engine=live.engine,
-        release=subject.release,
-        migrations=facts.migrations,
-        network=facts.network,
-        identities=facts.identities,
-        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        note=note,
-    )
-    return store.add(subject.found.workspace, snapshot, live.save, overwrite)
+
+    def fill(content: Path) -> Snapshot:
+        # each is a process that mostly waits
+        facts, _ = reading.together(live.facts, lambda: live.save(content))
+        return Snapshot(
+            name=name,
+            engine=live.engine,
+            release=subject.release,
+            migrations=facts.migrations,
+            network=facts.network,
+            identities=facts.identities,
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            note=note,
+        )
+
+    return store.add(subject.found.workspace, name, fill, overwrite)
 
 
 def save_safety(subject: Subject, before: str) -> Snapshot:

@@ -135,29 +135,29 @@ def check(workspace: Workspace, snapshot: Snapshot) -> Path:
     return path
 
 
-def add(workspace: Workspace, facts: Snapshot, fill: Callable[[Path], None], overwrite: bool = False) -> Snapshot:
+def add(workspace: Workspace, name: str, fill: Callable[[Path], Snapshot], overwrite: bool = False) -> Snapshot:
     """Makes a snapshot, whole or not at all.
 
     Args:
         workspace: of the environment.
-        facts: all but size and checksum.
-        fill: writes the content to a path.
+        name: what to call it.
+        fill: writes the content to a path, and tells all of it but size and checksum.
         overwrite: replace one of the same name.
 
     Raises:
         SnapshotExists: there is one of that name.
         DiskFull, DirectoryReadOnly: nothing is left behind.
     """
-    target = directory(workspace) / check_name(facts.name)
+    target = directory(workspace) / check_name(name)
     if target.exists() and not overwrite:
         raise SnapshotExists(
-            f"there is a snapshot {facts.name} already", "", "choose another name, remove it, or say --overwrite"
+            f"there is a snapshot {name} already", "", "choose another name, remove it, or say --overwrite"
         )
     with said_plainly(target):
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         making = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
         try:
-            fill(making / CONTENT)
+            facts = fill(making / CONTENT)
             sync(making / CONTENT)
             size = (making / CONTENT).stat().st_size
             made = replace(facts, size=size, sha256=digest(making / CONTENT))
