@@ -82,20 +82,6 @@ class Stack:
         return self.workspace.home / "database" if bound else None
 
 
-def check_dsn(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> None:
-    """Refuses an external database whose address nobody gave.
-
-    Raises:
-        ConfigurationInvalid: with how to give it.
-    """
-    if environment.database == "external" and not (variables.get("DSN") or workspace.secrets().external_dsn):
-        raise ConfigurationInvalid(
-            "database is external, but DSN is not set",
-            "Kratos reads the address of your database from it",
-            "export DSN=postgres://user:password@host:5432/name, or use --database postgres",
-        )
-
-
 def assemble(
     environment: Environment,
     workspace: Workspace,

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from kratosctl import ephemeral, up
+from kratosctl import ephemeral
 from kratosctl.console import Console
 from kratosctl.ephemeral import Ephemeral
 from kratosctl.errors import CommandNotExecutable, CommandNotFound
 from kratosctl.selection import Selection
+from kratosctl.wishes import Wishes
 
 _VARIABLES = {
     "public": "KRATOS_PUBLIC_URL",
@@ -78,9 +79,7 @@ class _Signals:
             self._command.send_signal(number)
 
 
-def run(
-    words: Sequence[str], chosen: Selection, keep: bool, wishes: up.Wishes, directory: Path, console: Console
-) -> int:
+def run(words: Sequence[str], chosen: Selection, keep: bool, wishes: Wishes, directory: Path, console: Console) -> int:
     """Runs a command with an ephemeral Kratos, and removes that at the end.
 
     Args:

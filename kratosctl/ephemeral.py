@@ -16,6 +16,7 @@ from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.running import Found
 from kratosctl.selection import Selection
 from kratosctl.snapshots.operations import Subject
+from kratosctl.wishes import Wishes
 from kratosctl.workspace import SEED_WANTED, State, Workspace
 
 NAME = "test"
@@ -73,7 +74,7 @@ def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path)
 
 
 @contextlib.contextmanager
-def made(chosen: Selection, keep: bool, wishes: up.Wishes, console: Console) -> Iterator[Ephemeral]:
+def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Iterator[Ephemeral]:
     """Makes an ephemeral environment, and removes it at the end, whatever happens meanwhile.
 
     What killed processes left behind is removed first.

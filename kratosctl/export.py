@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from kratosctl import assemble, identity, images, ports
+from kratosctl import assemble, identity, images, ports, up
 from kratosctl.assemble import Stack
 from kratosctl.atomic import write_atomically
 from kratosctl.engine import reading
@@ -55,7 +55,7 @@ def write(
     """
     if workspace.directory / GENERATED in (target, *target.parents):
         raise UsageError(f"{target} is where kratosctl keeps its own files", "", "choose another --output DIR")
-    assemble.check_dsn(environment, workspace, variables)
+    up.check_dsn(environment, workspace, variables)
     stack = _assemble(environment, workspace, variables)
     files = export(stack.files, workspace.home, _configuration(stack), stack.custom)
     override = assemble.override_file(workspace.directory)

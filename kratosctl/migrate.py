@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from kratosctl import apply, identity, up
+from kratosctl import apply, converge, identity
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.limits import Limits
 from kratosctl.results import Result
+from kratosctl.wishes import Wishes
 from kratosctl.workspace import Workspace
 
 
@@ -30,7 +31,7 @@ def migrate(
     """
     _refuse_memory(environment)
     with workspace.locked(f"migrate {environment.name}", 600, console.note):
-        stack, _, steps = up.prepare(environment, workspace, up.Wishes(limits=limits), console, variables)
+        stack, _, steps = converge.prepare(environment, workspace, Wishes(limits=limits), console, variables)
         printed = apply.migrate_only(stack, steps, console, limits)
     data = {"environment": environment.name, "release": environment.release, "log": printed}
     return Result(

@@ -10,13 +10,15 @@ import yaml
 
 from kratosctl import identity
 from kratosctl.console import Console
+from kratosctl.converge import prepare
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack import secrets
 from kratosctl.stack.render import kratos_secrets
-from kratosctl.up import Wishes, prepare, up
+from kratosctl.up import up
+from kratosctl.wishes import Wishes
 
 
 def rotate(

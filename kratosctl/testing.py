@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from kratosctl import ephemeral, up
+from kratosctl import ephemeral
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.ephemeral import Ephemeral
@@ -26,6 +26,7 @@ from kratosctl.kratos_api import Admin, Answer, Client, Json
 from kratosctl.limits import Limits
 from kratosctl.snapshots import live, operations, store
 from kratosctl.snapshots.operations import Subject
+from kratosctl.wishes import Wishes
 
 __all__ = ["Asked", "Identity", "Kratos", "kratos"]
 
@@ -277,7 +278,7 @@ def kratos(*, keep: bool = False, wait_timeout: float = 60.0, **asked: Unpack[As
         KratosctlError: anything that stands in the way; its `lines()` say what, why, and what to do.
     """
     chosen = ephemeral.choose(asked, os.environ, Path.cwd())
-    wishes = up.Wishes(limits=Limits(ready=wait_timeout))
+    wishes = Wishes(limits=Limits(ready=wait_timeout))
     with ephemeral.made(chosen, keep, wishes, _QUIET) as made:
         k = Kratos(made)
         try:

@@ -1,45 +1,16 @@
-"""`up`, the main job: assemble, observe, plan, apply, ready, result."""
+"""`up`, the main job: look, assemble, observe, plan, apply, ready, result."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
 
-from kratosctl import assemble, identity, images, observe, plan, ports
-from kratosctl.assemble import Stack
 from kratosctl.console import Console
-from kratosctl.engine import reading
 from kratosctl.environment import Environment
-from kratosctl.errors import PortTaken
-from kratosctl.limits import Limits
+from kratosctl.errors import ConfigurationInvalid
+from kratosctl.look import Look
 from kratosctl.results import Result
-from kratosctl.stack import compose, fragments, kratos_configuration
-from kratosctl.workspace import State, Workspace
-
-_PORT_RACES = 5
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """How `up` is to go about it.
-
-    Attributes:
-        dry_run: print the plan and the differences of the files; change nothing.
-        overwrite: write over generated files that somebody edited.
-        pull: take what floating tags mean now.
-        limits: time limits.
-        save: writes kratosctl.yaml; called once everything that can be refused was not.
-        engine: asks for the engine; whoever began to ask earlier passes on what waits for the answer.
-    """
-
-    dry_run: bool = False
-    overwrite: bool = False
-    pull: bool = False
-    limits: Limits = field(default_factory=Limits)
-    save: Callable[[], None] | None = None
-    engine: Callable[[], reading.Engine] = reading.engine
+from kratosctl.wishes import Wishes
+from kratosctl.workspace import Workspace
 
 
 def up(
@@ -57,183 +28,28 @@ def up(
     Raises:
         KratosctlError: anything that stands in the way. What was written is whole; running it again goes on.
     """
-    assemble.check_dsn(environment, workspace, variables)
+    check_dsn(environment, workspace, variables)
     if wishes.dry_run:
-        stack, _, steps = prepare(environment, workspace, wishes, console, variables)
-        return _dry_run(stack, steps)
+        from kratosctl import converge
+
+        return converge.dry_run(environment, workspace, wishes, console, variables)
     with workspace.locked(f"up {environment.name}", wishes.limits.ready + 600, console.note):
-        return converge(environment, workspace, wishes, console, variables)
+        look = Look(environment, workspace, wishes.engine)
+        # its 40 ms pass while docker answers
+        from kratosctl import converge
+
+        return converge.converge(environment, workspace, wishes, console, variables, look)
 
 
-def converge(
-    environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
-) -> Result:
-    """`up` for those who hold the environment's lock."""
-    for attempt in range(_PORT_RACES):
-        stack, observed, steps = prepare(environment, workspace, wishes, console, variables)
-        if wishes.save and attempt == 0:
-            wishes.save()
-        try:
-            return _carry_out(stack, observed, steps, wishes, console)
-        except PortTaken:
-            # another environment took a port between our look and our start: look again
-            if attempt == _PORT_RACES - 1 or None not in ports.wanted(environment).values():
-                raise
-    raise AssertionError("unreachable")
+def check_dsn(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> None:
+    """Refuses an external database whose address nobody gave.
 
-
-def prepare(
-    environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
-) -> tuple[Stack, plan.Observed, plan.Plan]:
-    """Assembles, observes and plans. Changes nothing but the images that must be here to be locked."""
-    state = identity.settled_state(workspace)
-    wanted = images.needed(environment)
-    engine, containers, needed, _ = reading.together(
-        wishes.engine,
-        lambda: reading.containers(state.project),
-        lambda: reading.images(wanted),
-        _import_what_applies,
-    )
-    identity.check_ours(str(workspace.directory), environment.name, containers)
-    state, notes = _lock_images(environment, state, wishes, console)
-    if environment.database == "postgres":
-        state = _postgres_version(environment, state)
-    stack = assemble.assemble(environment, workspace, state, engine, assemble.ports_held(containers), variables)
-    if not wishes.overwrite:
-        workspace.refuse_edited(stack.files, stack.state)
-    observe.check_downgrade(stack)
-    notes += [*stack.notes, *_preset_notes(stack)]
-    quick = plan.Observed(
-        containers, [file.path for file in workspace.changed(stack.files)], migrated=bool(stack.state.migrated)
-    )
-    if not _plan(stack, quick, []).changes:
-        return stack, quick, _plan(stack, quick, notes)
-    if images.floating(environment):
-        # some may just have been pulled
-        needed = reading.images(wanted)
-    if stack.custom:
-        needed |= reading.images([stack.custom.reference])
-    notes += observe.emulation(stack, engine, needed)
-    observed = observe.observe(stack, containers, needed)
-    return stack, observed, _plan(stack, observed, notes)
-
-
-def _import_what_applies() -> object:
-    """It takes 20 ms, which pass while docker answers."""
-    return importlib.import_module("kratosctl.apply")
-
-
-def _preset_notes(stack: Stack) -> list[str]:
-    """What a preset has to say for itself, the first time it is used."""
-    if stack.state.generated or stack.state.owner or stack.environment.config_dir:
-        return []
-    return list(fragments.presets()["presets"][stack.environment.preset].get("notes") or [])
-
-
-def _plan(stack: Stack, observed: plan.Observed, notes: list[str]) -> plan.Plan:
-    environment = stack.environment
-    services = compose.services(environment)
-    return plan.make(services, stack.revisions, environment.migrates, observed, notes, stack.beside)
-
-
-def _lock_images(environment: Environment, state: State, wishes: Wishes, console: Console) -> tuple[State, list[str]]:
-    """Locks floating tags; pulls what must be here before it can be locked."""
-    from kratosctl import apply
-
-    if not images.floating(environment):
-        return state, []
-    if wishes.pull and not wishes.dry_run:
-        apply.pull(images.needed(environment), images.floating(environment), console)
-    state, notes, missing = images.lock(environment, state, reading.image, wishes.pull)
-    if missing and not wishes.dry_run:
-        apply.pull(images.needed(environment), missing, console)
-        state, notes, _ = images.lock(environment, state, reading.image, wishes.pull)
-    return state, notes
-
-
-def _postgres_version(environment: Environment, state: State) -> State:
-    major = images.postgres_major(environment, None)
-    if major is None:
-        major = images.postgres_major(environment, reading.image(environment.postgres_image))
-    return replace(state, postgres_major=images.check_postgres(major, state, environment.postgres_image))
-
-
-def _dry_run(stack: Stack, steps: plan.Plan) -> Result:
-    differences = "".join(_difference(stack, file.path, file.text) for file in stack.files if not file.secret)
-    data = {
-        "changes": steps.changes,
-        "steps": [{"do": s.kind, "subject": s.subject, "reason": s.reason} for s in steps.steps],
-        "notes": list(steps.notes),
-        "diff": differences,
-    }
-    lines = [str(step) for step in steps.steps] + [f"note: {note}" for note in steps.notes]
-    return Result("up", data, lambda: "\n".join(lines) + ("\n\n" + differences.rstrip() if differences else ""))
-
-
-def _difference(stack: Stack, path: str, text: str) -> str:
-    import difflib
-
-    before = stack.workspace.read(path) or ""
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), text.splitlines(keepends=True), f"now/{path}", f"then/{path}"
-    )
-    return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
-
-
-def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
-    from kratosctl import apply
-
-    for note in steps.notes:
-        console.note(note)
-    if steps.changes:
-        after = apply.apply(stack, observed, steps, console, wishes.limits)
-        return replace(result(stack, steps), after=after)
-    kratos = next(c for c in observed.containers if c.service == "kratos")
-    apply.wait_until_ready(stack, kratos.name, wishes.limits.ready)
-    return result(stack, steps)
-
-
-def result(stack: Stack, steps: plan.Plan) -> Result:
-    """What `up` tells: the endpoints, and what was done."""
-    environment = stack.environment
-    urls = endpoints(stack)
-    data: dict[str, Any] = {
-        "environment": environment.name,
-        "project": stack.place.project,
-        "release": environment.release,
-        "variant": environment.variant,
-        "database": environment.database,
-        "endpoints": urls,
-        "changed": steps.changes,
-        "steps": [{"do": s.kind, "subject": s.subject, "reason": s.reason} for s in steps.steps],
-    }
-    warnings = []
-    if environment.database == "memory":
-        warnings.append("the database is in memory: its data dies with the Kratos container")
-    if environment.admin_port and environment.admin_bind != "127.0.0.1":
-        warnings.append(f"the admin API, which asks nobody who they are, is open on {environment.admin_bind}")
-
-    def text() -> str:
-        width = max(len(name) for name in _TITLES.values()) + 2
-        head = f"{environment.name} is ready: Kratos {environment.release} on {environment.database}"
-        return "\n".join([head, *(f"  {_TITLES[name]:<{width}}{url}" for name, url in urls.items())])
-
-    return Result("up", data, text, warnings)
-
-
-_TITLES = {
-    "ui": "self-service UI",
-    "public": "public API",
-    "admin": "admin API",
-    "mail": "mail inbox",
-    "postgres": "PostgreSQL",
-}
-
-
-def endpoints(stack: Stack) -> dict[str, str]:
-    """The addresses of an environment by name, in the order people look for them."""
-    host, found = stack.environment.host, stack.place.ports
-    urls = {name: f"http://{host}:{found[name]}" for name in ("ui", "public", "admin", "mail") if name in found}
-    if "public" in urls:
-        urls["public"] = kratos_configuration.public_url(stack.environment, stack.place)
-    return urls | ({"postgres": f"{host}:{found['postgres']}"} if "postgres" in found else {})
+    Raises:
+        ConfigurationInvalid: with how to give it.
+    """
+    if environment.database == "external" and not (variables.get("DSN") or workspace.secrets().external_dsn):
+        raise ConfigurationInvalid(
+            "database is external, but DSN is not set",
+            "Kratos reads the address of your database from it",
+            "export DSN=postgres://user:password@host:5432/name, or use --database postgres",
+        )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kratosctl import down, postgres_start, running, selection, up
+from kratosctl import converge, down, postgres_start, running, selection, up
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -24,6 +24,7 @@ from kratosctl.running import Found
 from kratosctl.snapshots import operations, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.verify import Person, target_of
+from kratosctl.wishes import Wishes
 from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
@@ -123,7 +124,7 @@ def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console,
     else:
         if note["stage"] == _SWAPPING:
             _put_back(subject, note["snapshot"])
-        up.converge(subject.environment, workspace, up.Wishes(), Console(quiet=True), variables)
+        converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
         console.note(f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back")
     workspace.remove_note(UPGRADE_NOTE)
 
@@ -156,9 +157,9 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
         with console.step(f"clone the data, migrate it with {change.after.release}, sign in"):
             quiet = Console(quiet=True)
             old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
-            up.up(old, clone, up.Wishes(), quiet, variables)
+            up.up(old, clone, Wishes(), quiet, variables)
             somebody = _sign_up(clone, old)
-            up.up(new, clone, up.Wishes(), quiet, variables)
+            up.up(new, clone, Wishes(), quiet, variables)
             # the clone's ports are chosen: another environment may have taken one meanwhile
             somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
             _must(somebody.whoami(), "the old release's sessions are not valid on the new one")
@@ -184,7 +185,7 @@ def _swap(subject: Subject, change: Change, snapshot: str, console: Console, var
         try:
             operations.save_again(subject, snapshot)
             _write_note(subject, change, snapshot, _SWAPPING)
-            up.converge(change.after, workspace, up.Wishes(), Console(quiet=True), variables)
+            converge.converge(change.after, workspace, Wishes(), Console(quiet=True), variables)
         except KratosctlError as error:
             _undo(subject, change, error, variables)
         _write_note(subject, change, snapshot, _SWAPPED)
@@ -205,7 +206,7 @@ def _undo(subject: Subject, change: Change, error: KratosctlError, variables: Ma
         if note["stage"] == _SWAPPING:
             postgres_start.wake(subject.found, change.before.database)
             _put_back(subject, note["snapshot"])
-        up.converge(change.before, workspace, up.Wishes(), Console(quiet=True), variables)
+        converge.converge(change.before, workspace, Wishes(), Console(quiet=True), variables)
     except KratosctlError as other:
         fix = (
             f"mend that, then run kratosctl up {subject.found.name}: it puts {change.before.release} and its data back"

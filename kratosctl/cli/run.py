@@ -24,7 +24,7 @@ def command(session: Session, words: tuple[str, ...], keep: bool, wait_timeout: 
 
     from kratosctl import command_run, ephemeral
     from kratosctl.limits import Limits
-    from kratosctl.up import Wishes
+    from kratosctl.wishes import Wishes
 
     chosen = ephemeral.choose(flags, os.environ, session.directory)
     wishes = Wishes(limits=Limits(ready=wait_timeout))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kratosctl.engine import reading
     from kratosctl.environment import Environment
     from kratosctl.results import Result
-    from kratosctl.up import Wishes
+    from kratosctl.wishes import Wishes
 
 
 @define(
@@ -79,7 +79,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
 
 def _wishes(options: dict[str, Any], save: Callable[[], None] | None, engine: Callable[[], reading.Engine]) -> Wishes:
     from kratosctl.limits import Limits
-    from kratosctl.up import Wishes
+    from kratosctl.wishes import Wishes
 
     return Wishes(
         dry_run=options["dry_run"],

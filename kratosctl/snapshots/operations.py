@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kratosctl import catalog, configuration_file, up
+from kratosctl import catalog, configuration_file, converge
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -20,6 +20,7 @@ from kratosctl.snapshots import live as live_database
 from kratosctl.snapshots import showing, store
 from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
+from kratosctl.wishes import Wishes
 from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE
 
 SAFETY_KEPT = 5
@@ -102,7 +103,7 @@ def _restore(subject: Subject, snapshot: Snapshot, with_release: bool, variables
         subject = Subject(subject.found, with_release_of(subject, snapshot.release))
         other_tables = True
     if other_tables and subject.found.container("kratos"):
-        up.converge(subject.environment, subject.found.workspace, up.Wishes(), Console(quiet=True), variables)
+        converge.converge(subject.environment, subject.found.workspace, Wishes(), Console(quiet=True), variables)
     return subject
 
 

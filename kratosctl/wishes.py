@@ -1,0 +1,30 @@
+"""How a person wants `up` to go about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kratosctl.engine import reading
+from kratosctl.limits import Limits
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How `up` is to go about it.
+
+    Attributes:
+        dry_run: print the plan and the differences of the files; change nothing.
+        overwrite: write over generated files that somebody edited.
+        pull: take what floating tags mean now.
+        limits: time limits.
+        save: writes kratosctl.yaml; called once everything that can be refused was not.
+        engine: asks for the engine; whoever began to ask earlier passes on what waits for the answer.
+    """
+
+    dry_run: bool = False
+    overwrite: bool = False
+    pull: bool = False
+    limits: Limits = field(default_factory=Limits)
+    save: Callable[[], None] | None = None
+    engine: Callable[[], reading.Engine] = reading.engine
