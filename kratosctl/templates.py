@@ -70,14 +70,16 @@ def found(template: Path, until_made: contextlib.ExitStack) -> bool:
         return True
     from filelock import FileLock
 
-    with said_plainly(template):
-        template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        until_made.enter_context(FileLock(template.with_name(f".{template.name}.lock"), mode=0o600))
+    locks = cache.directory() / "locks"
+    with said_plainly(locks):
+        locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        until_made.enter_context(FileLock(locks / template.name, mode=0o600))
     return template.exists()
 
 
 def _migrate(template: Path, image: str, user: str | None, platform: str | None) -> None:
     with said_plainly(template):
+        template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=template.parent))
     try:
         # whoever owns the files, the container's user must be able to write here

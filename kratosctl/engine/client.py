@@ -7,15 +7,21 @@ longer than that, and is what every `up` waits for, so there Compose is run as i
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kratosctl.engine import faults, reading
-from kratosctl.errors import ImageMissing
+from kratosctl.errors import EngineFailed, ImageMissing
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
+
+
+_TRIES = 6
+_AT_ONCE = r"is already in use by container|removal of container .* is already in progress|No such container"
 
 
 class Project:
@@ -44,7 +50,16 @@ class Project:
         where = [word for file in self.files for word in ("--file", str(file))]
         where += ["--project-name", self.name, "--project-directory", str(self.directory)]
         words = ("create", "--remove-orphans", "--pull", "never", *services)
-        reading.docker("compose", *where, *words, doing="creating containers")
+        for tries_left in range(_TRIES - 1, -1, -1):
+            try:
+                reading.docker("compose", *where, *words, doing="creating containers")
+            except EngineFailed as error:
+                # the Compose of a kratosctl that was killed may still be at it
+                if not tries_left or not re.search(_AT_ONCE, error.why):
+                    raise
+                time.sleep(0.5)
+            else:
+                return
 
     def start_beside(self, services: Sequence[str]) -> None:
         """Creates and starts services that the user's own Compose file adds; what they depend on runs by then."""

@@ -54,6 +54,7 @@ LISTED = {
     "database": str,
     "public": (int, None),
     "volume": bool,
+    "ephemeral": None,
     "services": {},
     "state": str,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,11 @@ def make(make_directory: Make, tmp_path: Path) -> Make:
     return made
 
 
+def up(directory: Directory) -> dict[str, Any]:
+    """A PostgreSQL environment on a port of its own: one that has to look for another keeps no template."""
+    return directory.up("dev", "--public-port", str(engine.free_ports(1)[0]), database="postgres")
+
+
 def query(project: str, sql: str) -> str:
     """What psql prints for a query to an environment's own PostgreSQL."""
     postgres = engine.container(project, "postgres")["Id"]
@@ -44,10 +50,10 @@ def accepts(project: str, password: str) -> bool:
 
 def test_the_second_postgres_is_copied_and_has_a_password_a_network_and_people_of_its_own(make: Make) -> None:
     first, second = make("first"), make("second")
-    project = first.up(database="postgres")["project"]
+    project = up(first)["project"]
     network = query(project, "SELECT id FROM networks")
 
-    told = second.up(database="postgres")
+    told = up(second)
 
     logs = engine.docker("logs", engine.container(told["project"], "postgres")["Id"])
     assert "Skipping initialization" in logs, "it was not copied"
@@ -63,19 +69,19 @@ def test_the_second_postgres_is_copied_and_has_a_password_a_network_and_people_o
 
 
 def test_a_postgres_that_the_users_own_compose_file_changes_is_made_as_that_says(make: Make) -> None:
-    make("first").up(database="postgres")
+    up(make("first"))
     second = make("second")
     setting = {"services": {"postgres": {"environment": {"POSTGRES_INITDB_ARGS": "--data-checksums"}}}}
     (second.path / "compose.override.yaml").write_text(json.dumps(setting))
 
-    told = second.up(database="postgres")
+    told = up(second)
 
     assert query(told["project"], "SHOW data_checksums") == "on"
 
 
 def test_a_copy_that_was_cut_short_is_made_anew(make: Make) -> None:
     directory = make("app")
-    project = directory.up(database="postgres")["project"]
+    project = up(directory)["project"]
     directory.down()
     engine.docker(
         *("run", "--rm", "--volume", f"{project}_postgres:/data", "--entrypoint", "rm"),
@@ -86,19 +92,19 @@ def test_a_copy_that_was_cut_short_is_made_anew(make: Make) -> None:
     cut_short = {"first_start": True, "copying": True, "migrated": {}}
     state.write_text(json.dumps({**json.loads(state.read_text()), **cut_short}))
 
-    told = directory.up(database="postgres")
+    told = up(directory)
 
     people.sign_up_and_ask(told["endpoints"]["public"])
 
 
 def test_a_template_that_the_engine_cannot_copy_is_done_without_the_next_time(make: Make) -> None:
-    make("first").up(database="postgres")
+    up(make("first"))
     second = make("second")
     (template,) = (second.cache / "templates").iterdir()
     template.write_bytes(b"no archive at all" * 1000)
 
     refused = second.run("up", "--database", "postgres", "--no-ui", "--no-mail", "--yes", code=None)
-    told = second.up(database="postgres")
+    told = up(second)
 
     assert refused.code != 0
     people.sign_up_and_ask(told["endpoints"]["public"])

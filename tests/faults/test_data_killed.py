@@ -22,7 +22,7 @@ from tests.faults.soundness import assert_sound
 
 pytestmark = pytest.mark.engine
 
-POINTS = int(os.environ.get("KRATOSCTL_TEST_POINTS", "6"))
+POINTS = int(os.environ.get("KRATOSCTL_TEST_POINTS", "3"))
 DATABASES = ("sqlite", "postgres")
 OLD, NEW = images.RELEASES[0], images.NEWEST
 EVERY_POINT = [(database, point) for database in DATABASES for point in range(POINTS)]

@@ -25,7 +25,7 @@ from tests.faults.soundness import assert_sound
 
 pytestmark = pytest.mark.engine
 
-RESETS = int(os.environ.get("KRATOSCTL_TEST_RESETS", "40"))
+RESETS = int(os.environ.get("KRATOSCTL_TEST_RESETS", "20"))
 CLIENTS = 8
 
 
