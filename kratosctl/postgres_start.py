@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -164,7 +165,12 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
     done = reading.docker(*words, check=False, stdin=script)
     if done.returncode == 0:
         return
-    status, code = reading.state(container)
+    if done.returncode == 9:
+        raise DatabaseUnreachable(
+            f"PostgreSQL was not ready within {seconds:g} s",
+            fix="see `kratosctl logs postgres`; give it longer with --database-timeout",
+        )
+    status, code = _settled_state(container)
     if status != "running":
         said = [line for line in reading.logs(container, 30).splitlines() if line.strip()]
         raise ServiceFailed(
@@ -172,12 +178,17 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
             said[-1][:300] if said else "it printed nothing",
             "see `kratosctl logs postgres`",
         )
-    if done.returncode == 9:
-        raise DatabaseUnreachable(
-            f"PostgreSQL was not ready within {seconds:g} s",
-            fix="see `kratosctl logs postgres`; give it longer with --database-timeout",
-        )
     raise faults.from_output(done.stderr, "asking PostgreSQL")
+
+
+def _settled_state(container: str) -> tuple[str, int]:
+    """A container's state and exit code. One that ends is called running for a moment longer than it can be asked."""
+    for _ in range(20):
+        status, code = reading.state(container)
+        if status != "running":
+            break
+        time.sleep(0.1)
+    return status, code
 
 
 def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
