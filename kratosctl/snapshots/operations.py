@@ -241,7 +241,10 @@ def undo_content(subject: Subject, console: Console) -> None:
     if note is None:
         return
     try:
-        put_back(subject, store.load(workspace, note["snapshot"]))
+        before = store.load(workspace, note["snapshot"])
+        # what the killed one had sent may still be on its way into the database
+        _restart(subject)
+        put_back(subject, before)
         outcome = f"undone, {subject.found.name} has the data from before it"
     except SnapshotMissing:
         outcome = f"it cannot be undone, because snapshot {note['snapshot']} was removed"

@@ -82,7 +82,7 @@ def test_a_journal_that_a_killed_writer_left_is_taken_back(tmp_path: Path) -> No
 @needs_root
 @pytest.mark.engine
 @databases
-@pytest.mark.parametrize("left", [0, 40])
+@pytest.mark.parametrize("left", [0, 20])
 def test_the_disk_is_full_for_a_snapshot(make_directory: Callable[[str], Directory], database: str, left: int) -> None:
     directory = make_directory("small")
     with small_disk(directory.path, 20_000):
