@@ -13,7 +13,7 @@ import pytest
 from kratosctl.errors import ChoiceImpossible, CodeMissing, ImageMissing, KratosRefused, SeedFailed, UnknownKey
 from kratosctl.kratos_api import Client
 from kratosctl.testing import Kratos, kratos
-from tests.e2e import engine, ephemeral, images, people
+from tests.e2e import engine, ephemeral, people
 
 pytestmark = pytest.mark.engine
 
@@ -268,7 +268,6 @@ def test_a_database_in_memory_serves_and_says_why_it_cannot_be_reset() -> None:
             k.reset()
 
 
-@pytest.mark.skipif(images.are_standins(), reason="the stand-in signs in by password alone")
 @pytest.mark.parametrize("release", ["v1.1.0", "v26.2.0"])
 def test_somebody_without_a_password_signs_in_by_the_mailed_code(release: str) -> None:
     with kratos(**ephemeral.asked(release), preset="passwordless-code") as k:
