@@ -45,15 +45,7 @@ def lasts(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, La
 
 def kill(directory: Directory, after: float, point: int, *words: str) -> None:
     """Starts kratosctl and kills it: alone, as the kernel does, or with all it runs, as a closed terminal does."""
-    process = directory.start(*words, heard=False)
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        if point % 2:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
+    _kill_after(directory.start(*words, heard=False), after, point)
 
 
 def kill_once_there(directory: Directory, note: str, after: float, point: int, *words: str) -> None:
@@ -63,14 +55,7 @@ def kill_once_there(directory: Directory, note: str, after: float, point: int, *
     path = directory.home() / note
     while not path.exists() and process.poll() is None:
         time.sleep(0.001)
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        if point % 2:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
+    _kill_after(process, after, point)
 
 
 def moment(lasts: float, case: str, point: int, points: int = 0) -> float:
@@ -90,3 +75,14 @@ def _seconds(directory: Directory, *words: str) -> float:
     began = time.monotonic()
     directory.run(*words)
     return time.monotonic() - began
+
+
+def _kill_after(process: subprocess.Popen[str], after: float, point: int) -> None:
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        if point % 2:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
