@@ -14,6 +14,8 @@ from kratosctl.errors import ConfigurationInvalid
 BYTE_ORDER_MARK = "\ufeff"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 100
+# libyaml from 0.2.6 on reads ahead, and says this of 1,000 open lists before it gives the first of them.
+_NESTED_FOR_LIBYAML = "exceeded maximum nesting depth"
 _MOST_VALUES = 1_000_000
 _NOT_TEXT = yaml.reader.Reader.NON_PRINTABLE
 _TO_LINE_END = re.compile("[^\n\r\x85\u2028\u2029]*")
@@ -92,9 +94,18 @@ def load(text: str, where: str) -> Any:
 
 
 def _not_yaml(error: yaml.MarkedYAMLError, where: str) -> ConfigurationInvalid:
-    mark = error.problem_mark or error.context_mark
-    place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+    place = _place(where, error.problem_mark or error.context_mark)
+    if error.problem == _NESTED_FOR_LIBYAML:
+        return _nested(place)
     return ConfigurationInvalid(f"{place}: not valid YAML: {error.problem or error.context}")
+
+
+def _nested(place: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(f"{place}: nested more than {_DEEPEST} levels deep")
+
+
+def _place(where: str, mark: Any) -> str:
+    return f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
 
 
 def items(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
@@ -122,9 +133,7 @@ def _refuse_deep(text: str, where: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            mark = event.start_mark
-            place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-            raise ConfigurationInvalid(f"{place}: nested more than {_DEEPEST} levels deep")
+            raise _nested(_place(where, event.start_mark))
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
