@@ -87,6 +87,10 @@ class EnvironmentBusy(KratosctlError):
     exit_code = 23
 
 
+class NetworkTaken(KratosctlError):
+    exit_code = 24
+
+
 # What was asked for.
 class ConfigurationInvalid(KratosctlError):
     exit_code = 30
