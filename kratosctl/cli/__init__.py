@@ -32,6 +32,7 @@ COMMANDS = {
     "run": ("run", "Run a command with a Kratos of its own, gone afterwards."),
     "prune": ("prune", "Remove what killed test runs left behind."),
     "upgrade": ("upgrade", "Go to a newer release, tried on a clone first."),
+    "workshop": ("workshop", "Give every attendee of a class a Kratos."),
     "secrets": ("secrets", "Rotate the secrets."),
     "render": ("render", "Print or write the Compose file."),
     "image": ("image", "Build an image with your configuration in it."),
