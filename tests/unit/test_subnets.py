@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -19,17 +21,26 @@ NETWORKS = st.builds(
 )
 
 
+def everything(taken: list[ipaddress.IPv4Network]) -> Iterator[ipaddress.IPv4Network]:
+    """All that is free, until the range says that nothing is left."""
+    with contextlib.suppress(ChoiceImpossible):
+        yield from map(ipaddress.IPv4Network, subnets.free(POOL, taken))
+
+
 @given(st.lists(NETWORKS, max_size=12))
 def test_what_is_given_overlaps_with_nothing_taken_and_with_nothing_given(taken: list[ipaddress.IPv4Network]) -> None:
-    given_out = []
-    with pytest.raises(ChoiceImpossible):
-        for part in subnets.free(POOL, taken):
-            network = ipaddress.IPv4Network(part)
-            assert not any(network.overlaps(other) for other in (*taken, *given_out))
-            assert subnets.is_part(part, POOL)
-            given_out.append(network)
-    blocked = {other for other in ipaddress.IPv4Network(POOL).subnets(new_prefix=28) if any(map(other.overlaps, taken))}
-    assert len(given_out) == 16 - len(blocked)
+    given_out = list(everything(taken))
+
+    assert all(subnets.is_part(str(network), POOL) for network in given_out)
+    assert not [network for network in given_out if any(map(network.overlaps, taken))]
+    assert len(set(given_out)) == len(given_out)
+    parts = ipaddress.IPv4Network(POOL).subnets(new_prefix=28)
+    assert set(given_out) == {part for part in parts if not any(map(part.overlaps, taken))}
+
+
+def test_a_range_that_is_used_up_says_so() -> None:
+    with pytest.raises(ChoiceImpossible, match="no network is left"):
+        next(subnets.free(POOL, [ipaddress.IPv4Network("10.0.0.0/8")]))
 
 
 def test_there_are_enough_for_a_thousand_seats() -> None:
