@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from kratosctl.cli.options import question_options
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -16,6 +19,46 @@ if TYPE_CHECKING:
 @click.group()
 def command() -> None:
     """A classroom: a Kratos environment for every attendee, on one host."""
+
+
+def _seats(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from pathlib import Path
+
+    from kratosctl.errors import KratosctlError
+    from kratosctl.workshop import file
+
+    given = context.params.get("directory") or context.find_root().params.get("directory") or "."
+    try:
+        known = file.load(Path(given)).seats
+    except (KratosctlError, OSError):
+        return []
+    return [CompletionItem(name, help=who) for name, who in known.items() if name.startswith(incomplete)]
+
+
+def _seat_arguments() -> tuple[Callable[[Any], Any], ...]:
+    return (
+        click.argument("names", metavar="[SEAT]...", nargs=-1, shell_complete=_seats),
+        click.option("--all", "everybody", is_flag=True, help="Every seat."),
+    )
+
+
+@define(
+    click.option("--name", metavar="TEXT", help="What it is called [the directory's name]."),
+    click.option("--seats", "count", type=click.IntRange(1, 1000), metavar="N", help="How many seats."),
+    click.option("--roster", type=click.Path(), metavar="CSV", help="A file of names: a seat for each."),
+    click.option("--spares", type=click.IntRange(0, 100), metavar="N", help="Further seats, in case one fails [0]."),
+    click.option("--reach", type=click.Choice(("this-host", "lan")), help="From where attendees reach their seats."),
+    click.option("--ends", metavar="TIME", help="When it is over, such as '2026-12-01 17:00'."),
+    *question_options(),
+    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+)
+def init(session: Session, yes: bool, **said: Any) -> Result:
+    """Write workshop.yaml: what every seat is, and who sits where. Starts nothing."""
+    from kratosctl.cli import workshop_interview
+    from kratosctl.workshop import init
+
+    init.refuse_second(session.directory)
+    return init.init(session.directory, workshop_interview.wanted(session, said, yes))
 
 
 @define(
@@ -49,5 +92,77 @@ def down(session: Session, volumes: bool, yes: bool) -> Result:
     return down.stop(workshop, everyone, work, session.console)
 
 
-for _name, _command in {"up": up, "down": down}.items():
+@define(*_seat_arguments())
+def reset(session: Session, names: tuple[str, ...], everybody: bool) -> Result:
+    """Take seats back to just migrated plus their seed. `snapshot restore --undo` takes it back."""
+    from kratosctl.workshop import acts, seats
+
+    return acts.reset(*seats.chosen(session.directory, names, everybody), session.console, os.environ)
+
+
+@define(
+    *_seat_arguments(),
+    click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
+)
+def restart(session: Session, names: tuple[str, ...], everybody: bool, wait_timeout: float) -> Result:
+    """Restart seats."""
+    from kratosctl.workshop import acts, seats
+
+    return acts.restart(*seats.chosen(session.directory, names, everybody), wait_timeout, session.console)
+
+
+@define(
+    click.argument("name", metavar="SEAT", shell_complete=_seats),
+    click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C."),
+    click.option("--tail", "-n", default="all", metavar="N", help="Only the last N lines of each service."),
+    reports=False,
+)
+def logs(session: Session, name: str, follow: bool, tail: str) -> int:
+    """Show or follow the logs of a seat, named by itself or by who sits there."""
+    from kratosctl import logs, running
+    from kratosctl.workshop import seats
+
+    _, (seat,) = seats.chosen(session.directory, [name], everybody=False)
+    return logs.show(running.find(session.directory, seat.name), logs.Wishes(follow=follow, tail=tail))
+
+
+@define(
+    click.argument("names", metavar="[NAME]...", nargs=-1),
+    click.option("--seats", "count", type=click.IntRange(0, 1000), default=0, metavar="N", help="N further seats."),
+    click.option("--roster", type=click.Path(), metavar="CSV", help="A file of names; who has a seat keeps it."),
+)
+def add(session: Session, names: tuple[str, ...], count: int, roster: str | None) -> Result:
+    """Give people a seat: a free one first, then a new one."""
+    from kratosctl.workshop import init
+
+    return init.add(session.directory, names, count, session.directory / roster if roster else None)
+
+
+@define(
+    click.argument("names", metavar="SEAT...", nargs=-1, required=True, shell_complete=_seats),
+    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+)
+def remove(session: Session, names: tuple[str, ...], yes: bool) -> Result:
+    """Take seats out of the workshop, with all that was made there; asks first."""
+    from kratosctl.cli.down import confirm
+    from kratosctl.workshop import acts, down, seats
+
+    workshop, chosen = seats.chosen(session.directory, names, everybody=False)
+    work = down.work_of(chosen)
+    if not yes:
+        labels = ", ".join(workshop.label(seat.name) for seat in chosen)
+        confirm(session, f"Remove {labels}" + (f", deleting {work.lost}" if work.lost else "") + "?")
+    return acts.remove(session.directory, workshop, chosen, work, session.console)
+
+
+for _name, _command in {
+    "init": init,
+    "up": up,
+    "down": down,
+    "reset": reset,
+    "restart": restart,
+    "logs": logs,
+    "add": add,
+    "remove": remove,
+}.items():
     command.add_command(_command, _name)

@@ -15,10 +15,11 @@ import yaml
 
 from kratosctl import yaml_answers, yaml_text
 from kratosctl.atomic import write_atomically
-from kratosctl.configuration_file import WORKSHOP_FILE as FILE_NAME
+from kratosctl.configuration_file import WORKSHOP_FILE
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.stack.subnets import DEFAULT_POOL
 
+FILE_NAME = WORKSHOP_FILE
 MOST_SEATS = 1000
 _KEYS = ("name", "environment", "ends", "seats")
 _HEADER = """\
@@ -99,10 +100,28 @@ def _seats(node: yaml.Node) -> dict[str, str]:
     return seats
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be somebody's name: one line that can be shown."""
+    return bool(_NAME.fullmatch(text)) and text.strip() == text
+
+
+def checked_name(text: str) -> str:
+    """Returns a name if it is one.
+
+    Raises:
+        ConfigurationInvalid: it is no line that can be shown.
+    """
+    if is_name(text.strip()):
+        return text.strip()
+    raise ConfigurationInvalid(
+        f"{ascii(text)[:60]} is no name", "it holds nothing, or what cannot be shown on one line"
+    )
+
+
 def _text(node: yaml.Node) -> str:
     plain = isinstance(node, yaml.ScalarNode) and yaml_answers.is_plain(node)
-    if plain and _NAME.fullmatch(node.value):
-        return str(node.value)
+    if plain and is_name(node.value.strip()):
+        return str(node.value.strip())
     place = yaml_answers.place(node, FILE_NAME)
     raise ConfigurationInvalid(f"{place}: expected a name on one line, found {yaml_answers.found(node)}")
 
