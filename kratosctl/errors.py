@@ -91,6 +91,10 @@ class NetworkTaken(KratosctlError):
     exit_code = 24
 
 
+class HostTooSmall(KratosctlError):
+    exit_code = 25
+
+
 # What was asked for.
 class ConfigurationInvalid(KratosctlError):
     exit_code = 30

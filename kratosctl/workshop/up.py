@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import apply, converge, identity, images, upgrade
+from kratosctl import apply, converge, identity, images, networks, upgrade
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import (
@@ -28,7 +28,7 @@ from kratosctl.errors import (
 from kratosctl.look import Look
 from kratosctl.results import Result, table
 from kratosctl.wishes import Wishes
-from kratosctl.workshop import allot, file, seats
+from kratosctl.workshop import allot, capacity, file, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -80,13 +80,16 @@ class Shared:
     stop: KratosctlError | None = None
 
 
-def up(directory: Path, wishes: Wishes, at_once: int, console: Console, variables: Mapping[str, str]) -> Result:
+def up(
+    directory: Path, wishes: Wishes, at_once: int, force: bool, console: Console, variables: Mapping[str, str]
+) -> Result:
     """Brings every seat of a workshop up, or heals those that are not.
 
     Args:
         directory: where workshop.yaml lies.
         wishes: how to go about it.
         at_once: how many seats at a time.
+        force: also where they do not fit this host.
         console: where progress is shown.
         variables: the process environment.
 
@@ -99,6 +102,8 @@ def up(directory: Path, wishes: Wishes, at_once: int, console: Console, variable
         raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
     with seats.home(directory).locked("workshop up", 3600, console.note):
         shared = _look(everyone, console)
+        if not force:
+            _refuse_too_many(everyone, shared)
         allot.allot(everyone, shared.containers)
         began = time.monotonic()
         outcomes = _bring_up(everyone, shared, wishes, at_once, console, variables)
@@ -112,6 +117,16 @@ def up(directory: Path, wishes: Wishes, at_once: int, console: Console, variable
         moved = _replace(directory, workshop, everyone, outcomes)
         took = time.monotonic() - began
     return _result(directory, everyone, outcomes, moved, took)
+
+
+def _refuse_too_many(everyone: Sequence[Seat], shared: Shared) -> None:
+    """Stops before seats that are to be started make those that run starve."""
+    if not shared.engine.local:
+        return
+    new = [seat for seat in everyone if not seat.found(shared.containers).containers]
+    if new:
+        taken = networks.taken()
+        capacity.refuse(new[0].environment, len(new), capacity.look(new[0].environment, taken))
 
 
 def _look(wanted: Sequence[Seat], console: Console) -> Shared:
