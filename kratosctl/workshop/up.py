@@ -255,9 +255,7 @@ def _result(
         rows.append(row)
     ready = sum(row["ready"] for row in rows)
     data = {"workshop": workshop.name, "seats": rows, "moved": dict(moved)}
-    warnings = [
-        f"{workshop.label(new)} was moved there from {old}, which did not come up" for old, new in moved.items()
-    ]
+    warnings = [f"{workshop.label(new)} moved there from {old}, which did not come up" for old, new in moved.items()]
 
     def text() -> str:
         head = f"{workshop.name}: {ready} of {len(rows)} seats ready in {took:.1f} s"
