@@ -208,6 +208,10 @@ class SeedFailed(KratosctlError):
     exit_code = 65
 
 
+class BundleDamaged(KratosctlError):
+    exit_code = 66
+
+
 # `run`: what a shell says of a command.
 class CommandNotExecutable(KratosctlError):
     exit_code = 126

@@ -190,6 +190,41 @@ def handout(session: Session, output: str | None) -> Result:
     return handout.write(directory, workshop, everyone, directory / (output or handout.DIRECTORY))
 
 
+@define(
+    click.argument("target", metavar="FILE", type=click.Path(dir_okay=False)),
+    click.option("--overwrite", is_flag=True, help="Replace a file that is there."),
+)
+def bundle(session: Session, target: str, overwrite: bool) -> Result:
+    """Write one file with images and configuration, for a classroom without internet."""
+    from kratosctl.workshop import bundle
+
+    return bundle.bundle(session.directory, session.directory / target, overwrite, session.console)
+
+
+@define(
+    click.argument("source", metavar="FILE", type=click.Path(dir_okay=False)),
+    click.option("--overwrite", is_flag=True, help="Replace files that are there and differ."),
+)
+def load(session: Session, source: str, overwrite: bool) -> Result:
+    """Take such a file in: images into the engine, the workshop into this directory."""
+    from kratosctl.workshop import bundle
+
+    return bundle.load(session.directory / source, session.directory, overwrite, session.console)
+
+
+@define(reports=False, hidden=True)
+def keep(session: Session) -> int:
+    """Wait for the end of the workshop, and take it down then; `workshop up` starts this."""
+    from kratosctl.workshop import down, keeper, seats
+
+    def end() -> None:
+        workshop, everyone = seats.chosen(session.directory, (), everybody=True)
+        session.console.note(down.stop(workshop, everyone, None, session.console).text())
+
+    keeper.keep(session.directory, end)
+    return 0
+
+
 for _name, _command in {
     "init": init,
     "plan": plan,
@@ -201,5 +236,8 @@ for _name, _command in {
     "add": add,
     "remove": remove,
     "handout": handout,
+    "bundle": bundle,
+    "load": load,
+    "keep": keep,
 }.items():
     command.add_command(_command, _name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ from kratosctl.errors import (
 from kratosctl.look import Look
 from kratosctl.results import Result, table
 from kratosctl.wishes import Wishes
-from kratosctl.workshop import allot, capacity, file, seats
+from kratosctl.workshop import allot, capacity, file, keeper, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -98,6 +99,7 @@ def up(
     """
     workshop = file.load(directory)
     everyone = seats.of(directory, workshop)
+    keeper.refuse_ended(workshop, datetime.datetime.now())
     if not everyone:
         raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
     with seats.home(directory).locked("workshop up", 3600, console.note):
@@ -116,6 +118,8 @@ def up(
             raise _with_count(shared.stop, outcomes)
         moved = _replace(directory, workshop, everyone, outcomes)
         took = time.monotonic() - began
+    if workshop.ends:
+        keeper.start(directory)
     return _result(directory, everyone, outcomes, moved, took)
 
 

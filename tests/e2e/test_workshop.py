@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import io
 import json
 import os
 import signal
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import engine, people
+from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
 
 SEATS = ("seat-01", "seat-02", "seat-03")
@@ -291,3 +294,82 @@ class TestComingAndGoing:
         done = directory.run("workshop", "up", code=50)
 
         assert done.err.count("127.0.0.1:9/kratos:v26.2.0 is neither here") == 1
+
+
+class TestEnd:
+    def test_at_its_end_the_seats_stop_by_themselves_and_what_was_made_stays(self, directory: Directory) -> None:
+        make(directory, "--seats", "1")
+        ends = datetime.datetime.now().replace(microsecond=0) + datetime.timedelta(seconds=8)
+        with (directory.path / "workshop.yaml").open("a") as file:
+            file.write(f"ends: {ends:%Y-%m-%d %H:%M:%S}\n")
+        told = up(directory)
+        token = people.sign_up_and_ask(addresses(told)["seat-01"])
+
+        engine.until(lambda: not engine.of_directory(directory.path).get("container"), 60)
+
+        assert datetime.datetime.now() >= ends
+        assert "ended at" in directory.run("workshop", "up", code=2).said
+        lines = (directory.path / "workshop.yaml").read_text().splitlines(keepends=True)
+        (directory.path / "workshop.yaml").write_text("".join(lines[:-1]))
+        assert people.whoami(addresses(up(directory))["seat-01"], token) == "someone@example.org"
+
+
+class TestBundle:
+    @pytest.fixture
+    def bundled(self, make_directory: Callable[[str], Directory]) -> Directory:
+        """A class with a configuration of its own, in one file beside it."""
+        directory = make_directory("here")
+        directory.run("init", "--no-ui", "--no-mail", "--yes")
+        make(directory, "--seats", "1", "--config-dir", "./kratos")
+        up(directory)
+        people.sign_up_and_ask(public(directory, "seat-01"), "stays-here@example.org")
+        directory.run("workshop", "bundle", "class.tar")
+        return directory
+
+    def test_elsewhere_it_comes_up_from_it_with_nothing_of_anybody(
+        self, bundled: Directory, make_directory: Callable[[str], Directory]
+    ) -> None:
+        there = make_directory("there")
+
+        told = there.run("workshop", "load", str(bundled.path / "class.tar"), "--json").data
+
+        assert told["images"] == [images.kratos(images.NEWEST)]
+        assert (there.path / "kratos" / "kratos.yml").read_text() == (
+            bundled.path / "kratos" / "kratos.yml"
+        ).read_text()
+        assert not (there.path / ".kratosctl").exists()
+        assert not people.sign_in(addresses(up(there))["seat-01"], "stays-here@example.org")
+        secret = (bundled.home("seat-01") / "secrets" / "kratos.yml").read_text().split()[-1]
+        assert secret.encode() not in (bundled.path / "class.tar").read_bytes()
+
+    def test_what_is_damaged_or_would_write_over_something_is_refused_and_changes_nothing(
+        self, bundled: Directory, make_directory: Callable[[str], Directory]
+    ) -> None:
+        there, whole = make_directory("there"), (bundled.path / "class.tar").read_bytes()
+        at = whole.index(b"seats:")
+        damaged = {
+            "cut.tar": whole[: len(whole) // 2],
+            "turned.tar": whole[:at] + b"SEATS:" + whole[at + 6 :],
+            "other.tar": b"PK" + b"0" * 1000,
+        }
+        for name, content in damaged.items():
+            (there.path / name).write_bytes(content)
+            assert "is not a whole bundle" in there.run("workshop", "load", name, code=66).said
+            (there.path / name).unlink()
+        (there.path / "workshop.yaml").write_text("name: mine\n")
+        assert (
+            "workshop.yaml is there already"
+            in there.run("workshop", "load", str(bundled.path / "class.tar"), code=2).said
+        )
+        assert [path.name for path in there.path.iterdir()] == ["workshop.yaml"]
+        assert (there.path / "workshop.yaml").read_text() == "name: mine\n"
+
+    @pytest.mark.parametrize("name", ["/etc/evil", "files/../../evil", "files", "other"])
+    def test_no_part_of_a_bundle_leads_out_of_it(self, directory: Directory, name: str) -> None:
+        with tarfile.open(directory.path / "evil.tar", "w") as tar:
+            entry = tarfile.TarInfo(name)
+            entry.size = 4
+            tar.addfile(entry, io.BytesIO(b"evil"))
+
+        assert "does not belong there" in directory.run("workshop", "load", "evil.tar", code=66).said
+        assert [path.name for path in directory.path.iterdir()] == ["evil.tar"]
