@@ -136,7 +136,9 @@ def _starts_empty(stack: Stack, observed: Observed, plan: Plan) -> bool:
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
     """Lets Compose create the containers. Returns their names by service."""
     # the version is asked while Compose works: an old one's own message would not name its age
-    reading.together(reading.check_compose, lambda: stack.project.create(services))
+    _, made = reading.together(reading.check_compose, lambda: stack.project.create(services))
+    if set(services) <= set(made):
+        return {service: made[service] for service in services}
     return {c.service: c.name for c in reading.containers(stack.place.project)}
 
 

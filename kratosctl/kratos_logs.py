@@ -39,6 +39,7 @@ _SPECIAL = (
         "its directory must exist, and belong to the user Kratos runs as",
     ),
 )
+_WATCHES = re.compile(r"too many open files|inotify_init|no space left on device.*watch", re.I)
 _REFUSED = re.compile(r"Unable to instantiate configuration|level=fatal msg=dsn must be set")
 _TELLING = re.compile(r"level=(error|fatal)|\"level\":\"(error|fatal)\"|^Error:|panic:|could not|unable to", re.I)
 _MESSAGE = re.compile(
@@ -95,6 +96,12 @@ def explain(logs: str, doing: str) -> errors.KratosctlError:
     """
     lines = logs.splitlines()
     for index in reversed(range(len(lines))):
+        if _REFUSED.search(lines[index]) and _WATCHES.search(lines[index]):
+            return errors.HostTooSmall(
+                "Kratos cannot watch its configuration: this host's limit of file watchers is reached",
+                "each Kratos takes three of fs.inotify.max_user_instances, which all programs of one user share",
+                "raise it: sudo sysctl fs.inotify.max_user_instances=1024; or stop other environments",
+            )
         if _REFUSED.search(lines[index]):
             return errors.KratosRefusedConfiguration(
                 "Kratos refuses its configuration",

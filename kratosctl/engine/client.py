@@ -45,21 +45,26 @@ class Project:
             compose_project_directory=str(self.directory),
         )
 
-    def create(self, services: Sequence[str]) -> None:
-        """Creates the containers, networks and volumes that are missing; makes changed containers anew, stopped."""
+    def create(self, services: Sequence[str]) -> dict[str, str]:
+        """Creates the containers, networks and volumes that are missing; makes changed containers anew, stopped.
+
+        Returns:
+            The containers that Compose says it created under the names it gives first ones: by service.
+        """
         where = [word for file in self.files for word in ("--file", str(file))]
         where += ["--project-name", self.name, "--project-directory", str(self.directory)]
         words = ("create", "--remove-orphans", "--pull", "never", *services)
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
-                reading.docker("compose", *where, *words, doing="creating containers")
+                said = reading.docker("compose", *where, *words, doing="creating containers").stderr
             except EngineFailed as error:
                 # the Compose of a kratosctl that was killed may still be at it
                 if not tries_left or not re.search(_AT_ONCE, error.why):
                     raise
                 time.sleep(0.5)
             else:
-                return
+                return _created(self.name, said)
+        raise AssertionError("unreachable")
 
     def start_beside(self, services: Sequence[str]) -> None:
         """Creates and starts services that the user's own Compose file adds; what they depend on runs by then."""
@@ -68,6 +73,12 @@ class Project:
         with _failing_as("starting " + ", ".join(services)):
             # nothing to read: Compose asks whether to recreate a volume whose labels changed, which deletes its data
             run([*self._client().compose.docker_compose_cmd, "up", "--detach", "--no-deps", *services], input=b"")
+
+
+def _created(project: str, said: str) -> dict[str, str]:
+    """What Compose made new, out of the lines it prints meanwhile."""
+    names = re.findall(rf"^ *Container ({re.escape(project)}-(\S+)-1) +Created *$", said, re.MULTILINE)
+    return {service: name for name, service in names}
 
 
 def pull(reference: str, platform: str | None) -> None:

@@ -6,6 +6,7 @@ shim and port proxies included, after people signed up and in.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import math
 import os
@@ -27,6 +28,8 @@ MIB = 1024 * 1024
 _MEMORY = {"kratos": 64 * MIB, "ui": 55 * MIB, "mail": 22 * MIB, "postgres": 90 * MIB}
 _DISK = {"sqlite": 8 * MIB, "postgres": 80 * MIB, "memory": 2 * MIB}
 _CPU_SECONDS_TO_START = {"kratos": 0.6, "ui": 0.5, "mail": 0.3, "postgres": 0.6}
+# inotify instances of one Kratos: of its configuration, its schemas and its secrets
+_WATCHERS = 3
 # for the host itself
 _MEMORY_KEPT = 512 * MIB
 _DISK_KEPT = 1024 * MIB
@@ -42,6 +45,7 @@ class Host:
         disk: free, in bytes, where the engine keeps its data.
         ports: blocks of ports that are free, one for each seat.
         networks: parts of the range that are free.
+        watchers: of files, that this user may still have; None where the host does not count them.
     """
 
     memory: int
@@ -49,16 +53,18 @@ class Host:
     disk: int
     ports: int
     networks: int
+    watchers: int | None = None
 
 
 def need(environment: Environment) -> dict[str, int]:
-    """What one seat needs: bytes of memory and disk, ports, networks."""
+    """What one seat needs: bytes of memory and disk, ports, networks, watchers of files."""
     running = compose.services(environment)
     return {
         "memory": sum(_MEMORY[service] for service in running),
         "disk": _DISK[environment.database],
         "ports": len(ports.wanted(environment)),
         "networks": 1,
+        "watchers": _WATCHERS,
     }
 
 
@@ -71,6 +77,8 @@ def fitting(environment: Environment, host: Host) -> dict[str, int]:
         "ports": host.ports,
         "networks": host.networks,
     }
+    if host.watchers is not None:
+        found["watchers"] = host.watchers // one["watchers"]
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
@@ -104,7 +112,29 @@ def look(environment: Environment, taken: Sequence[Network]) -> Host:
         disk=shutil.disk_usage(here).free,
         ports=blocks,
         networks=max(0, pool.num_addresses // 16 - others),
+        watchers=_watchers(),
     )
+
+
+def _watchers() -> int | None:
+    """How many more inotify instances the processes of this user may have; Linux has 128 for all of them by default."""
+    try:
+        most = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    except (OSError, ValueError):
+        return None
+    used = 0
+    for links in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):
+            if links.stat().st_uid == os.getuid():
+                used += sum(_is_watcher(link) for link in links.iterdir())
+    return max(0, most - used)
+
+
+def _is_watcher(link: Path) -> bool:
+    try:
+        return str(link.readlink()) == "anon_inode:inotify"
+    except OSError:
+        return False
 
 
 def _listening() -> list[Any]:
@@ -136,13 +166,20 @@ def refuse(environment: Environment, count: int, host: Host) -> None:
         )
 
 
-_WORDS = {"memory": "free memory", "disk": "free disk", "ports": "free ports", "networks": "free networks"}
-_ARE = {"memory": "is", "disk": "is", "ports": "are", "networks": "are"}
+_WORDS = {
+    "memory": "free memory",
+    "disk": "free disk",
+    "ports": "free ports",
+    "networks": "free networks",
+    "watchers": "free file watchers",
+}
+_ARE = {"memory": "is", "disk": "is", "ports": "are", "networks": "are", "watchers": "are"}
 _WAYS = {
     "memory": "take fewer seats, or leave the UI out (ui: false)",
     "disk": "free some space: docker system df shows where it went",
     "ports": "stop what listens between 4433 and 65535",
     "networks": "take another range: `subnets: 10.214.0.0/16` in workshop.yaml",
+    "watchers": "raise the limit: sudo sysctl fs.inotify.max_user_instances=1024",
 }
 
 
@@ -152,7 +189,7 @@ def _shortage(environment: Environment, host: Host, scarce: str, count: int) -> 
         return f"{count} need {size(count * one['memory'])} of {size(max(0, host.memory - _MEMORY_KEPT))}"
     if scarce == "disk":
         return f"{count} need {size(count * one['disk'])} of {size(max(0, host.disk - _DISK_KEPT))}"
-    return f"{count} need as many"
+    return f"{count} need {count * one[scarce]}"
 
 
 def size(number: int) -> str:
@@ -171,6 +208,7 @@ def plan(environment: Environment, count: int, host: Host) -> Result:
     one, fits = need(environment), fitting(environment, host)
     scarce, most = next(iter(fits.items()))
     have = {"memory": host.memory, "disk": host.disk, "ports": host.ports * one["ports"], "networks": host.networks}
+    have |= {"watchers": host.watchers} if host.watchers is not None else {}
     took = seconds_to_start(environment, count, host.cores)
     data: dict[str, Any] = {
         "seats": count,
@@ -187,7 +225,7 @@ def plan(environment: Environment, count: int, host: Host) -> Result:
     def text() -> str:
         rows = [
             [name, _amount(name, one[name]), _amount(name, count * one[name]), _amount(name, have[name]), fits[name]]
-            for name in one
+            for name in have
         ]
         verdict = "fit this host" if count <= most else "do NOT fit this host"
         return "\n".join(
@@ -197,6 +235,7 @@ def plan(environment: Environment, count: int, host: Host) -> Result:
                 table(("", "A SEAT", f"{count} SEATS", "FREE HERE", "ENOUGH FOR"), rows),
                 "",
                 f"at most {most} seats: first there is no more {_WORDS[scarce].removeprefix('free ')}",
+                *([] if count <= most else [_WAYS[scarce]]),
                 f"to start {count}: about {math.ceil(took)} s on {host.cores} cores",
             ]
         )

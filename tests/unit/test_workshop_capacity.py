@@ -27,6 +27,7 @@ def host(**scarce: int) -> Host:
         ({"disk": 1024 * MIB + 30 * 8 * MIB}, 30),
         ({"ports": 7}, 7),
         ({"networks": 3}, 3),
+        ({"watchers": 128 - 8}, 40),
     ],
 )
 def test_what_runs_out_first_is_named_with_how_many_fit(scarce: dict[str, int], most: int) -> None:
@@ -55,6 +56,14 @@ def test_each_further_service_takes_its_memory(more: dict[str, Any]) -> None:
     asked = stacks.environment(**{"ui": False, "mail": False, **more})
 
     assert capacity.need(asked)["memory"] > capacity.need(SMALL)["memory"]
+
+
+def test_linux_lets_one_user_watch_for_about_forty_and_says_how_to_raise_it() -> None:
+    with pytest.raises(HostTooSmall) as caught:
+        capacity.refuse(SMALL, 100, host(watchers=128))
+
+    assert caught.value.why == "its free file watchers are enough for 42: 100 need 300"
+    assert "sudo sysctl fs.inotify.max_user_instances=1024" in caught.value.fix
 
 
 def test_a_hundred_seats_fit_in_24_gib_by_the_measured_figures() -> None:
