@@ -29,13 +29,8 @@ def set_at(text: str, path: Sequence[str], value: Any, where: str) -> str:
     show = json.dumps if where.endswith(".json") else yaml_text.flow
     mark = yaml_text.BYTE_ORDER_MARK if text.startswith(yaml_text.BYTE_ORDER_MARK) else ""
     text = text.removeprefix(mark)
-    with contextlib.suppress(TypeError, AttributeError, ValueError):
-        place = wanted = read(text)
-        for key in path[:-1]:
-            if place.get(key) is None:
-                place[key] = {}
-            place = place[key]
-        place[path[-1]] = value
+    with contextlib.suppress(TypeError, ValueError):
+        wanted = _changed(read(text), path, value)
         changed = _set(text, yaml_text.parse(text, where), path, value, show)
         if changed is not None and read(changed) == wanted:
             return mark + changed
@@ -59,6 +54,14 @@ def _set(text: str, node: yaml.Node | None, path: Sequence[str], value: Any, sho
             return text[: inner.start_mark.index] + show(value) + text[yaml_text.end_of(key_node, inner) :]
         node = inner
     return None
+
+
+def _changed(data: Any, path: Sequence[str], value: Any) -> Any:
+    """The data with one value set. What an alias shares with it is not."""
+    if not path:
+        return value
+    known = {} if data is None else dict(data)
+    return {**known, path[0]: _changed(known.get(path[0]), path[1:], value)}
 
 
 def _nested(path: Sequence[str], value: Any) -> Any:

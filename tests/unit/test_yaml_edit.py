@@ -55,8 +55,13 @@ def test_json_stays_json() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("a: &x {b: 1}\nc: *x\n", "x.yml"), ("- a\n", "x.yml"), ("a: 1\n", "x.yml"), ('{"c": {}}', "x.json")],
-    ids=["an alias", "a list", "a scalar on the way", "a key that JSON lacks"],
+    [
+        pytest.param("a: &x {b: 1}\nc: *x\n", "x.yml", id="an alias"),
+        pytest.param("c: &x {b: 1}\na: *x\n", "x.yml", id="what an alias means, too"),
+        pytest.param("- a\n", "x.yml", id="a list"),
+        pytest.param("a: 1\n", "x.yml", id="a scalar on the way"),
+        pytest.param('{"c": {}}', "x.json", id="a key that JSON lacks"),
+    ],
 )
 def test_what_cannot_be_set_in_one_place_is_refused(text: str, name: str) -> None:
     path = ["c", "b"] if "c" in text else ["a", "b"]
