@@ -200,6 +200,19 @@ class SeedFailed(KratosctlError):
     exit_code = 65
 
 
+# Lessons.
+class LessonRunning(KratosctlError):
+    """One at a time in an environment."""
+
+    exit_code = 66
+
+
+class LessonMissing(KratosctlError):
+    """No lesson is running in this environment."""
+
+    exit_code = 67
+
+
 # `run`: what a shell says of a command.
 class CommandNotExecutable(KratosctlError):
     exit_code = 126

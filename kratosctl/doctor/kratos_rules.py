@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -214,3 +214,16 @@ def _seconds(duration: str) -> float | None:
     parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", duration)
     whole = "".join(number + unit for number, unit in parts) == duration
     return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts and whole else None
+
+
+KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
+    kratos_ready,
+    cookie_domain,
+    base_url,
+    mail_server,
+    cross_origin,
+    return_urls,
+    session_lifespan,
+    log_secrets,
+    identity_schema,
+)

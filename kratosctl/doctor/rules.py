@@ -237,15 +237,7 @@ RULES: tuple[Rule, ...] = (
     images_here,
     ports_free,
     nothing_left_behind,
-    kratos_rules.kratos_ready,
-    kratos_rules.cookie_domain,
-    kratos_rules.base_url,
-    kratos_rules.mail_server,
-    kratos_rules.cross_origin,
-    kratos_rules.return_urls,
-    kratos_rules.session_lifespan,
-    kratos_rules.log_secrets,
-    kratos_rules.identity_schema,
+    *kratos_rules.KRATOS_RULES,
 )
 
 
