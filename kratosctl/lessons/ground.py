@@ -37,7 +37,7 @@ def _reason_against(
     lesson: Lesson, found: Found, chosen: Selection, environment: Environment
 ) -> tuple[str, str] | None:
     name = environment.name
-    another = f"make one for lessons: kratosctl up classroom --preset {'email-password'}"
+    another = "make one for lessons: kratosctl up classroom --preset email-password"
     if found.workspace.has_unfinished:
         return "something that changes its data was interrupted", f"kratosctl up {name} finishes or undoes it"
     if not chosen.known:

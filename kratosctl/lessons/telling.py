@@ -88,8 +88,10 @@ def started(lesson: Lesson, found: Found, environment: Environment, config_dir: 
                 "",
                 *_paragraph("you see", symptom),
                 *_paragraph("look", look),
-                *_paragraph("mend", f"edit {config_dir}, run what you need, then: kratosctl lesson check"),
-                *_paragraph("stuck", "kratosctl lesson hint; kratosctl lesson fix gives up and puts everything back"),
+                *_paragraph(
+                    "mend", f"Kratos' configuration is {config_dir}; run what you need, then: kratosctl lesson check"
+                ),
+                *_paragraph("stuck?", "kratosctl lesson hint; kratosctl lesson fix gives up and puts everything back"),
             ]
         )
 
@@ -103,7 +105,7 @@ def checked(lesson: Lesson, wrong: str, findings: Sequence[Finding]) -> str:
     lines = ["not yet", "", *_paragraph("still", wrong)]
     for finding in findings:
         lines += _paragraph("doctor", finding.what)
-    return "\n".join([*lines, *_paragraph("stuck", "kratosctl lesson hint")])
+    return "\n".join([*lines, *_paragraph("stuck?", "kratosctl lesson hint")])
 
 
 def hint(found: Found, environment: Environment, again: bool) -> Result:

@@ -319,6 +319,18 @@ def test_fix_keeps_who_signed_up_meanwhile(classroom: Directory, broken: Callabl
     classroom.run("reset", "dev", "--quiet")
 
 
+def test_tables_of_postgresql_come_back_with_who_is_in_them(directory: Directory) -> None:
+    directory.up(database="postgres")
+    url = running.find(directory.path, "dev").admin_url()
+    assert Admin(url).create({"schema_id": "default", "traits": {"email": "ada@example.org"}}).status == 201
+    directory.run("lesson", "start", "never-ready", "--quiet")
+    assert "HTTP 503" in wrong(directory)
+    fixed = directory.run("lesson", "fix", "--yes", "--json").data
+    assert fixed["safety"].startswith("before-lesson-")
+    assert directory.status()["state"] == "ready"
+    assert identities(directory) == ["ada@example.org"]
+
+
 def test_hints_become_more_exact_and_can_be_read_again(
     classroom: Directory, broken: Callable[[str], dict[str, bytes]]
 ) -> None:

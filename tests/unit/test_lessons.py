@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 import yaml
 
+from kratosctl import selection
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
 from kratosctl.errors import ConfigurationInvalid, LessonMissing, UsageError
 from kratosctl.lessons import check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
+from kratosctl.lessons.ground import _reason_against
 from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
 from kratosctl.lessons.notes import Note, Tried
 from kratosctl.questions import PRESETS
+from kratosctl.running import Found
+from kratosctl.selection import Selection
 from kratosctl.stack import fragments
 from kratosctl.verify import Person, Step, Target
-from kratosctl.workspace import Workspace
+from kratosctl.workspace import State, Workspace
 
 PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 SECRETS = "dsn: memory\nsecrets:\n  default: [one-of-sixteen-or-more]\n  cookie: [an-old-one-of-sixteen]\n"
@@ -48,10 +52,6 @@ def findings(before: Ground, broken: Mapping[str, str]) -> set[str]:
     return {finding.rule for finding in diagnose(facts) if finding.level != "ok"}
 
 
-def fits(preset: str, lesson: Lesson) -> bool:
-    return preset not in lesson.not_with
-
-
 class TestEach:
     def test_there_are_ten_or_more_and_each_has_a_name_of_its_own(self) -> None:
         names = [lesson.name for lesson in LESSONS]
@@ -67,11 +67,16 @@ class TestEach:
         assert lesson.solution.endswith(".")
         assert 0 < lesson.minutes <= 30
 
-    @each_lesson
-    @pytest.mark.parametrize("preset", PRESETS)
+    @pytest.mark.parametrize(
+        ("lesson", "preset"),
+        [
+            pytest.param(lesson, preset, id=f"{lesson.name} {preset}")
+            for lesson in LESSONS
+            for preset in PRESETS
+            if preset not in lesson.not_with
+        ],
+    )
     def test_it_breaks_every_preset_it_claims_in_one_place(self, lesson: Lesson, preset: str) -> None:
-        if not fits(preset, lesson):
-            pytest.skip("it does not claim this preset")
         before = ground(preset)
         broken = lesson.breaks(before)
         changed = {**broken.configuration, **broken.generated}
@@ -198,10 +203,49 @@ class TestChecking:
         assert telling.checked(lesson, "", []).startswith("solved")
 
 
-def test_a_difference_shows_no_password_in_a_url(tmp_path: Path) -> None:
-    from kratosctl.running import Found
-    from kratosctl.workspace import State
+class TestWhereItCannotBeGiven:
+    """Each with why, and a way out."""
 
+    def refused(self, directory: Path, lesson: str, **answers: Any) -> str:
+        found = Found(Workspace(directory, "dev"), State(), ())
+        chosen = Selection("dev", answers, known=True)
+        reason = _reason_against(find(lesson), found, chosen, selection.environment_of(chosen))
+        assert reason is None or all(reason)
+        return reason[0] if reason else ""
+
+    @pytest.mark.parametrize(
+        ("lesson", "answers", "why"),
+        [
+            ("no-way-back", {}, ""),
+            ("no-way-back", {"ui": False}, "it needs the self-service UI"),
+            ("no-mail", {"mail": False}, "it needs the mail inbox"),
+            ("forms-rejected", {"preset": "api-only"}, "preset api-only does not show"),
+            ("never-ready", {"release": "v1.3.1"}, "it needs Kratos v25.4.0 or newer"),
+            ("never-ready", {"database": "postgres"}, ""),
+            ("no-mail", {"database": "memory"}, "its database is memory"),
+            ("no-mail", {"database": "external"}, "its database is external"),
+            ("no-mail", {"config": "image"}, "its configuration is in an image"),
+        ],
+    )
+    def test_what_it_needs(self, tmp_path: Path, lesson: str, answers: dict[str, Any], why: str) -> None:
+        found = self.refused(tmp_path, lesson, **answers)
+        assert why in found
+        assert bool(found) == bool(why)
+
+    def test_a_directory_that_another_environment_has_too(self, tmp_path: Path) -> None:
+        both = "environments: {dev: {config_dir: ./kratos}, ci: {config_dir: kratos/}}\n"
+        (tmp_path / "kratosctl.yaml").write_text(both)
+        assert "environment ci has the same" in self.refused(tmp_path, "no-way-back", config_dir="./kratos")
+
+    def test_what_kratosctl_yaml_does_not_hold(self, tmp_path: Path) -> None:
+        chosen = Selection("dev", {}, known=False)
+        found = Found(Workspace(tmp_path, "dev"), State(), ())
+        reason = _reason_against(find("no-mail"), found, chosen, selection.environment_of(chosen))
+        assert reason
+        assert "not in kratosctl.yaml" in reason[0]
+
+
+def test_a_difference_shows_no_password_in_a_url(tmp_path: Path) -> None:
     (tmp_path / "kratos").mkdir()
     (tmp_path / "kratos" / "kratos.yml").write_text("uri: smtp://me:now-secret@x\nsame: smtp://me:kept-secret@x\n")
     then = "uri: 'smtp://me:then-secret@y'\nsame: smtp://me:kept-secret@x\n"
