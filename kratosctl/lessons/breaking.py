@@ -108,14 +108,13 @@ def _put_back_tables(found: Found, environment: Environment, name: str) -> str:
 
 
 def forget_witness(found: Found, note: Note) -> None:
-    """Deletes who signed up for the lesson, if Kratos can be asked."""
-    email = note.witness.get("email")
+    """Deletes those who signed up for the lesson, if Kratos can be asked."""
     try:
         url = found.admin_url()
     except KratosctlError:
         return
-    if email and url:
-        admin = Admin(url)
-        identity = admin.find(email)
+    admin = Admin(url)
+    for email in (note.witness.get("email"), note.visitor):
+        identity = admin.find(email) if url and email else None
         if identity:
             admin.delete(identity["id"])

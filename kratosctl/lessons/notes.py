@@ -43,6 +43,7 @@ class Note:
         snapshot: of the database as it was; empty where the lesson does not touch it.
         tried: what `verify` said before.
         witness: somebody who signed up before.
+        visitor: the e-mail address of somebody who signed up to try everything, and is deleted at once unless killed.
         hints: how many were given.
     """
 
@@ -54,6 +55,7 @@ class Note:
     snapshot: str = ""
     tried: tuple[Tried, ...] = ()
     witness: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    visitor: str = ""
     hints: int = 0
 
 

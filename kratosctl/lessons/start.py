@@ -91,12 +91,12 @@ def _prepared(lesson: Lesson, found: Found, target: Target) -> Note:
     Raises:
         ChoiceImpossible: something does not work as it is.
     """
-    witness = Person(target)
+    visitor, witness = Person(target), Person(target)
     witness.email = witness.email.replace("kratosctl-verify", "kratosctl-lesson")
     # first, so that whoever comes after a kill knows whom to delete
-    note = Note(lesson.name, "preparing", witness={"email": witness.email})
+    note = Note(lesson.name, "preparing", witness={"email": witness.email}, visitor=visitor.email)
     notes.save(found.workspace, note)
-    steps = list(Person(target).prove())
+    steps = list(visitor.prove())
     failed = next((f"{step.name}: {step.said}" for step in steps if step.ok is False), "")
     if not failed:
         ok, said, _ = witness.sign_up()

@@ -88,9 +88,8 @@ def started(lesson: Lesson, found: Found, environment: Environment, config_dir: 
                 "",
                 *_paragraph("you see", symptom),
                 *_paragraph("look", look),
-                *_paragraph(
-                    "mend", f"Kratos' configuration is {config_dir}; run what you need, then: kratosctl lesson check"
-                ),
+                *_paragraph("mend", f"Kratos' configuration is {config_dir}; edit, and run what you need"),
+                *_paragraph("done?", "kratosctl lesson check"),
                 *_paragraph("stuck?", "kratosctl lesson hint; kratosctl lesson fix gives up and puts everything back"),
             ]
         )

@@ -329,9 +329,11 @@ def test_tables_of_postgresql_come_back_with_who_is_in_them(directory: Directory
 
 @pytest.mark.parametrize(
     ("lesson", "after"),
-    [("forms-go-nowhere", 0.0), ("forms-go-nowhere", 0.9), ("never-ready", 1.0)],
+    [("forms-go-nowhere", 0.2), ("forms-go-nowhere", 1.0), ("never-ready", 1.2)],
 )
 def test_a_start_that_is_killed_can_be_undone(classroom: Directory, lesson: str, after: float) -> None:
+    classroom.run("init", "dev", "--yes", "--quiet")
+    classroom.run("up", "dev", "--yes", "--quiet")
     before = files(classroom)
     note = classroom.home() / "secrets" / "lesson.json"
     process = classroom.start("lesson", "start", lesson, "dev", heard=False)

@@ -150,7 +150,9 @@ class TestNotes:
         person = Person(TARGET)
         person.identity = {"id": "1"}
         tried = (Tried("sign up", True, "with a password", 0.2),)
-        note = Note("no-mail", "running", "./kratos", {"a": "ü\r\n"}, {"b": None}, "", tried, notes.describe(person), 2)
+        note = Note(
+            "no-mail", "running", "./kratos", {"a": "ü\r\n"}, {"b": None}, "", tried, notes.describe(person), "x@y", 2
+        )
         notes.save(workspace, note)
         assert notes.running(workspace) == note
         assert (tmp_path / ".kratosctl/dev/secrets/lesson.json").stat().st_mode & 0o777 == 0o600
