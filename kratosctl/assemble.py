@@ -127,6 +127,7 @@ def assemble(
         directory=workspace.directory,
         origin=Path(state.origin) if state.origin else None,
         ports=allotted,
+        subnet=state.subnet if environment.subnets else "",
         user=_user(engine),
         bind_database=engine.local if engine else True,
         images=_locked(environment, state) | (dict.fromkeys(KRATOS_SERVICES, custom.reference) if custom else {}),

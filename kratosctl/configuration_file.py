@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
-from kratosctl import questions, yaml_text
+from kratosctl import yaml_answers, yaml_text
 from kratosctl.atomic import write_atomically
 from kratosctl.errors import ConfigurationInvalid, KratosctlError
 
 FILE_NAME = "kratosctl.yaml"
+WORKSHOP_FILE = "workshop.yaml"
 _HEADER = """\
 # What `kratosctl up` makes. Yours to edit and commit; `kratosctl schema` prints the JSON Schema of this file.
 environments:
@@ -23,7 +24,7 @@ environments:
 
 
 def load(directory: Path) -> dict[str, dict[str, Any]]:
-    """Reads the answers of each environment; an absent file is an empty one.
+    """Reads the answers of each environment, and of each seat of workshop.yaml; an absent file is an empty one.
 
     Args:
         directory: where kratosctl.yaml lies.
@@ -31,7 +32,14 @@ def load(directory: Path) -> dict[str, dict[str, Any]]:
     Raises:
         ConfigurationInvalid, UnknownKey, NameInvalid: with file, line, column and what was expected.
     """
-    return parse(_text(directory))
+    found = parse(_text(directory))
+    if os.path.lexists(directory / WORKSHOP_FILE):
+        from kratosctl.workshop import file
+
+        # what is said of one seat goes before what is said of all
+        seats = file.load(directory).environments()
+        return {**found, **{name: {**answers, **found.get(name, {})} for name, answers in seats.items()}}
+    return found
 
 
 def _text(directory: Path) -> str:
@@ -42,13 +50,13 @@ def _text(directory: Path) -> str:
 def parse(text: str) -> dict[str, dict[str, Any]]:
     """Reads the answers of each environment from the text of kratosctl.yaml; raises what `load` raises."""
     root = yaml_text.parse(text, FILE_NAME)
-    if root is None or _is_empty(root):
+    if root is None or yaml_answers.is_empty(root):
         return {}
     found: dict[str, dict[str, Any]] = {}
-    for _, node in _items(root, ("environments",), "a mapping with `environments:`"):
-        if not _is_empty(node):
-            for name, answers in _items(node, None, "a mapping of names to environments"):
-                found[_checked_name(name)] = {} if _is_empty(answers) else _answers(answers)
+    for _, node in yaml_answers.items(root, FILE_NAME, ("environments",), "a mapping with `environments:`"):
+        if not yaml_answers.is_empty(node):
+            for name, answers in yaml_answers.items(node, FILE_NAME, None, "a mapping of names to environments"):
+                found[yaml_answers.name(name, FILE_NAME)] = yaml_answers.answers(answers, FILE_NAME)
     return found
 
 
@@ -120,70 +128,3 @@ def _one_writer(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _answers(node: yaml.Node) -> dict[str, Any]:
-    answers: dict[str, Any] = {}
-    for key_node, value in _items(node, tuple(questions.BY_KEY), "a mapping of keys to values"):
-        question = questions.BY_KEY[key_node.value]
-        try:
-            if not _is_plain(value):
-                raise ConfigurationInvalid(
-                    f"{question.key}: expected {questions.expected(question)}, found {_found(value)}"
-                )
-            answers[question.key] = questions.check_value(question, value.value)
-        except KratosctlError as error:
-            error.what = f"{_place(value)}: {error.what}"
-            raise
-    return answers
-
-
-def _checked_name(key: yaml.Node) -> str:
-    try:
-        return questions.check_name(key.value)
-    except KratosctlError as error:
-        error.what = f"{_place(key)}: {error.what}"
-        raise
-
-
-def _items(node: yaml.Node, known: tuple[str, ...] | None, expected: str) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-    """The items of a mapping; refuses other nodes, repeated keys and, given known keys, all others."""
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigurationInvalid(f"{_place(node)}: expected {expected}, found {_found(node)}")
-    seen: set[str] = set()
-    for key_node, value in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise ConfigurationInvalid(f"{_place(key_node)}: expected a name, found {_found(key_node)}")
-        key = key_node.value
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            raise ConfigurationInvalid(
-                f"{_place(key_node)}: merge keys (<<) are not read here", fix="write the values out, or use an alias"
-            )
-        if key in seen:
-            raise ConfigurationInvalid(f"{_place(key_node)}: {key[:60]!r} stands here a second time")
-        if known is not None and key not in known:
-            raise questions.unknown_key(key, list(known), _place(key_node))
-        seen.add(key)
-        yield key_node, value
-
-
-def _is_plain(node: yaml.Node) -> bool:
-    """True for a scalar whose text is its value: no null, and no tag of somebody's own."""
-    plain = ("str", "bool", "int", "float", "timestamp")
-    return isinstance(node, yaml.ScalarNode) and node.tag in [f"tag:yaml.org,2002:{tag}" for tag in plain]
-
-
-def _is_empty(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
-
-
-def _found(node: yaml.Node) -> str:
-    if _is_empty(node):
-        return "nothing"
-    if isinstance(node, yaml.ScalarNode):
-        return repr(node.value[:60]) if _is_plain(node) else f"a value tagged {node.tag[:60]}"
-    return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
-
-
-def _place(node: yaml.Node) -> str:
-    return f"{FILE_NAME}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kratosctl import apply, assemble, identity, images, observe, plan, ports
+from kratosctl import apply, assemble, identity, images, networks, observe, plan, ports
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
-from kratosctl.errors import PortTaken
-from kratosctl.look import Look
+from kratosctl.errors import NetworkTaken, PortTaken
+from kratosctl.look import Look, begin
 from kratosctl.results import Result
-from kratosctl.stack import compose, fragments, kratos_configuration
+from kratosctl.stack import compose, fragments, kratos_configuration, subnets
 from kratosctl.wishes import Wishes
 from kratosctl.workspace import State, Workspace
 
-_PORT_RACES = 5
+_RACES = 5
 
 
 def converge(
@@ -39,7 +39,7 @@ def converge(
         variables: the process environment, for DSN and secrets given there.
         look: a look at what is there that was begun before, under the same lock.
     """
-    for attempt in range(_PORT_RACES):
+    for attempt in range(_RACES):
         stack, observed, steps = prepare(environment, workspace, wishes, console, variables, look)
         look = None
         if wishes.save and attempt == 0:
@@ -48,8 +48,13 @@ def converge(
             return _carry_out(stack, observed, steps, wishes, console)
         except PortTaken:
             # another environment took a port between our look and our start: look again
-            if attempt == _PORT_RACES - 1 or None not in ports.wanted(environment).values():
+            if attempt == _RACES - 1 or None not in ports.wanted(environment).values():
                 raise
+        except NetworkTaken:
+            # while there was no network of ours, another took its addresses
+            if attempt == _RACES - 1 or not environment.subnets:
+                raise
+            workspace.save_state(replace(workspace.state(), subnet=""))
     raise AssertionError("unreachable")
 
 
@@ -62,12 +67,14 @@ def prepare(
     look: Look | None = None,
 ) -> tuple[Stack, plan.Observed, plan.Plan]:
     """Assembles, observes and plans. Changes nothing but the images that must be here to be locked."""
-    look = look or Look(environment, workspace, wishes.engine)
+    look = look or begin(environment, workspace, wishes.engine)
     state, engine, containers = look.state, look.engine(), look.containers()
     identity.check_ours(str(workspace.directory), environment.name, containers)
     state, notes = _lock_images(environment, state, wishes, console)
     if environment.database == "postgres":
         state = _postgres_version(environment, state)
+    if environment.subnets and not subnets.is_part(state.subnet, environment.subnets):
+        state = replace(state, subnet=next(subnets.free(environment.subnets, networks.taken())))
     stack = assemble.assemble(environment, workspace, state, engine, assemble.ports_held(containers), variables)
     if not wishes.overwrite:
         workspace.refuse_edited(stack.files, stack.state)

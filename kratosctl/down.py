@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,21 +64,37 @@ def down(found: running.Found, data: Data | None, console: Console) -> Result:
         project = found.state.project
         # containers that were made since we looked are ours too
         containers = [container.name for container in reading.containers(project, oneoff=True)]
-        if containers:
-            with console.step(f"stop {found.name}"):
-                reading.docker("stop", "--time", "10", *containers)
-                reading.docker("rm", "--force", *containers)
-        reading.remove_networks(project)
+        with console.step(f"stop {found.name}") if containers else contextlib.nullcontext():
+            remove(containers, [project])
         if data:
             with console.step("delete the database"):
-                _delete(found, data)
+                delete(found, data)
     removed = {"containers": len(containers), "data": bool(data and data.lost)}
     kept = not data and bool(data_of(found).lost)
     said = f"{found.name} is down" + (", its data deleted" if removed["data"] else "; its data is kept" if kept else "")
     return Result("down", {"environment": found.name, "project": project, "removed": removed}, lambda: said)
 
 
-def _delete(found: running.Found, data: Data) -> None:
+def remove(containers: Sequence[str], projects: Sequence[str]) -> None:
+    """Stops and removes containers, then the networks of their projects.
+
+    Args:
+        containers: their names.
+        projects: Compose projects whose networks go, too.
+    """
+    if containers:
+        reading.docker("stop", "--time", "10", *containers)
+        reading.docker("rm", "--force", *containers)
+    if projects:
+        reading.remove_networks(projects)
+
+
+def delete(found: running.Found, data: Data) -> None:
+    """Deletes an environment's database for good; the caller holds its lock.
+
+    Raises:
+        DirectoryReadOnly: a directory of it cannot be deleted.
+    """
     if data.volumes:
         reading.docker("volume", "rm", *data.volumes)
     if data.directory:

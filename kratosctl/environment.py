@@ -35,6 +35,7 @@ class Environment:
     postgres_image: str
     ui_image: str
     mail_image: str
+    subnets: str | None
     host: str
     bind: str
     expose_admin_without_authentication: bool

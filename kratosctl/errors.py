@@ -87,6 +87,14 @@ class EnvironmentBusy(KratosctlError):
     exit_code = 23
 
 
+class NetworkTaken(KratosctlError):
+    exit_code = 24
+
+
+class HostTooSmall(KratosctlError):
+    exit_code = 25
+
+
 # What was asked for.
 class ConfigurationInvalid(KratosctlError):
     exit_code = 30
@@ -200,17 +208,21 @@ class SeedFailed(KratosctlError):
     exit_code = 65
 
 
+class BundleDamaged(KratosctlError):
+    exit_code = 66
+
+
 # Lessons.
 class LessonRunning(KratosctlError):
     """One at a time in an environment."""
 
-    exit_code = 66
+    exit_code = 67
 
 
 class LessonMissing(KratosctlError):
     """No lesson is running in this environment."""
 
-    exit_code = 67
+    exit_code = 68
 
 
 # `run`: what a shell says of a command.

@@ -70,6 +70,7 @@ def settle(state: State, here: Here, holds: Callable[[Path, str], bool]) -> Stat
         origin=directory,
         home=here.home,
         ports={},
+        subnet="",
         migrated={},
         postgres_major=0,
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from kratosctl import identity, images
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
-from kratosctl.workspace import Workspace
+from kratosctl.workspace import State, Workspace
 
 
+@dataclass(frozen=True)
 class Look:
     """What an environment's state, its project and its images are. Each call waits for its answer.
 
@@ -20,10 +22,18 @@ class Look:
         images: those it needs, by reference; None where one is not on this engine.
     """
 
-    def __init__(self, environment: Environment, workspace: Workspace, engine: Callable[[], reading.Engine]) -> None:
-        """Begins to ask. What is read may change as soon as nobody holds the environment's lock."""
-        self.state = identity.settled_state(workspace)
-        self.engine = engine
-        self.containers = reading.begin(lambda: reading.containers(self.state.project))
-        self.images: Callable[[], Mapping[str, reading.Image | None]]
-        self.images = reading.begin(lambda: reading.images(images.needed(environment)))
+    state: State
+    engine: Callable[[], reading.Engine]
+    containers: Callable[[], tuple[reading.Container, ...]]
+    images: Callable[[], Mapping[str, reading.Image | None]]
+
+
+def begin(environment: Environment, workspace: Workspace, engine: Callable[[], reading.Engine]) -> Look:
+    """Begins to ask. What is read may change as soon as nobody holds the environment's lock."""
+    state = identity.settled_state(workspace)
+    return Look(
+        state,
+        engine,
+        reading.begin(lambda: reading.containers(state.project)),
+        reading.begin(lambda: reading.images(images.needed(environment))),
+    )

@@ -13,11 +13,6 @@ from kratosctl.cli.session import Session
 from kratosctl.errors import Interrupted, KratosctlError, UsageError
 
 
-def run() -> None:
-    """The console script."""
-    sys.exit(main(sys.argv[1:]))
-
-
 def main(arguments: Sequence[str]) -> int:
     """Runs one command.
 
@@ -66,7 +61,3 @@ def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
 def _usage_fix(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     return f"see `{context.command_path} --help`" if context else "see `kratosctl --help`"
-
-
-if __name__ == "__main__":
-    run()

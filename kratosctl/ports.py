@@ -14,7 +14,8 @@ from kratosctl.errors import ConfigurationInvalid, KratosctlError, PortTaken
 
 DEFAULTS = {"public": 4433, "admin": 4434, "ui": 4455, "mail": 8025, "postgres": 5432}
 CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
-_STRIDE = 100  # the second environment of a host gets 4533, 4555 and 8125: easy to tell apart
+STRIDE = 100  # the second environment of a host gets 4533, 4555 and 8125: easy to tell apart
+STEPS = 600
 
 _claims: dict[int, int] = {}  # port -> descriptor of its locked file
 
@@ -44,6 +45,7 @@ def allot(
     ours: set[int],
     is_taken: Callable[[str, int], bool],
     holder: Callable[[int], str],
+    first_step: int = 0,
 ) -> tuple[dict[str, int], list[str]]:
     """Gives each name a port: the one asked for, the one kept from last time, or the next free one.
 
@@ -53,6 +55,7 @@ def allot(
         ours: ports this environment's own containers hold now.
         is_taken: whether something listens on a port, where the port of that name is published.
         holder: who, in words.
+        first_step: how many hundreds above the usual ports to look first.
 
     Returns:
         The ports by name, and notes on those that had to move.
@@ -83,7 +86,7 @@ def allot(
             ports[name] = kept[name]
     missing = [name for name in chosen if name not in ports]
     if missing:
-        offset = _free_offset(missing, free)
+        offset = _free_offset(missing, free, first_step)
         for name in missing:
             ports[name] = DEFAULTS[name] + offset
             if name in kept:
@@ -92,11 +95,12 @@ def allot(
     return ports, notes
 
 
-def _free_offset(names: list[str], free: Callable[[str, int], bool]) -> int:
-    for step in range(500):
-        candidates = {name: DEFAULTS[name] + step * _STRIDE for name in names}
+def _free_offset(names: list[str], free: Callable[[str, int], bool], first: int) -> int:
+    steps: list[int] = [*range(first, STEPS), *range(first)]
+    for step in steps:
+        candidates = {name: DEFAULTS[name] + step * STRIDE for name in names}
         if all(port <= 65535 and free(name, port) for name, port in candidates.items()):
-            return step * _STRIDE
+            return step * STRIDE
     raise PortTaken("no free port was found", f"tried {len(names)} at a time from {DEFAULTS['public']} up", "")
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from kratosctl import catalog
 from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
 
-Kind = Literal["choice", "switch", "port", "path", "file", "text", "release", "host", "address"]
+Kind = Literal["choice", "switch", "port", "path", "file", "text", "release", "host", "address", "range"]
 
 DEFAULT_NAME = "dev"
 DATABASES = ("sqlite", "postgres", "memory", "external")
@@ -81,6 +81,7 @@ QUESTIONS = (
     Question("postgres_image", "text", "PostgreSQL image."),
     Question("ui_image", "text", "Self-service UI image."),
     Question("mail_image", "text", "Mailpit image."),
+    Question("subnets", "range", "Give its network a part of this range, not one of Docker's: 10.213.0.0/16."),
     Question("host", "host", "Host name in the addresses people open.", default="localhost"),
     Question("bind", "address", "Address the ports of this host listen on.", default="127.0.0.1"),
     Question(
@@ -135,6 +136,7 @@ def check_value(question: Question, value: object) -> Any:
         "release": _release,
         "host": _host,
         "address": _address,
+        "range": _range,
     }
     return checkers[question.kind](question, value)
 
@@ -151,6 +153,7 @@ def expected(question: Question) -> str:
         "release": "a release such as " + catalog.NEWEST.tag,
         "host": "a host name such as localhost",
         "address": "an IP address such as 127.0.0.1",
+        "range": "a range of IPv4 addresses such as 10.213.0.0/16",
     }[question.kind]
 
 
@@ -234,6 +237,17 @@ def _address(question: Question, value: object) -> str:
         # a zone, as in fe80::1%eth0, is nothing Docker binds to
         if isinstance(value, str) and "%" not in value:
             return str(ipaddress.ip_address(value))
+    except ValueError:
+        pass
+    raise _wrong(question, value)
+
+
+def _range(question: Question, value: object) -> str:
+    import ipaddress
+
+    try:
+        if isinstance(value, str) and 8 <= ipaddress.IPv4Network(value).prefixlen <= 28:
+            return value
     except ValueError:
         pass
     raise _wrong(question, value)

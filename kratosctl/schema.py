@@ -56,6 +56,7 @@ def _values(question: Question) -> dict[str, Any]:
         "file": {"type": "string", "minLength": 1},
         "text": {"type": "string", "pattern": _whole(PLAIN_TEXT)},
         "host": {"type": "string", "pattern": _whole(HOST)},
+        "range": {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}/(8|9|1\d|2[0-8])$"},
         "address": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
     }
     return kinds[question.kind]

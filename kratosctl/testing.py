@@ -50,6 +50,7 @@ class Asked(TypedDict, total=False):
     ui_port: int | None
     mail_port: int | None
     postgres_port: int | None
+    subnets: str | None
     config_dir: str | Path | None
     config: Literal["mount"] | None
     seed: str | Path | None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid
-from kratosctl.look import Look
+from kratosctl.look import begin
 from kratosctl.results import Result
 from kratosctl.wishes import Wishes
 from kratosctl.workspace import Workspace
@@ -34,7 +34,7 @@ def up(
 
         return converge.dry_run(environment, workspace, wishes, console, variables)
     with workspace.locked(f"up {environment.name}", wishes.limits.ready + 600, console.note):
-        look = Look(environment, workspace, wishes.engine)
+        look = begin(environment, workspace, wishes.engine)
         # its 40 ms pass while docker answers
         from kratosctl import converge
 

@@ -48,6 +48,7 @@ class State:
         origin: where the project was allotted; the label of its volumes, which Compose deletes if it changes.
         home: inode number of the generated directory, to tell a moved one from a copied one.
         ports: TCP ports of this host by name.
+        subnet: the addresses of its network, where it was asked to have them from a range.
         images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
         secrets_generation: counts changes of the secrets.
         migrated: the image ID and the database (a volume's name or a file's inode) it last migrated.
@@ -64,6 +65,7 @@ class State:
     origin: str = ""
     home: str = ""
     ports: dict[str, int] = field(default_factory=dict)
+    subnet: str = ""
     images: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets_generation: int = 1
     migrated: dict[str, str] = field(default_factory=dict)

@@ -33,6 +33,7 @@ COMMANDS = {
     "lesson": ("lesson", "Break an environment in a known way, for you to mend."),
     "prune": ("prune", "Remove what killed test runs left behind."),
     "upgrade": ("upgrade", "Go to a newer release, tried on a clone first."),
+    "workshop": ("workshop", "Give every attendee of a class a Kratos."),
     "secrets": ("secrets", "Rotate the secrets."),
     "render": ("render", "Print or write the Compose file."),
     "image": ("image", "Build an image with your configuration in it."),

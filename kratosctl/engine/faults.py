@@ -48,7 +48,13 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         r"all predefined address pools have been fully subnetted|could not find an available.*address pool",
         errors.EngineFailed,
         "the engine has no free network left",
-        "remove unused ones: docker network prune",
+        "remove unused ones (docker network prune), or take one from another range: --subnets 10.213.0.0/16",
+    ),
+    (
+        r"pool overlaps with other one on this address space",
+        errors.NetworkTaken,
+        "the addresses of this environment's network are taken",
+        "see who has them: docker network ls; or take another range: --subnets 10.214.0.0/16",
     ),
     (
         r"cannot assign requested address",

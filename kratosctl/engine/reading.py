@@ -154,6 +154,8 @@ def docker(
 
 def together(*calls: Any) -> list[Any]:
     """Runs several reads at once; each is a process of its own, so threads suffice."""
+    if not calls:
+        return []
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
@@ -328,11 +330,22 @@ def _labelled(kind: str, name: str) -> list[Labelled]:
     return [Labelled(kind, *json.loads(line)) for line in listed.stdout.splitlines()]
 
 
-def remove_networks(project: str) -> None:
-    """Removes a project's networks; their containers must be gone."""
-    names = docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}").stdout.split()
-    if names:
-        docker("network", "rm", *names)
+def subnets() -> list[str]:
+    """The IPv4 ranges of all networks of the engine."""
+    names = docker("network", "ls", "--quiet").stdout.split()
+    form = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
+    # one that is removed meanwhile is not missed
+    said = docker("network", "inspect", "--format", form, *names, check=False).stdout if names else ""
+    return [subnet for subnet in said.split() if ":" not in subnet]
+
+
+def remove_networks(projects: Sequence[str]) -> None:
+    """Removes the networks of projects; their containers must be gone."""
+    form = '{{.ID}} {{.Label "com.docker.compose.project"}}'
+    listed = docker("network", "ls", "--filter", "label=com.docker.compose.project", "--format", form).stdout
+    names = [words[0] for line in listed.splitlines() if (words := line.split())[1:] and words[1] in projects]
+    # docker removes one after the other
+    together(*[lambda part=names[at::8]: docker("network", "rm", *part) for at in range(min(8, len(names)))])
 
 
 def logs(container: str, lines: int = 300) -> str:

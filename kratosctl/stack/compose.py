@@ -145,7 +145,8 @@ def _label(model: dict[str, Any], environment: Environment, place: Place, config
     lasting = _whose(environment, place.origin or place.directory, place.owner)
     for volume in model.get("volumes", {}).values():
         volume["labels"] = dict(lasting)
-    model["networks"] = {"default": {"labels": dict(lasting)}}
+    ipam = {"ipam": {"config": [{"subnet": place.subnet}]}} if place.subnet else {}
+    model["networks"] = {"default": {"labels": dict(lasting), **ipam}}
 
 
 def _whose(environment: Environment, directory: Path, owner: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ class Place:
         directory: the absolute directory kratosctl.yaml lies in.
         origin: the directory the project was allotted in; None is the same one.
         ports: TCP ports of this host by name: public, and admin, ui, mail, postgres where published.
+        subnet: the addresses of its network; empty: Docker chooses.
         user: `uid:gid` Kratos runs as; None is the image's own user.
         bind_database: SQLite lies in a directory of this host; else in a named volume.
         images: references to run, by service, where they differ from what was asked for (a locked digest).
@@ -30,6 +31,7 @@ class Place:
     project: str
     directory: Path
     ports: Mapping[str, int]
+    subnet: str = ""
     user: str | None = None
     bind_database: bool = True
     images: Mapping[str, str] = field(default_factory=dict)

@@ -63,9 +63,15 @@ def of_directory(directory: Path) -> dict[str, list[str]]:
 
 
 def remove_all_of(directory: Path) -> None:
-    """Removes what kratosctl made for a directory."""
-    for kind, names in of_directory(directory).items():
-        docker(kind, "rm", *(["--force"] if kind != "network" else []), *names)
+    """Removes what kratosctl made for a directory, and what a killed run of it is still making."""
+    for _ in range(3):
+        found = of_directory(directory)
+        for kind, names in found.items():
+            force = {"container": ["--force", "--volumes"], "volume": ["--force"], "network": []}[kind]
+            subprocess.run(["docker", kind, "rm", *force, *names], capture_output=True, check=False)
+        if not found:
+            return
+    assert of_directory(directory) == {}
 
 
 def volumes() -> set[str]:

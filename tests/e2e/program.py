@@ -161,13 +161,8 @@ class Directory:
         return sorted(state.parent.name for state in self.path.glob(".kratosctl/*/state.json"))
 
     def wipe(self) -> None:
-        """Stops every environment, deletes its data, and sees that nothing of it is left on the engine."""
-        try:
-            for name in self.environments():
-                self.run("down", name, "--volumes", "--yes", "--quiet")
-            assert engine.of_directory(self.path) == {}, "left behind by down --volumes"
-        finally:
-            engine.remove_all_of(self.path)
+        """Removes what runs here, at once and with its data; that `down --volumes` does so is tested elsewhere."""
+        engine.remove_all_of(self.path)
 
 
 def as_user(user: int, group: int) -> tuple[str, ...]:

@@ -241,7 +241,7 @@ def test_a_lesson_from_start_to_fix_keeps_what_was_there_and_who_came_meanwhile(
     assert "Forgery" in done.out
     assert "cookie" not in done.out.partition("look")[0]
     assert "config_dir: ./kratos" in (classroom.path / "kratosctl.yaml").read_text()
-    refused = classroom.run("lesson", "start", "no-way-back", "dev", code=66)
+    refused = classroom.run("lesson", "start", "no-way-back", "dev", code=67)
     assert "lesson forms-rejected is running" in refused.said
     assert "lesson fix" in refused.said
     rows = classroom.run("lesson", "list", "dev", "--json").data["lessons"]
@@ -259,7 +259,7 @@ def test_a_lesson_from_start_to_fix_keeps_what_was_there_and_who_came_meanwhile(
     assert "cookies.domain named a host" in fixed.out
     assert identities(classroom) == ["ada@example.org"]
     assert Admin(url).delete(ada.body["id"]).status == 204
-    assert "nothing to put back" in classroom.run("lesson", "fix", "dev", "--yes", code=67).said
+    assert "nothing to put back" in classroom.run("lesson", "fix", "dev", "--yes", code=68).said
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -343,7 +343,7 @@ def test_a_start_that_is_killed_can_be_undone(classroom: Directory, lesson: str,
     process.send_signal(signal.SIGKILL)
     process.wait()
     if note.exists() and '"running"' not in note.read_text():
-        assert "was interrupted" in classroom.run("lesson", "check", "dev", code=67).said
+        assert "was interrupted" in classroom.run("lesson", "check", "dev", code=68).said
     classroom.run("lesson", "fix", "dev", "--yes", "--quiet", code=None)
     assert files(classroom) == before
     assert identities(classroom) == []

@@ -31,6 +31,7 @@ COMPOSE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {},
     ),
+    "addresses-from-a-range": ({"subnets": "10.213.0.0/16"}, {"subnet": "10.213.0.16/28"}),
     "beyond-loopback": ({"bind": "0.0.0.0", "admin_port": 4434}, {}),
     "beyond-loopback-with-admin": (
         {"bind": "::", "admin_port": 4434, "expose_admin_without_authentication": True},

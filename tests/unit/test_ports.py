@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -25,14 +25,16 @@ def allot(
     wanted: Mapping[str, int | None],
     kept: dict[str, int] | None = None,
     ours: set[int] | None = None,
-    taken: set[int] | None = None,
+    taken: Container[int] = (),
+    first_step: int = 0,
 ) -> tuple[dict[str, int], list[str]]:
     return ports.allot(
         wanted,
         kept or {},
         ours or set(),
-        lambda _, port: port in (taken or set()),
+        lambda _, port: port in taken,
         lambda port: f"nginx (process {port})",
+        first_step,
     )
 
 
@@ -62,6 +64,12 @@ class TestAllotting:
     def test_the_second_gets_all_of_its_ports_a_hundred_higher(self) -> None:
         wanted = {"public": None, "ui": None, "mail": None}
         assert allot(wanted, taken={4455})[0] == {"public": 4533, "ui": 4555, "mail": 8125}
+
+    def test_whoever_has_a_number_gets_that_many_hundred_higher(self) -> None:
+        assert allot(dict.fromkeys(("public", "ui")), first_step=7)[0] == {"public": 5133, "ui": 5155}
+
+    def test_all_of_them_are_tried_wherever_it_begins(self) -> None:
+        assert allot({"public": None}, taken=range(4434, 65536), first_step=7)[0] == {"public": 4433}
 
     def test_ports_are_kept(self) -> None:
         kept = {"public": 4633, "ui": 4655}

@@ -1,0 +1,243 @@
+"""`kratosctl workshop`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from kratosctl.cli.options import question_options
+from kratosctl.cli.session import Session, define
+
+if TYPE_CHECKING:
+    from kratosctl.results import Result
+
+
+@click.group()
+def command() -> None:
+    """A classroom: a Kratos environment for every attendee, on one host."""
+
+
+def _seats(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from pathlib import Path
+
+    from kratosctl.errors import KratosctlError
+    from kratosctl.workshop import file
+
+    given = context.params.get("directory") or context.find_root().params.get("directory") or "."
+    try:
+        known = file.load(Path(given)).seats
+    except (KratosctlError, OSError):
+        return []
+    return [CompletionItem(name, help=who) for name, who in known.items() if name.startswith(incomplete)]
+
+
+def _seat_arguments() -> tuple[Callable[[Any], Any], ...]:
+    return (
+        click.argument("names", metavar="[SEAT]...", nargs=-1, shell_complete=_seats),
+        click.option("--all", "everybody", is_flag=True, help="Every seat."),
+    )
+
+
+@define(
+    click.option("--name", metavar="TEXT", help="What it is called [the directory's name]."),
+    click.option("--seats", "count", type=click.IntRange(1, 1000), metavar="N", help="How many seats."),
+    click.option("--roster", type=click.Path(), metavar="CSV", help="A file of names: a seat for each."),
+    click.option("--spares", type=click.IntRange(0, 100), metavar="N", help="Further seats, in case one fails [0]."),
+    click.option("--reach", type=click.Choice(("this-host", "lan")), help="From where attendees reach their seats."),
+    click.option("--ends", metavar="TIME", help="When it is over, such as '2026-12-01 17:00'."),
+    *question_options(),
+    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+)
+def init(session: Session, yes: bool, **said: Any) -> Result:
+    """Write workshop.yaml: what every seat is, and who sits where. Starts nothing."""
+    from kratosctl.cli import workshop_interview
+    from kratosctl.workshop import init
+
+    init.refuse_second(session.directory)
+    return init.init(session.directory, workshop_interview.wanted(session, said, yes))
+
+
+@define(
+    click.option("--at-once", type=click.IntRange(1, 64), default=None, metavar="N", help="Seats at a time [6]."),
+    click.option("--wait-timeout", type=float, default=120.0, metavar="SECONDS", help="For a seat to be ready [120]."),
+    click.option("--force", is_flag=True, help="Also where the seats do not fit this host."),
+)
+def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) -> Result:
+    """Bring every seat up. Run again, it heals those that are not ready."""
+    from kratosctl.limits import Limits
+    from kratosctl.wishes import Wishes
+    from kratosctl.workshop import up
+
+    session.after_interrupt = "`kratosctl workshop up` goes on from here; `kratosctl workshop down` stops it"
+    wishes = Wishes(limits=Limits(wait_timeout))
+    return up.up(session.directory, wishes, at_once or up.AT_ONCE, force, session.console, os.environ)
+
+
+@define(
+    click.argument("count", metavar="N", type=click.IntRange(1, 1000), required=False),
+    *question_options(),
+)
+def plan(session: Session, count: int | None, **flags: Any) -> Result:
+    """Show what N seats need, how many fit this host, and what runs out first."""
+    from kratosctl import networks, selection
+    from kratosctl.environment import from_answers
+    from kratosctl.errors import UsageError
+    from kratosctl.workshop import capacity, file, init
+
+    answers = selection.said(flags, os.environ)
+    if file.exists(session.directory):
+        workshop = file.load(session.directory)
+        answers, count = {**workshop.environment, **answers}, count or len(workshop.seats)
+    if count is None:
+        raise UsageError("how many seats?", fix="say the number: kratosctl workshop plan 30")
+    init.check(answers)
+    environment = from_answers("seat-01", answers)
+    return capacity.plan(environment, count, capacity.look(environment, networks.taken()))
+
+
+@define(
+    click.option("--volumes", is_flag=True, help="Delete what attendees made, too; asks first."),
+    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+)
+def down(session: Session, volumes: bool, yes: bool) -> Result:
+    """Stop every seat. What attendees made stays, unless --volumes says otherwise."""
+    from kratosctl.cli.down import confirm
+    from kratosctl.workshop import down, seats
+
+    workshop, everyone = seats.chosen(session.directory, (), everybody=True)
+    work = down.work_of(everyone) if volumes else None
+    if work and work.lost and not yes:
+        confirm(session, f"Delete {work.lost}? They cannot be brought back.")
+    return down.stop(workshop, everyone, work, session.console)
+
+
+@define(*_seat_arguments())
+def reset(session: Session, names: tuple[str, ...], everybody: bool) -> Result:
+    """Take seats back to just migrated plus their seed. `snapshot restore --undo` takes it back."""
+    from kratosctl.workshop import acts, seats
+
+    return acts.reset(*seats.chosen(session.directory, names, everybody), session.console, os.environ)
+
+
+@define(
+    *_seat_arguments(),
+    click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
+)
+def restart(session: Session, names: tuple[str, ...], everybody: bool, wait_timeout: float) -> Result:
+    """Restart seats."""
+    from kratosctl.workshop import acts, seats
+
+    return acts.restart(*seats.chosen(session.directory, names, everybody), wait_timeout, session.console)
+
+
+@define(
+    click.argument("name", metavar="SEAT", shell_complete=_seats),
+    click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C."),
+    click.option("--tail", "-n", default="all", metavar="N", help="Only the last N lines of each service."),
+    reports=False,
+)
+def logs(session: Session, name: str, follow: bool, tail: str) -> int:
+    """Show or follow the logs of a seat, named by itself or by who sits there."""
+    from kratosctl import logs, running
+    from kratosctl.workshop import seats
+
+    _, (seat,) = seats.chosen(session.directory, [name], everybody=False)
+    return logs.show(running.find(session.directory, seat.name), logs.Wishes(follow=follow, tail=tail))
+
+
+@define(
+    click.argument("names", metavar="[NAME]...", nargs=-1),
+    click.option("--seats", "count", type=click.IntRange(0, 1000), default=0, metavar="N", help="N further seats."),
+    click.option("--roster", type=click.Path(), metavar="CSV", help="A file of names; who has a seat keeps it."),
+)
+def add(session: Session, names: tuple[str, ...], count: int, roster: str | None) -> Result:
+    """Give people a seat: a free one first, then a new one."""
+    from kratosctl.workshop import init
+
+    return init.add(session.directory, names, count, session.directory / roster if roster else None)
+
+
+@define(
+    click.argument("names", metavar="SEAT...", nargs=-1, required=True, shell_complete=_seats),
+    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+)
+def remove(session: Session, names: tuple[str, ...], yes: bool) -> Result:
+    """Take seats out of the workshop, with all that was made there; asks first."""
+    from kratosctl.cli.down import confirm
+    from kratosctl.workshop import acts, down, seats
+
+    workshop, chosen = seats.chosen(session.directory, names, everybody=False)
+    work = down.work_of(chosen)
+    if not yes:
+        labels = ", ".join(workshop.label(seat.name) for seat in chosen)
+        confirm(session, f"Remove {labels}" + (f", deleting {work.lost}" if work.lost else "") + "?")
+    return acts.remove(session.directory, workshop, chosen, work, session.console)
+
+
+@define(
+    click.option("--output", type=click.Path(file_okay=False), metavar="DIR", help="Where to [handouts]."),
+)
+def handout(session: Session, output: str | None) -> Result:
+    """Write a page for each attendee: addresses, first commands, a QR code; to open and to print."""
+    from kratosctl.workshop import handout, seats
+
+    directory = session.directory
+    workshop, everyone = seats.chosen(directory, (), everybody=True)
+    return handout.write(directory, workshop, everyone, directory / (output or handout.DIRECTORY))
+
+
+@define(
+    click.argument("target", metavar="FILE", type=click.Path(dir_okay=False)),
+    click.option("--overwrite", is_flag=True, help="Replace a file that is there."),
+)
+def bundle(session: Session, target: str, overwrite: bool) -> Result:
+    """Write one file with images and configuration, for a classroom without internet."""
+    from kratosctl.workshop import bundle
+
+    return bundle.bundle(session.directory, session.directory / target, overwrite, session.console)
+
+
+@define(
+    click.argument("source", metavar="FILE", type=click.Path(dir_okay=False)),
+    click.option("--overwrite", is_flag=True, help="Replace files that are there and differ."),
+)
+def load(session: Session, source: str, overwrite: bool) -> Result:
+    """Take such a file in: images into the engine, the workshop into this directory."""
+    from kratosctl.workshop import bundle
+
+    return bundle.load(session.directory / source, session.directory, overwrite, session.console)
+
+
+@define(reports=False, hidden=True)
+def keep(session: Session) -> int:
+    """Wait for the end of the workshop, and take it down then; `workshop up` starts this."""
+    from kratosctl.workshop import down, keeper, seats
+
+    def end() -> None:
+        workshop, everyone = seats.chosen(session.directory, (), everybody=True)
+        session.console.note(down.stop(workshop, everyone, None, session.console).text())
+
+    keeper.keep(session.directory, end)
+    return 0
+
+
+for _name, _command in {
+    "init": init,
+    "plan": plan,
+    "up": up,
+    "down": down,
+    "reset": reset,
+    "restart": restart,
+    "logs": logs,
+    "add": add,
+    "remove": remove,
+    "handout": handout,
+    "bundle": bundle,
+    "load": load,
+    "keep": keep,
+}.items():
+    command.add_command(_command, _name)

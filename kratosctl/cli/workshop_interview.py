@@ -1,0 +1,141 @@
+"""What a new workshop is to be: from flags and variables, and on a terminal from questions."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kratosctl import questions, selection
+from kratosctl.cli import interview
+from kratosctl.cli.session import Session
+from kratosctl.errors import ConfigurationInvalid, Interrupted, KratosctlError
+from kratosctl.workshop import file, init
+from kratosctl.workshop.init import Wanted
+
+# each seat gets its own
+_NOT_ASKED = {"public_port"}
+
+
+def wanted(session: Session, said: Mapping[str, Any], yes: bool) -> Wanted:
+    """Gathers what was said, and asks for the rest where there is somebody to ask.
+
+    Args:
+        session: this run of the program.
+        said: options by name; None where nothing was said.
+        yes: ask nothing.
+
+    Raises:
+        UsageError, ConfigurationInvalid, ChoiceImpossible: what was said cannot work.
+        Interrupted, KeyboardInterrupt, EOFError: the person left.
+    """
+    flags = {key: value for key, value in said.items() if key in questions.BY_KEY}
+    answers = selection.said(flags, os.environ)
+    if interview.asks(session, yes):
+        return _asked(session, said, answers)
+    return _made(session, said, answers, init.attendees(said["count"], _roster(session, said["roster"])))
+
+
+def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -> Wanted:
+    from kratosctl import asking, prompting
+
+    session.after_interrupt = interview.NOTHING_WRITTEN
+    given = dict(said)
+    if not given["name"]:
+        given["name"] = prompting.text("What is the workshop called?", _against_name)
+    if given["count"] is None and not given["roster"]:
+        against = functools.partial(_against_seats, session)
+        text = prompting.text("How many seats? A number, or a CSV file of names:", against).strip()
+        given |= {"count": int(text)} if text.isdigit() else {"roster": text}
+    coming = init.attendees(given["count"], _roster(session, given["roster"]))
+    answers = asking.interview("seat-01", answers, _NOT_ASKED, asking.Host(_free, _nobody), prompting.ask)
+    if given["spares"] is None:
+        choices = [
+            asking.Choice(0, "none"),
+            asking.Choice(1, "1", "takes a failing seat's place"),
+            asking.Choice(2, "2"),
+        ]
+        given["spares"] = prompting.select("Spare seats?", choices, 1 if len(coming) >= 10 else 0)
+    if given["reach"] is None:
+        reaches = [
+            asking.Choice("this-host", "this host", "attendees sit at this machine"),
+            asking.Choice("lan", "the local network", "plain HTTP: for a classroom's own network"),
+        ]
+        given["reach"] = prompting.select("From where do attendees reach their seats?", reaches)
+    if given["ends"] is None:
+        given["ends"] = prompting.text("When is it over? Such as 2026-12-01 17:00; empty: never", _against_moment)
+    made = _made(session, given, answers, coming)
+    session.console.note(f"\n{made.name}: {len(coming) + made.spares} seats, {asking.in_short(answers)}\n")
+    if not prompting.confirm(f"Write {file.FILE_NAME}?", default=True):
+        raise Interrupted(interview.NOTHING_WRITTEN)
+    return made
+
+
+def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any], coming: list[str]) -> Wanted:
+    environment = dict(answers)
+    if said["reach"] == "lan":
+        environment = {"host": _own_address(), "bind": "0.0.0.0", **environment}
+    ends = (said["ends"] or "").strip()
+    try:
+        moment = file.moment(ends) if ends else None
+    except ValueError:
+        raise ConfigurationInvalid(f"--ends: expected a time such as 2026-12-01 17:00, found {ends[:60]!r}") from None
+    name = file.checked_name(said["name"] or session.directory.name or "workshop")
+    return Wanted(name, coming, said["spares"] or 0, init.pinned(environment), moment)
+
+
+def _roster(session: Session, given: str | None) -> Path | None:
+    """A roster's path, relative to where kratosctl was told to run."""
+    return session.directory / given if given else None
+
+
+def _own_address() -> str:
+    """This host's address in its local network.
+
+    Raises:
+        ConfigurationInvalid: it is in none.
+    """
+    import socket
+
+    import psutil
+
+    states = psutil.net_if_stats()
+    for name, addresses in psutil.net_if_addrs().items():
+        virtual = name.startswith(("docker", "br-", "veth", "lo", "virbr"))
+        for address in addresses:
+            if address.family == socket.AF_INET and not virtual and name in states and states[name].isup:
+                return str(address.address)
+    raise ConfigurationInvalid("this host is in no network", fix="say which address attendees use: --host and --bind")
+
+
+def _against_name(text: str) -> str:
+    return "" if file.is_name(text.strip()) else "one line, please"
+
+
+def _against_seats(session: Session, text: str) -> str:
+    if text.strip().isdigit():
+        return "" if 1 <= int(text) <= file.MOST_SEATS else f"1 to {file.MOST_SEATS}"
+    try:
+        init.attendees(None, _roster(session, text.strip()))
+    except KratosctlError as error:
+        return error.what
+    return ""
+
+
+def _against_moment(text: str) -> str:
+    try:
+        if text.strip():
+            file.moment(text)
+    except ValueError:
+        return "such as 2026-12-01 17:00"
+    return ""
+
+
+def _free(_port: int, _address: str) -> bool:
+    return False
+
+
+def _nobody(_port: int) -> str:
+    return ""

@@ -1,0 +1,1 @@
+"""A classroom: a Kratos environment for every attendee, on one host."""

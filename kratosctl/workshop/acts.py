@@ -1,0 +1,124 @@
+"""What is done to some seats, and leaves the others alone: reset, restart, removal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kratosctl import restart as restarts
+from kratosctl import upgrade
+from kratosctl.atomic import said_plainly
+from kratosctl.console import Console
+from kratosctl.errors import KratosctlError
+from kratosctl.results import Result
+from kratosctl.seeding import seed
+from kratosctl.snapshots import operations
+from kratosctl.snapshots.operations import Subject
+from kratosctl.workshop import down, file, seats
+from kratosctl.workshop.down import Work
+from kratosctl.workshop.file import Workshop
+from kratosctl.workshop.seats import Seat
+
+_AT_ONCE = 8
+_SILENT = Console(quiet=True)
+
+
+def reset(workshop: Workshop, chosen: Sequence[Seat], console: Console, variables: Mapping[str, str]) -> Result:
+    """Takes the databases of seats back to just migrated plus their seed; what was there is kept for undoing.
+
+    Args:
+        workshop: the workshop.
+        chosen: its seats that are meant.
+        console: where progress is shown.
+        variables: the process environment.
+    """
+    for seat in chosen:
+        if seat.workspace.has_unfinished:
+            upgrade.settle(seat.workspace.directory, seat.name, console, variables)
+    containers = seats.by_project()
+
+    def work(seat: Seat) -> Mapping[str, Any]:
+        subject = Subject(seat.found(containers), seat.environment)
+        return operations.reset(subject, *seed.for_reset(subject), _SILENT).data
+
+    return _done("reset", "as new", workshop, chosen, work, console)
+
+
+def restart(workshop: Workshop, chosen: Sequence[Seat], seconds: float, console: Console) -> Result:
+    """Restarts what runs of seats, and waits until Kratos is ready.
+
+    Args:
+        workshop: the workshop.
+        chosen: its seats that are meant.
+        seconds: how long a Kratos may take to be ready.
+        console: where progress is shown.
+    """
+    containers = seats.by_project()
+
+    def work(seat: Seat) -> Mapping[str, Any]:
+        return restarts.restart(seat.found(containers), (), seconds, _SILENT).data
+
+    return _done("restart", "restarted", workshop, chosen, work, console)
+
+
+def _done(
+    act: str,
+    past: str,
+    workshop: Workshop,
+    chosen: Sequence[Seat],
+    work: Callable[[Seat], Mapping[str, Any]],
+    console: Console,
+) -> Result:
+    """Does it to each, and tells of each: one that fails keeps no other from it."""
+    count = 0
+    with console.progress(f"{act} {len(chosen)} seats") as show:
+
+        def told(_seat: Seat, _outcome: Mapping[str, Any] | KratosctlError) -> None:
+            nonlocal count
+            count += 1
+            show(count / len(chosen), f"{count} of {len(chosen)}")
+
+        outcomes = seats.each(chosen, _AT_ONCE, work, told)
+    failed = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, KratosctlError)}
+    if len(chosen) == 1:
+        for error in failed.values():
+            raise error
+    rows = [{"seat": name, "attendee": workshop.seats[name] or None, **_told(out)} for name, out in outcomes.items()]
+
+    def text() -> str:
+        lines = [f"{workshop.label(name)}: {'; '.join(error.lines())}" for name, error in failed.items()]
+        if len(failed) < len(chosen):
+            lines.append(f"{len(chosen) - len(failed)} of {len(chosen)} seats are {past}")
+        return "\n".join(lines)
+
+    data = {"workshop": workshop.name, "seats": rows}
+    return Result(f"workshop {act}", data, text, exit_code=1 if failed else 0)
+
+
+def _told(outcome: Mapping[str, Any] | KratosctlError) -> dict[str, Any]:
+    if isinstance(outcome, KratosctlError):
+        return {"ok": False, "error": outcome.code, "what": outcome.what, "fix": outcome.fix}
+    return {"ok": True, **outcome}
+
+
+def remove(directory: Path, workshop: Workshop, chosen: Sequence[Seat], work: Work, console: Console) -> Result:
+    """Takes seats out of the workshop, with all that was made there.
+
+    Args:
+        directory: where workshop.yaml lies.
+        workshop: the workshop.
+        chosen: its seats that are meant.
+        work: their data, which goes for good.
+        console: where steps are shown.
+    """
+    down.stop(workshop, chosen, work, console)
+    # from here on a seat that is still in the file comes up empty with the next `up`
+    file.change(directory, {seat.name: None for seat in chosen})
+    for seat in chosen:
+        with said_plainly(seat.workspace.home):
+            shutil.rmtree(seat.workspace.home, ignore_errors=False)
+    names = [seat.name for seat in chosen]
+    said = "\n".join(f"{workshop.label(name)} is gone" for name in names)
+    return Result("workshop remove", {"workshop": workshop.name, "removed": names}, lambda: said)

@@ -1,0 +1,62 @@
+"""What each seat gets once and keeps: its ports, and the addresses of its network."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kratosctl import assemble, cache, networks, ports
+from kratosctl.engine import reading
+from kratosctl.stack import subnets
+from kratosctl.workshop.seats import Seat, state_of
+
+
+def allot(seats: Sequence[Seat], containers: Mapping[str, Sequence[reading.Container]]) -> None:
+    """Allots what seats still lack, and writes it to their state; the caller holds the workshop's lock.
+
+    Seats that are brought up at once would each choose the first free port, and the first free network.
+
+    Raises:
+        PortTaken, ChoiceImpossible: there are not enough of them.
+    """
+    states = {seat.name: state_of(seat) for seat in seats}
+    given = {port for state in states.values() for port in state.ports.values()}
+    lacking = [seat for seat in seats if _lacks(seat, states[seat.name].subnet)]
+    ranges = {}
+    if lacking:
+        # those of seats that are down, too: they will be made again
+        kept = [ipaddress.IPv4Network(state.subnet) for state in states.values() if state.subnet]
+        taken = [*networks.taken(), *kept]
+        ranges = {pool: subnets.free(pool, taken) for pool in {seat.environment.subnets for seat in lacking} if pool}
+    for seat in seats:
+        state = states[seat.name]
+        if seat in lacking:
+            state = replace(state, subnet=next(ranges[seat.environment.subnets or ""]))
+        own = assemble.ports_held(tuple(containers.get(state.project, ())))
+        others = given - set(state.ports.values())
+
+        def is_taken(name: str, port: int, seat: Seat = seat, others: set[int] = others) -> bool:
+            if port in others or ports.is_taken(port, seat.environment.addresses[name]):
+                return True
+            return not ports.claim(port, cache.directory() / "ports")
+
+        found, _ = ports.allot(
+            ports.wanted(seat.environment), state.ports, own, is_taken, ports.holder, _first_step(seat.name)
+        )
+        given |= set(found.values())
+        state = replace(state, ports={**state.ports, **found})
+        if state != seat.workspace.state():
+            seat.workspace.save_state(state)
+
+
+def _lacks(seat: Seat, subnet: str) -> bool:
+    pool = seat.environment.subnets
+    return pool is not None and not subnets.is_part(subnet, pool)
+
+
+def _first_step(name: str) -> int:
+    """Seat 7 listens at 5133, 5155 and 8725 where they are free: seven hundred above the usual."""
+    number = re.search(r"(\d{1,3})$", name)
+    return int(number[1]) if number else 0

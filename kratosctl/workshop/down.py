@@ -1,0 +1,86 @@
+"""`workshop down`: stops every seat at once; their data goes only when that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kratosctl import down
+from kratosctl.console import Console
+from kratosctl.down import Data
+from kratosctl.results import Result
+from kratosctl.running import Found
+from kratosctl.workshop import seats
+from kratosctl.workshop.file import Workshop
+from kratosctl.workshop.seats import Seat
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Work:
+    """What attendees would lose.
+
+    Attributes:
+        of: by seat, its data.
+        identities: how many there are in all, where that can be told.
+    """
+
+    of: dict[str, Data]
+    identities: int
+
+    @property
+    def lost(self) -> str:
+        """What is lost, in words; empty where there is nothing."""
+        databases = sum(bool(data.lost) for data in self.of.values())
+        return f"{databases} databases with {self.identities} identities" if databases else ""
+
+
+def work_of(chosen: Sequence[Seat]) -> Work:
+    """Looks for the data of seats.
+
+    Raises:
+        NotOurs: a seat's project or volume was made in another directory.
+    """
+    containers = seats.by_project()
+    found = {seat.name: down.data_of(seat.found(containers)) for seat in chosen}
+    return Work(found, sum(data.identities or 0 for data in found.values()))
+
+
+def stop(workshop: Workshop, chosen: Sequence[Seat], work: Work | None, console: Console) -> Result:
+    """Removes the containers of seats, and with `work` their networks and databases too.
+
+    Networks stay with the addresses that were allotted to them: Docker takes 0.2 s to remove one, all seats' one after
+    the other.
+
+    Args:
+        workshop: the workshop.
+        chosen: its seats that are meant.
+        work: what to delete for good; None keeps it.
+        console: where steps are shown.
+    """
+    with seats.all_locked(chosen, "workshop down", console.note):
+        containers = seats.by_project()
+        found = [seat.found(containers) for seat in chosen]
+        names = [container.name for one in found for container in one.containers]
+        with console.step(f"stop {len(chosen)} seats"):
+            down.remove(names, [one.state.project for one in found] if work else [])
+        if work:
+            with console.step("delete the databases"):
+                _delete(chosen, found, work)
+    deleted = bool(work and work.lost)
+    data = {
+        "workshop": workshop.name,
+        "seats": [seat.name for seat in chosen],
+        "removed": {"containers": len(names), "data": deleted},
+    }
+    said = f"{workshop.name}: {len(chosen)} seats are down" + ("; their data is deleted" if deleted else "")
+    return Result("workshop down", data, lambda: said)
+
+
+def _delete(chosen: Sequence[Seat], found: Sequence[Found], work: Work) -> None:
+    by_name = {one.name: one for one in found}
+    outcomes = seats.each(chosen, _AT_ONCE, lambda seat: down.delete(by_name[seat.name], work.of[seat.name]))
+    for outcome in outcomes.values():
+        if outcome is not None:
+            raise outcome

@@ -1,0 +1,175 @@
+"""`workshop init`, `add` and `remove`: who sits where, as workshop.yaml says it. Nothing is started."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kratosctl import selection
+from kratosctl.environment import from_answers
+from kratosctl.errors import ChoiceImpossible, UsageError
+from kratosctl.results import Result
+from kratosctl.workshop import file, roster
+from kratosctl.workshop.file import MOST_SEATS, Workshop
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a new workshop is to be.
+
+    Attributes:
+        name: what it is called.
+        attendees: their names; empty ones are seats for whoever comes.
+        spares: further seats, for whom another one fails.
+        environment: answers by key, for every seat.
+        ends: when it is over, in local time.
+    """
+
+    name: str
+    attendees: Sequence[str]
+    spares: int = 0
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    ends: datetime.datetime | None = None
+
+
+def attendees(seats: int | None, roster_file: Path | None) -> list[str]:
+    """Who comes: the names of a roster, then seats for whoever comes.
+
+    Args:
+        seats: how many seats there are to be; None: as many as there are names.
+        roster_file: a CSV file of names.
+
+    Raises:
+        UsageError: neither was said, or there are more names than seats.
+        ConfigurationInvalid: the roster cannot be read.
+    """
+    names = roster.read(roster_file) if roster_file else []
+    if seats is None and not names:
+        raise UsageError("how many seats?", fix="say --seats 10, or --roster names.csv")
+    if seats is not None and seats < len(names):
+        raise UsageError(f"{len(names)} names for {seats} seats", fix=f"say --seats {len(names)}, or leave it out")
+    return names + [""] * ((seats or 0) - len(names))
+
+
+def init(directory: Path, wanted: Wanted) -> Result:
+    """Writes workshop.yaml.
+
+    Raises:
+        UsageError: there is one.
+        ChoiceImpossible, FloatingTag, ConfigurationInvalid: what the seats are to be cannot work.
+        DiskFull, DirectoryReadOnly: nothing was written.
+    """
+    refuse_second(directory)
+    check(wanted.environment)
+    names = [*file.next_seats({}, len(wanted.attendees)), *file.next_seats({}, wanted.spares, "spare")]
+    if len(names) > MOST_SEATS:
+        raise UsageError(f"{len(names)} seats are too many", f"one workshop has {MOST_SEATS} at most")
+    seats = dict(zip(names, [*wanted.attendees, *[""] * wanted.spares], strict=True))
+    workshop = Workshop(wanted.name, wanted.environment, seats, wanted.ends)
+    file.write(directory, workshop)
+    said = f"wrote {file.FILE_NAME}: {len(seats)} seats for {wanted.name}{_named(wanted.attendees)}"
+    data = {
+        "workshop": wanted.name,
+        "written": [file.FILE_NAME],
+        "seats": _rows(seats),
+        "next": "kratosctl workshop up",
+    }
+    return Result("workshop init", data, lambda: f"{said}\nnext: kratosctl workshop up", _twice(wanted.attendees))
+
+
+def refuse_second(directory: Path) -> None:
+    """Refuses a second workshop in one directory.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if file.exists(directory):
+        fix = "edit it, or use kratosctl workshop add and remove; another workshop goes in another directory"
+        raise UsageError(f"there is a {file.FILE_NAME} already", fix=fix)
+
+
+def check(answers: Mapping[str, Any]) -> None:
+    """Refuses what no seat can be.
+
+    Raises:
+        ChoiceImpossible, FloatingTag, ConfigurationInvalid.
+    """
+    if answers.get("database") == "external":
+        raise ChoiceImpossible(
+            "seats cannot share an external database",
+            "each Kratos needs its own, and kratosctl does not make databases elsewhere",
+            "use sqlite, or postgres",
+        )
+    ports = [key for key in answers if key.endswith("_port")]
+    if ports:
+        raise ChoiceImpossible(f"{ports[0]} cannot be said for all seats", "each gets ports of its own", "leave it out")
+    from_answers("seat-01", answers)
+
+
+def pinned(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers for every seat with the main facts beside them, also where a default made them.
+
+    Raises:
+        ChoiceImpossible, FloatingTag, ConfigurationInvalid: no seat can be that.
+    """
+    check(answers)
+    return selection.saved_answers(answers, from_answers("seat-01", answers))
+
+
+def add(directory: Path, names: Sequence[str], count: int, roster_file: Path | None) -> Result:
+    """Gives people seats: free ones first, then new ones.
+
+    Args:
+        directory: where workshop.yaml lies.
+        names: of people.
+        count: how many further seats for whoever comes.
+        roster_file: a CSV file; those of it who have a seat already keep it.
+
+    Raises:
+        UsageError: nobody was named; or there would be too many.
+        ConfigurationInvalid: a name or a file cannot be read.
+    """
+    workshop = file.load(directory)
+    coming = [file.checked_name(name) for name in names]
+    if roster_file:
+        seated = Counter(workshop.seats.values())
+        for name in roster.read(roster_file):
+            seated[name] -= 1
+            coming += [name] if seated[name] < 0 else []
+    if not coming and not count and not roster_file:
+        raise UsageError("who, or how many seats?", fix="name them, or say --seats 3, or --roster names.csv")
+    free = [seat for seat, who in workshop.seats.items() if not who and not seat.startswith("spare")][: len(coming)]
+    new = file.next_seats(workshop.seats, len(coming) - len(free) + count)
+    if len(workshop.seats) + len(new) > MOST_SEATS:
+        raise UsageError("that is too many seats", f"one workshop has {MOST_SEATS} at most")
+    seats = dict(zip([*free, *new], [*coming, *[""] * count], strict=True))
+    if seats:
+        file.change(directory, dict(seats))
+    data = {"workshop": workshop.name, "seats": _rows(seats), "new": new}
+    lines = [f"{seat}  {who or 'whoever comes'}" for seat, who in seats.items()] or ["everybody has a seat"]
+    if new:
+        lines.append("next: kratosctl workshop up")
+    everybody = [*(who for who in workshop.seats.values() if who), *coming]
+    return Result("workshop add", data, lambda: "\n".join(lines), _twice(everybody) if coming else [])
+
+
+def _rows(seats: Mapping[str, str]) -> list[dict[str, str | None]]:
+    return [{"seat": seat, "attendee": who or None} for seat, who in seats.items()]
+
+
+def _named(names: Sequence[str]) -> str:
+    known = [name for name in names if name]
+    if not known:
+        return ""
+    more = f" and {len(known) - 3} more" if len(known) > 3 else ""
+    return f" ({', '.join(known[:3])}{more})"
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    """Two people may have one name; one person may stand in a roster twice."""
+    counted = Counter(name for name in names if name)
+    return [f"{name} is there {count} times: each has a seat" for name, count in counted.items() if count > 1]

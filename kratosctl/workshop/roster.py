@@ -1,0 +1,73 @@
+"""A roster: the names of those who come, from a CSV file as spreadsheets write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from kratosctl import yaml_text
+from kratosctl.errors import ConfigurationInvalid
+from kratosctl.workshop.file import MOST_SEATS, is_name
+
+_NAMED = ("name", "attendee", "full name", "participant", "student")
+_FIRST, _LAST = ("first name", "given name", "firstname"), ("last name", "surname", "family name", "lastname")
+
+
+def read(path: Path) -> list[str]:
+    """Reads the names of a roster, in its order; who is in it twice comes twice.
+
+    A first line that names columns (name, or first name and last name) says which to read; without one it is the first
+    column. Comma, semicolon or tab part the columns.
+
+    Args:
+        path: the CSV file.
+
+    Raises:
+        ConfigurationInvalid: it cannot be read, or a line holds no name; with the line.
+    """
+    text = yaml_text.read_text(path).removeprefix(yaml_text.BYTE_ORDER_MARK)
+    head = text.split("\n", 1)[0]
+    parted_by = max((",", ";", "\t"), key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=parted_by, strict=True)
+    names: list[str] = []
+    columns: list[int] | None = None
+    try:
+        for row in reader:
+            cells = [re.sub(r"\s+", " ", cell).strip() for cell in row]
+            if not any(cells):
+                continue
+            if columns is None:
+                columns = _columns(cells)
+                if columns:
+                    continue
+                columns = [0]
+            names.append(_name(cells, columns, f"{path.name}:{reader.line_num}"))
+    except csv.Error as error:
+        raise ConfigurationInvalid(f"{path.name}:{reader.line_num}: not valid CSV: {error}") from error
+    if not names:
+        raise ConfigurationInvalid(f"{path.name} holds no names", fix="write one name to a line")
+    if len(names) > MOST_SEATS:
+        raise ConfigurationInvalid(
+            f"{path.name} holds {len(names)} names", f"a workshop has {MOST_SEATS} seats at most"
+        )
+    return names
+
+
+def _columns(cells: Sequence[str]) -> list[int]:
+    """The columns to read a name from, where this line names them; else none."""
+    low = [cell.lower() for cell in cells]
+    whole = [low.index(word) for word in _NAMED if word in low]
+    if whole:
+        return whole[:1]
+    parts = [next((low.index(word) for word in words if word in low), None) for words in (_FIRST, _LAST)]
+    return [part for part in parts if part is not None]
+
+
+def _name(cells: Sequence[str], columns: Sequence[int], place: str) -> str:
+    name = " ".join(cells[column] for column in columns if column < len(cells) and cells[column])
+    if not is_name(name):
+        raise ConfigurationInvalid(f"{place}: no name that can be shown", f"found {', '.join(cells)[:60]!r}")
+    return name

@@ -1,0 +1,155 @@
+"""The seats of a workshop: environments with somebody at each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from kratosctl import configuration_file, identity
+from kratosctl.engine import reading
+from kratosctl.environment import Environment, from_answers
+from kratosctl.errors import KratosctlError, UsageError
+from kratosctl.running import Found
+from kratosctl.workshop import file
+from kratosctl.workshop.file import Workshop
+from kratosctl.workspace import State, Workspace
+
+T = TypeVar("T")
+
+# no name of an environment begins with a dot
+_HOME = ".workshop"
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One seat.
+
+    Attributes:
+        name: its environment's name.
+        attendee: who sits there; empty: nobody.
+        environment: what it was asked to be.
+        workspace: its generated directory.
+    """
+
+    name: str
+    attendee: str
+    environment: Environment
+    workspace: Workspace
+
+    def found(self, containers: Mapping[str, Sequence[reading.Container]]) -> Found:
+        """The seat with what the engine has of it, out of the containers of all projects."""
+        state = identity.settled_state(self.workspace)
+        own = tuple(containers.get(state.project, ()))
+        identity.check_ours(str(self.workspace.directory), self.name, own)
+        return Found(self.workspace, state, own)
+
+
+def home(directory: Path) -> Workspace:
+    """The workshop's own generated directory and lock."""
+    return Workspace(directory, _HOME)
+
+
+def of(directory: Path, workshop: Workshop) -> list[Seat]:
+    """All seats of a workshop, in the order of its file.
+
+    Raises:
+        ChoiceImpossible, FloatingTag, ConfigurationInvalid: what a seat was asked to be cannot work.
+    """
+    answers = configuration_file.load(directory)
+    return [
+        Seat(name, who, from_answers(name, answers[name]), Workspace(directory, name))
+        for name, who in workshop.seats.items()
+    ]
+
+
+def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Workshop, list[Seat]]:
+    """The workshop, and the seats that are meant.
+
+    Args:
+        directory: where workshop.yaml lies.
+        names: of seats, or of those who sit there.
+        everybody: all seats are meant.
+
+    Raises:
+        UsageError: there is no such seat, or none was named.
+    """
+    workshop = file.load(directory)
+    everyone = of(directory, workshop)
+    if everybody:
+        return workshop, everyone
+    picked = []
+    for name in names:
+        here = [seat for seat in everyone if name in (seat.name, seat.attendee)]
+        if len(here) > 1:
+            raise UsageError(f"{name!r} sits at {' and '.join(seat.name for seat in here)}", fix="name the seat")
+        if not here:
+            raise UsageError(
+                f"there is no seat {name!r} in {workshop.name}", fix="kratosctl workshop status shows them"
+            )
+        picked += here
+    if not picked:
+        raise UsageError("which seat?", fix="name one, or say --all")
+    return workshop, picked
+
+
+def by_project() -> dict[str, list[reading.Container]]:
+    """All containers that kratosctl made on this engine, by project."""
+    found: dict[str, list[reading.Container]] = {}
+    for container in reading.containers():
+        found.setdefault(container.project, []).append(container)
+    return found
+
+
+def each(
+    seats: Sequence[Seat],
+    at_once: int,
+    work: Callable[[Seat], T],
+    done: Callable[[Seat, T | KratosctlError], None] = lambda _seat, _outcome: None,
+) -> dict[str, T | KratosctlError]:
+    """Does something at several seats at once.
+
+    Args:
+        seats: where.
+        at_once: at how many at a time.
+        work: what; it runs in a thread.
+        done: told of each outcome, one at a time.
+
+    Returns:
+        By seat what came out, or the error it met.
+    """
+    outcomes: dict[str, T | KratosctlError] = {}
+    pool = ThreadPoolExecutor(max(1, min(at_once, len(seats))))
+    try:
+        running = [(seat, pool.submit(_caught, work, seat)) for seat in seats]
+        for seat, future in running:
+            outcomes[seat.name] = future.result()
+            done(seat, outcomes[seat.name])
+    finally:
+        # Ctrl-C: what has not begun does not begin
+        pool.shutdown(wait=True, cancel_futures=True)
+    return outcomes
+
+
+def _caught(work: Callable[[Seat], T], seat: Seat) -> T | KratosctlError:
+    try:
+        return work(seat)
+    except KratosctlError as error:
+        return error
+
+
+@contextlib.contextmanager
+def all_locked(seats: Sequence[Seat], command: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Holds the locks of several seats, in one order, so that two who want them do not wait for each other."""
+    with contextlib.ExitStack() as held:
+        for seat in sorted(seats, key=lambda seat: seat.name):
+            held.enter_context(seat.workspace.locked(command, 600, say))
+        yield
+
+
+def state_of(seat: Seat) -> State:
+    """What is allotted to a seat, settled for its directory."""
+    return identity.settled_state(seat.workspace)

@@ -1,0 +1,275 @@
+"""`workshop up`: every seat ready, a few at a time; what fails is tried again, then replaced by a free seat."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kratosctl import apply, converge, identity, images, networks, upgrade
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.errors import (
+    ComposeMissing,
+    ConfigurationInvalid,
+    DaemonDown,
+    DiskFull,
+    DockerMissing,
+    EngineRemote,
+    EngineTooOld,
+    ImageMissing,
+    KratosctlError,
+    SocketForbidden,
+    UsageError,
+)
+from kratosctl.look import Look
+from kratosctl.results import Result, table
+from kratosctl.wishes import Wishes
+from kratosctl.workshop import allot, capacity, file, keeper, seats
+from kratosctl.workshop.file import Workshop
+from kratosctl.workshop.seats import Seat
+
+AT_ONCE = 6
+# no seat can do better than the one that met these
+_EVERYWHERE = (
+    DockerMissing,
+    ComposeMissing,
+    DaemonDown,
+    SocketForbidden,
+    EngineTooOld,
+    EngineRemote,
+    ImageMissing,
+    DiskFull,
+    ConfigurationInvalid,
+)
+_SILENT = Console(quiet=True)
+
+
+@dataclass(frozen=True)
+class Came:
+    """How a seat came up.
+
+    Attributes:
+        endpoints: its addresses by name.
+        changed: there was something to do.
+        seconds: how long it took.
+    """
+
+    endpoints: Mapping[str, str]
+    changed: bool
+    seconds: float
+
+
+@dataclass
+class Shared:
+    """What is asked once for all seats.
+
+    Attributes:
+        engine: the engine.
+        containers: by project.
+        images: by reference.
+        stop: the error that no other seat would escape.
+    """
+
+    engine: reading.Engine
+    containers: Mapping[str, Sequence[reading.Container]]
+    images: Mapping[str, reading.Image | None] = field(default_factory=dict)
+    stop: KratosctlError | None = None
+
+
+def up(
+    directory: Path, wishes: Wishes, at_once: int, force: bool, console: Console, variables: Mapping[str, str]
+) -> Result:
+    """Brings every seat of a workshop up, or heals those that are not.
+
+    Args:
+        directory: where workshop.yaml lies.
+        wishes: how to go about it.
+        at_once: how many seats at a time.
+        force: also where they do not fit this host.
+        console: where progress is shown.
+        variables: the process environment.
+
+    Raises:
+        KratosctlError: what stands in the way of all of them; those that are ready stay so.
+    """
+    workshop = file.load(directory)
+    everyone = seats.of(directory, workshop)
+    keeper.refuse_ended(workshop, datetime.datetime.now())
+    if not everyone:
+        raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
+    with seats.home(directory).locked("workshop up", 3600, console.note):
+        shared = _look(everyone, console)
+        if not force:
+            _refuse_too_many(everyone, shared)
+        allot.allot(everyone, shared.containers)
+        began = time.monotonic()
+        outcomes = _bring_up(everyone, shared, wishes, at_once, console, variables)
+        failed = [seat for seat in everyone if isinstance(outcomes[seat.name], KratosctlError)]
+        if failed and not shared.stop:
+            # a port that was taken meanwhile, an engine that was busy: the second try finds what is there now
+            shared = _look(failed, console)
+            outcomes |= _bring_up(failed, shared, wishes, at_once, console, variables)
+        if shared.stop:
+            raise _with_count(shared.stop, outcomes)
+        moved = _replace(directory, workshop, everyone, outcomes)
+        took = time.monotonic() - began
+    if workshop.ends:
+        keeper.start(directory)
+    return _result(directory, everyone, outcomes, moved, took)
+
+
+def _refuse_too_many(everyone: Sequence[Seat], shared: Shared) -> None:
+    """Stops before seats that are to be started make those that run starve."""
+    if not shared.engine.local:
+        return
+    new = [seat for seat in everyone if not seat.found(shared.containers).containers]
+    if new:
+        taken = networks.taken()
+        capacity.refuse(new[0].environment, len(new), capacity.look(new[0].environment, taken))
+
+
+def _look(wanted: Sequence[Seat], console: Console) -> Shared:
+    """Asks the engine what all seats need to know, and pulls what is not here."""
+    needed: dict[str, str | None] = {}
+    for seat in wanted:
+        needed |= images.needed(seat.environment)
+    engine, containers, here = reading.together(reading.engine, seats.by_project, lambda: reading.images(needed))
+    missing = [reference for reference, platform in needed.items() if not images.is_here(here[reference], platform)]
+    if missing:
+        apply.pull(needed, missing, console)
+        here |= reading.images(missing)
+    return Shared(engine, containers, here)
+
+
+def _bring_up(
+    wanted: Sequence[Seat],
+    shared: Shared,
+    wishes: Wishes,
+    at_once: int,
+    console: Console,
+    variables: Mapping[str, str],
+) -> dict[str, Came | KratosctlError]:
+    ready = 0
+    with console.progress(f"bring up {len(wanted)} seats") as show:
+
+        def work(seat: Seat) -> Came:
+            if shared.stop:
+                raise shared.stop
+            try:
+                return _come_up(seat, shared, wishes, variables)
+            except _EVERYWHERE as error:
+                shared.stop = shared.stop or error
+                raise
+
+        def done(seat: Seat, outcome: Came | KratosctlError) -> None:
+            nonlocal ready
+            ready += isinstance(outcome, Came)
+            show(ready / len(wanted), f"{ready} of {len(wanted)} ready")
+            if isinstance(outcome, KratosctlError) and not shared.stop:
+                console.note(f"{seat.name}: {outcome.what}" + (f": {outcome.why}" if outcome.why else ""))
+
+        return seats.each(wanted, at_once, work, done)
+
+
+def _come_up(seat: Seat, shared: Shared, wishes: Wishes, variables: Mapping[str, str]) -> Came:
+    """Brings one seat up, as `up` would."""
+    began = time.monotonic()
+    workspace = seat.workspace
+    if workspace.has_unfinished:
+        upgrade.settle(workspace.directory, seat.name, _SILENT, variables)
+    with workspace.locked(f"workshop up {seat.name}", wishes.limits.ready, lambda _: None):
+        state = identity.settled_state(workspace)
+        own = tuple(shared.containers.get(state.project, ()))
+        look = Look(state, lambda: shared.engine, lambda: own, lambda: shared.images)
+        result = converge.converge(seat.environment, workspace, wishes, _SILENT, variables, look)
+    if result.after:
+        result.after()
+    if workspace.wants_seed:
+        _fill(seat)
+    return Came(result.data["endpoints"], result.data["changed"], round(time.monotonic() - began, 2))
+
+
+def _fill(seat: Seat) -> None:
+    from kratosctl import running
+    from kratosctl.seeding import seed
+    from kratosctl.snapshots.operations import Subject
+
+    found = running.find(seat.workspace.directory, seat.name)
+    seed.finish_first(Subject(found, seat.environment), _SILENT)
+
+
+def _with_count(error: KratosctlError, outcomes: Mapping[str, Came | KratosctlError]) -> KratosctlError:
+    ready = sum(isinstance(outcome, Came) for outcome in outcomes.values())
+    error.what += f" ({ready} of {len(outcomes)} seats are ready)"
+    return error
+
+
+def _replace(
+    directory: Path, workshop: Workshop, everyone: Sequence[Seat], outcomes: Mapping[str, Came | KratosctlError]
+) -> dict[str, str]:
+    """Gives those whose seat fails a free one, unless they have work at theirs. Returns the new seat by the old."""
+    free = [seat.name for seat in everyone if not seat.attendee and isinstance(outcomes[seat.name], Came)]
+    moved: dict[str, str] = {}
+    for seat in everyone:
+        failed = isinstance(outcomes[seat.name], KratosctlError)
+        if failed and seat.attendee and free and not has_work(seat):
+            moved[seat.name] = free.pop(0)
+    if moved:
+        changes: dict[str, str | None] = dict.fromkeys(moved, "")
+        file.change(directory, changes | {new: workshop.seats[old] for old, new in moved.items()})
+    return moved
+
+
+def has_work(seat: Seat) -> bool:
+    """Whether somebody may have left something in a seat's database."""
+    database = seat.workspace.home / "database" / "db.sqlite"
+    if seat.environment.database != "sqlite" or not database.exists():
+        return bool(seat.workspace.state().release)
+    try:
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1)
+        try:
+            return bool(connection.execute("SELECT 1 FROM identities LIMIT 1").fetchone())
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return True
+
+
+def _result(
+    directory: Path,
+    everyone: Sequence[Seat],
+    outcomes: Mapping[str, Came | KratosctlError],
+    moved: Mapping[str, str],
+    took: float,
+) -> Result:
+    workshop = file.load(directory)
+    rows: list[dict[str, Any]] = []
+    for seat in everyone:
+        outcome = outcomes[seat.name]
+        row: dict[str, Any] = {"seat": seat.name, "attendee": workshop.seats[seat.name] or None}
+        if isinstance(outcome, Came):
+            row |= {"ready": True, "changed": outcome.changed, "endpoints": dict(outcome.endpoints)}
+        else:
+            row |= {"ready": False, "error": outcome.code, "what": outcome.what, "fix": outcome.fix}
+        rows.append(row)
+    ready = sum(row["ready"] for row in rows)
+    data = {"workshop": workshop.name, "seats": rows, "moved": dict(moved)}
+    warnings = [f"{workshop.label(new)} moved there from {old}, which did not come up" for old, new in moved.items()]
+
+    def text() -> str:
+        head = f"{workshop.name}: {ready} of {len(rows)} seats ready in {took:.1f} s"
+        return "\n".join([head, "", table(("SEAT", "ATTENDEE", "STATE", "ADDRESS"), [_row(row) for row in rows])])
+
+    return Result("workshop up", data, text, warnings, exit_code=0 if ready == len(rows) else 1)
+
+
+def _row(row: Mapping[str, Any]) -> list[str]:
+    if not row["ready"]:
+        return [row["seat"], row["attendee"] or "-", "failed", row["what"]]
+    urls = row["endpoints"]
+    return [row["seat"], row["attendee"] or "-", "ready", urls.get("ui") or urls["public"]]
