@@ -212,6 +212,19 @@ class BundleDamaged(KratosctlError):
     exit_code = 66
 
 
+# Lessons.
+class LessonRunning(KratosctlError):
+    """One at a time in an environment."""
+
+    exit_code = 67
+
+
+class LessonMissing(KratosctlError):
+    """No lesson is running in this environment."""
+
+    exit_code = 68
+
+
 # `run`: what a shell says of a command.
 class CommandNotExecutable(KratosctlError):
     exit_code = 126

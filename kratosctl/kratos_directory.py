@@ -49,6 +49,13 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
     return names[0], data
 
 
+def value_at(configuration: Any, path: str) -> Any:
+    """The value at keys with dots between them; None where there is none."""
+    for key in path.split("."):
+        configuration = configuration.get(key) if isinstance(configuration, dict) else None
+    return configuration
+
+
 def _json(text: str, where: str) -> Any:
     """Not as YAML: JSON may be indented by tabs."""
     try:

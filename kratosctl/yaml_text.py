@@ -167,25 +167,25 @@ def put(text: str, root: yaml.MappingNode, key: str, name: str, answers: Mapping
         The new text; None where it is written in a way that cannot be added to, such as an alias. Whoever calls
         parses the new text and sees whether it says what it should.
     """
-    found = _find(root, key)
+    found = find(root, key)
     if found is None:
         return None if root.flow_style else f"{text}{_break_missing(text)}{key}:\n  {name}: {flow(answers)}\n"
     key_node, inner = found
-    if _is_alias(key_node, inner):
+    if is_alias(key_node, inner):
         return None
-    if _is_null(inner):
-        return _fill(text, key_node, inner, f"{_break(text)}  {name}: {flow(answers)}")
-    there = _find(inner, name) if isinstance(inner, yaml.MappingNode) else None
+    if is_null(inner):
+        return fill(text, key_node, inner, f"{_break(text)}  {name}: {flow(answers)}")
+    there = find(inner, name) if isinstance(inner, yaml.MappingNode) else None
     if there is None:
-        return _append(text, inner, {name: answers})
+        return append(text, inner, {name: answers})
     name_node, innermost = there
-    if _is_alias(name_node, innermost):
+    if is_alias(name_node, innermost):
         return None
-    if _is_null(innermost):
-        return _fill(text, name_node, innermost, " " + flow(answers))
+    if is_null(innermost):
+        return fill(text, name_node, innermost, " " + flow(answers))
     known = {key.value: (key, value) for key, value in innermost.value}
     # from the end, so that the marks before it stay right
-    text = _append(text, innermost, {key: value for key, value in answers.items() if key not in known}) or text
+    text = append(text, innermost, {key: value for key, value in answers.items() if key not in known}) or text
     for key_node, value in reversed(innermost.value):
         if key_node.value in answers and isinstance(value, yaml.ScalarNode):
             said = flow(answers[key_node.value])
@@ -193,7 +193,7 @@ def put(text: str, root: yaml.MappingNode, key: str, name: str, answers: Mapping
     return text
 
 
-def _append(text: str, mapping: yaml.Node, items: Mapping[str, Any]) -> str | None:
+def append(text: str, mapping: yaml.Node, items: Mapping[str, Any]) -> str | None:
     """Adds items behind the last one."""
     if not isinstance(mapping, yaml.MappingNode) or not items:
         return None
@@ -201,7 +201,7 @@ def _append(text: str, mapping: yaml.Node, items: Mapping[str, Any]) -> str | No
     if not mapping.value:
         opened = text.find("{", mapping.start_mark.index, mapping.end_mark.index) + 1
         return f"{text[:opened]}{', '.join(pairs)}{text[opened:]}" if opened else None
-    end = _end(*mapping.value[-1])
+    end = end_of(*mapping.value[-1])
     if mapping.flow_style:
         return f"{text[:end]}, {', '.join(pairs)}{text[end:]}"
     found = _REST_OF_LINE.match(text, end)
@@ -211,7 +211,7 @@ def _append(text: str, mapping: yaml.Node, items: Mapping[str, Any]) -> str | No
     return f"{text[:end]}{_break_missing(text[:end])}{lines}{text[end:]}"
 
 
-def _fill(text: str, key: yaml.Node, null: yaml.Node, said: str) -> str | None:
+def fill(text: str, key: yaml.Node, null: yaml.Node, said: str) -> str | None:
     """Puts a value where there is none, or null. A comment behind the key stays there."""
     colon = _COLON.match(text, key.end_mark.index)
     if not colon:
@@ -224,26 +224,27 @@ def _fill(text: str, key: yaml.Node, null: yaml.Node, said: str) -> str | None:
     return text[:after] + said + text[after:]
 
 
-def _find(mapping: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+def find(mapping: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    """The item of a mapping's key: the key's node and the value's."""
     return next((item for item in mapping.value if item[0].value == key), None)
 
 
-def _end(key: yaml.Node, value: yaml.Node) -> int:
+def end_of(key: yaml.Node, value: yaml.Node) -> int:
     """Where the text of an item ends. A block mapping itself ends where the next token starts, far below."""
-    if _is_alias(key, value):
+    if is_alias(key, value):
         return int(key.end_mark.index)
     if isinstance(value, yaml.CollectionNode) and not value.flow_style and value.value:
         last = value.value[-1]
-        return _end(*last) if isinstance(last, tuple) else _end(key, last)
+        return end_of(*last) if isinstance(last, tuple) else end_of(key, last)
     return int(max(key.end_mark.index, value.end_mark.index))
 
 
-def _is_alias(key: yaml.Node, value: yaml.Node) -> bool:
+def is_alias(key: yaml.Node, value: yaml.Node) -> bool:
     """An alias stands for a node that was written before its key."""
     return bool(value.start_mark.index < key.start_mark.index)
 
 
-def _is_null(node: yaml.Node) -> bool:
+def is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 

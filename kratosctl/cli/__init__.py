@@ -30,6 +30,7 @@ COMMANDS = {
     "snapshot": ("snapshot", "Save the database under a name, and put it back."),
     "reset": ("reset", "Take the database back to just migrated, plus its seed."),
     "run": ("run", "Run a command with a Kratos of its own, gone afterwards."),
+    "lesson": ("lesson", "Break an environment in a known way, for you to mend."),
     "prune": ("prune", "Remove what killed test runs left behind."),
     "upgrade": ("upgrade", "Go to a newer release, tried on a clone first."),
     "workshop": ("workshop", "Give every attendee of a class a Kratos."),

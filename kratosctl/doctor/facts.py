@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kratosctl.engine.reading import Engine
 from kratosctl.errors import KratosctlError
@@ -95,6 +96,29 @@ class Remains:
 
 
 @dataclass(frozen=True)
+class KratosFacts:
+    """Kratos' own configuration, where it is the user's, and where people reach it.
+
+    Attributes:
+        file: its main file, as seen from kratosctl.yaml.
+        configuration: what that says.
+        schemas: the identity schemas beside it, by name.
+        host: the host name that people open.
+        public: URL of the public API; empty while it has no port.
+        ui: URL of the self-service UI; empty where there is none.
+        mail: the environment has a mail inbox.
+    """
+
+    file: str
+    configuration: Mapping[str, Any]
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    host: str = "localhost"
+    public: str = ""
+    ui: str = ""
+    mail: bool = False
+
+
+@dataclass(frozen=True)
 class EnvironmentFacts:
     """One environment of this directory.
 
@@ -102,12 +126,16 @@ class EnvironmentFacts:
         faults: what is wrong with what was asked for, its configuration directory, its state or secrets.
         images: by reference, whether it is on this engine; empty where nobody could look.
         edited: generated files that somebody changed.
+        kratos: what Kratos' own configuration says; None where it is a preset's.
+        ready: the HTTP status of a running Kratos that is asked whether it is ready; None where none runs.
     """
 
     name: str
     faults: tuple[KratosctlError, ...] = ()
     images: Mapping[str, bool] = field(default_factory=dict)
     edited: tuple[str, ...] = ()
+    kratos: KratosFacts | None = None
+    ready: int | None = None
 
 
 @dataclass(frozen=True)

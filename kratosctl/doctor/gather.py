@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import assemble, configuration_file, identity, images, kratos_directory, ports, selection
-from kratosctl.doctor import gather_engine
+from kratosctl.doctor import gather_engine, gather_kratos
 from kratosctl.doctor.facts import Disk, EnvironmentFacts, Facts, FileFact, Port
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
@@ -31,7 +31,8 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
     names = list(answers) + [name for name in _made(directory) if name not in answers]
     projects = {_state(directory, name).project for name in names}
     found = [
-        _environment(directory, name, variables if name in answers else None, bool(engine.engine)) for name in names
+        _environment(directory, name, variables if name in answers else None, containers if engine.engine else None)
+        for name in names
     ]
     here = engine.engine if engine.engine and not reading.is_remote(engine.engine) else None
     data_root = engine.data_root if here and here.local else ""
@@ -70,7 +71,10 @@ def _state(directory: Path, name: str) -> State:
 
 
 def _environment(
-    directory: Path, name: str, variables: Mapping[str, str] | None, engine_answers: bool
+    directory: Path,
+    name: str,
+    variables: Mapping[str, str] | None,
+    containers: tuple[reading.Container, ...] | None,
 ) -> tuple[str, Environment | None, EnvironmentFacts]:
     """What was asked for, if that can be, and what is wrong with it."""
     workspace = Workspace(directory, name)
@@ -88,14 +92,19 @@ def _environment(
             read()
         except KratosctlError as error:
             faults.append(error)
-    needed = images.needed(asked) if asked and engine_answers else {}
+    needed = images.needed(asked) if asked and containers is not None else {}
     found, _ = gather_engine.or_fault(lambda: reading.images(needed))
     here = {name: images.is_here(image, needed[name]) for name, image in (found or {}).items()}
-    return (
+    state = _state(directory, name)
+    facts = EnvironmentFacts(
         name,
-        asked,
-        EnvironmentFacts(name, tuple(faults), here, tuple(_edited(workspace, _state(directory, name)))),
+        tuple(faults),
+        here,
+        tuple(_edited(workspace, state)),
+        kratos=gather_kratos.kratos_facts(directory, asked, state) if asked else None,
+        ready=gather_kratos.ready(state, asked, containers or ()) if asked else None,
     )
+    return name, asked, facts
 
 
 def _edited(workspace: Workspace, state: State) -> Iterator[str]:

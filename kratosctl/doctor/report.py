@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from kratosctl.doctor.rules import Finding
+from kratosctl.doctor.finding import Finding
 from kratosctl.results import Result
 
 

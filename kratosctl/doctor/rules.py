@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from kratosctl.doctor import kratos_rules
 from kratosctl.doctor.facts import Facts, FileFact, Remains
+from kratosctl.doctor.finding import Finding, Level
 from kratosctl.engine.reading import is_remote
 from kratosctl.errors import KratosctlError
 
-Level = Literal["ok", "warning", "problem"]
 MIB = 1024 * 1024
 DISK_PROBLEM = 256 * MIB
 DISK_WARNING = 2048 * MIB
 MANY_NETWORKS = 25
-
-
-@dataclass(frozen=True)
-class Finding:
-    """
-    Attributes:
-        rule: the name of the rule that found it.
-        what: one line.
-        why: why it matters; may be empty.
-        fix: a command, or what to do; empty where nothing is to be done.
-    """
-
-    rule: str
-    level: Level
-    what: str
-    why: str = ""
-    fix: str = ""
 
 
 Rule = Callable[[Facts], Iterable[Finding]]
@@ -255,6 +237,7 @@ RULES: tuple[Rule, ...] = (
     images_here,
     ports_free,
     nothing_left_behind,
+    *kratos_rules.KRATOS_RULES,
 )
 
 

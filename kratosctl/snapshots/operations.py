@@ -288,6 +288,11 @@ def save_safety(subject: Subject, before: str) -> Snapshot:
     return made
 
 
+def keep(subject: Subject, name: str, note: str) -> Snapshot:
+    """Saves what is there under a name of ours, in place of what had it. The caller holds the lock."""
+    return _save(subject, name, note, overwrite=True)
+
+
 def save_again(subject: Subject, name: str) -> Snapshot:
     """Replaces a snapshot by what is there now. The caller holds the lock."""
     return _save(subject, name, store.load(subject.found.workspace, name).note, overwrite=True)

@@ -47,7 +47,10 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     def with_cookie(self, cookie: str) -> Response:
-        return Response(self.status, self.body, [*self.headers, ("Set-Cookie", cookie)])
+        return self.with_headers(("Set-Cookie", cookie))
+
+    def with_headers(self, *headers: tuple[str, str]) -> Response:
+        return Response(self.status, self.body, [*self.headers, *headers])
 
 
 Handler = Callable[[Request], Response]
@@ -117,7 +120,7 @@ def server(address: str, port: int, handle: Handler) -> ThreadingHTTPServer:
                 remote=":".join(map(str, self.client_address[:2])),
             )
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:
             """The programs write their own request log."""

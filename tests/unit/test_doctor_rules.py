@@ -10,8 +10,9 @@ import pytest
 
 from kratosctl.doctor import rules
 from kratosctl.doctor.facts import Disk, EngineFacts, EnvironmentFacts, Facts, FileFact, Port, Remains
+from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.report import report
-from kratosctl.doctor.rules import MIB, Finding, Rule, diagnose
+from kratosctl.doctor.rules import MIB, Rule, diagnose
 from kratosctl.engine.reading import Engine
 from kratosctl.errors import ComposeMissing, ConfigurationInvalid, DaemonDown, DockerMissing
 

@@ -11,6 +11,7 @@ from ..web import Handler, Request, Response, json_response, not_found, redirect
 from . import migrations
 from .answers import error, error_response
 from .config import Config
+from .cors import shared
 from .database import Database
 from .identities import Conflict, Identities, Invalid, Record
 from .log import Logger
@@ -48,7 +49,7 @@ class Apis:
             ("GET", "/self-service/logout", lambda request: self._sessions().log_out(request)),
             ("DELETE", "/self-service/logout/api", lambda request: self._sessions().revoke(request)),
         ]
-        return self._logged(router(routes, self._not_public))
+        return self._logged(shared(router(routes, self._not_public), self._config))
 
     def admin(self) -> Handler:
         under_admin = router(
@@ -103,6 +104,9 @@ class Apis:
     def _logged(self, handle: Handler) -> Handler:
         def answer(request: Request) -> Response:
             started = time.monotonic()
+            headers = self._log.headers(request.headers)
+            asked = {"headers": headers, "method": request.method, "path": request.path, "remote": request.remote}
+            self._log.info("started handling request", http_request=asked)
             try:
                 response = handle(request)
             except self._database.errors as failure:

@@ -87,6 +87,13 @@ def _migrate_up(parsed: argparse.Namespace) -> None:
         print("Successfully applied SQL migrations!")
 
 
+def _migrate_down(parsed: argparse.Namespace) -> None:
+    log, database = _database_to_migrate(parsed)
+    migrations.prepare(database)
+    migrations.down(database, parsed.steps, log)
+    print("------------ SUCCESS ------------\nSuccessfully applied migrations!")
+
+
 def _migrate_status(parsed: argparse.Namespace) -> None:
     _, database = _database_to_migrate(parsed)
     migrations.prepare(database)
@@ -192,6 +199,8 @@ def _add_migrate(migrate: argparse._SubParsersAction[_Parser]) -> None:
     up = _command(verbs, "up", _migrate_up, _configured, _migrating)
     up.set_defaults(deprecated=False)
     up.add_argument("dsn", nargs="?")
+    down = _command(verbs, "down", _migrate_down, _configured, _migrating)
+    down.add_argument("--steps", type=int, default=0)
     status = _command(verbs, "status", _migrate_status, _configured, _migrating)
     status.add_argument("--format", choices=FORMATS, default="default")
     status.add_argument("dsn", nargs="?")

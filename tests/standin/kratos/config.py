@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ from .log import Logger
 from .release import current
 
 Values = dict[str, Any]
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
 
 DEFAULTS: Values = {
     "serve": {
@@ -106,7 +114,13 @@ class Config:
         return bool(self.get("dev"))
 
     def logger(self) -> Logger:
-        return Logger(self.get("log.level", "info"), self.get("log.format", "text"))
+        leak = bool(self.get("log.leak_sensitive_values"))
+        return Logger(self.get("log.level", "info"), self.get("log.format", "text"), leak)
+
+    def duration(self, path: str) -> timedelta:
+        """A duration as Go writes it: 1h30m, 500ms."""
+        parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", str(self.get(path)))
+        return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
 
     def public_url(self, path: str) -> str:
         return str(self.get("serve.public.base_url")).rstrip("/") + path

@@ -48,14 +48,14 @@ def _login(flow: Flow, config: Config) -> list[Record]:
 def _registration(flow: Flow, config: Config) -> list[Record]:
     """From v1.2.0 it asks for the traits first, and then for a method."""
     schema = config.identity_schemas()[config.get("identity.default_schema_id")]
-    fields = dict(_fields("traits", schema["properties"].get("traits", {})))
+    fields = list(_fields("traits", schema["properties"].get("traits", {})))
     if flow.context.get("traits"):
         given = dict(_values("traits", flow.context["traits"]))
         hidden = [_input("default", name, "hidden", value) for name, value in given.items()]
         return [*hidden, *(_code_fields() if flow.state == SENT else _methods(config))]
     two_steps = current().since("v1.2.0")
     group = "password" if methods(config) == ["password"] and not two_steps else "default"
-    asked = [_input(group, name, kind) for name, kind in fields.items()]
+    asked = [_input(group, name, kind, required=required) for name, kind, required in fields]
     return [*asked, *([_input("profile", "method", "submit", "profile")] if two_steps else _methods(config))]
 
 
@@ -79,18 +79,19 @@ def _code_fields() -> list[Record]:
     ]
 
 
-def _input(group: str, name: str, kind: str, value: str = "") -> Record:
-    attributes = {"name": name, "type": kind, "value": value, "required": True, "disabled": False, "node_type": "input"}
+def _input(group: str, name: str, kind: str, value: str = "", *, required: bool = True) -> Record:
+    attributes = {"name": name, "type": kind, "value": value, "disabled": False, "node_type": "input"}
+    attributes |= {"required": True} if required else {}
     return {"type": "input", "group": group, "attributes": attributes, "messages": [], "meta": {}}
 
 
-def _fields(name: str, schema: Record) -> Iterator[tuple[str, str]]:
-    """The name and type of the input for each trait: `traits.name.first`."""
+def _fields(name: str, schema: Record, required: bool = False) -> Iterator[tuple[str, str, bool]]:
+    """The name and type of the input for each trait, `traits.name.first`, and whether it has to be filled in."""
     if "properties" in schema:
         for inner, inside in schema["properties"].items():
-            yield from _fields(f"{name}.{inner}", inside)
+            yield from _fields(f"{name}.{inner}", inside, inner in schema.get("required", []))
     else:
-        yield name, "email" if schema.get("format") == "email" else "text"
+        yield name, "email" if schema.get("format") == "email" else "text", required
 
 
 def _values(name: str, value: object) -> Iterator[tuple[str, str]]:

@@ -9,13 +9,23 @@ from typing import Any
 
 from .release import current
 
+_SENSITIVE = ("authorization", "cookie", "set-cookie", "x-session-token")
+_REDACTED = (
+    'Value is sensitive and has been redacted. To see the value set config key "log.leak_sensitive_values = true" or'
+    ' environment variable "LOG_LEAK_SENSITIVE_VALUES=true".'
+)
 _LEVELS = ["panic", "fatal", "error", "warning", "info", "debug", "trace"]
 
 
 class Logger:
-    def __init__(self, level: str = "info", form: str = "text") -> None:
+    def __init__(self, level: str = "info", form: str = "text", leak: bool = False) -> None:
         self._threshold = _LEVELS.index("warning" if level == "warn" else level)
         self._json = form == "json"
+        self._leak = leak
+
+    def headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """A request's headers as they may be shown."""
+        return {name: value if self._leak or name not in _SENSITIVE else _REDACTED for name, value in headers.items()}
 
     def info(self, message: str, **fields: Any) -> None:
         self._write("info", message, fields)

@@ -121,6 +121,14 @@ def up(database: Database, log: Logger) -> None:
         log.info(done if todo else "Migrations already up to date, nothing to apply")
 
 
+def down(database: Database, steps: int, log: Logger) -> None:
+    """Takes the newest migrations back: here only those of which nothing but their row is left."""
+    for migration in all_migrations(database.dialect)[-steps:]:
+        with database.transaction() as transaction:
+            transaction.run("DELETE FROM schema_migration WHERE version = ?", migration.version)
+        log.info(f"{migration.name} applied successfully", version=migration.version)
+
+
 @cache
 def all_migrations(dialect: str) -> list[Migration]:
     """Every migration of this release, oldest first. A newer release adds to the end of an older one's list."""

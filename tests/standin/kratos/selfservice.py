@@ -7,6 +7,7 @@ import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from ..web import Request, Response, json_response, redirect
@@ -24,6 +25,10 @@ _SHORTEST_PASSWORD = 8
 _MAILED = (
     "An email containing a {}code has been sent to the email address you provided. If you have not received an email,"
     " check the spelling of the address and "
+)
+_NO_IDENTIFIER = (
+    "Could not find any login identifiers. Did you forget to set them? This could also be caused by a server"
+    " misconfiguration."
 )
 _CHOOSE_CREDENTIAL = "Please choose a credential to authenticate yourself with."
 _REGISTERED = "make sure to use the address you registered with."
@@ -51,6 +56,13 @@ class SelfService:
 
     def start(self, kind: str, type: str, request: Request) -> Response:
         """A new flow: its description for API clients, a redirect to its page for browsers."""
+        return_to = request.query.get("return_to", "")
+        if return_to and not self._may_return_to(return_to):
+            if type == "browser" and not request.wants_json:
+                return redirect(f"{self._config.ui_url('error')}?id={uuid4()}")
+            reason = f'Requested return_to URL "{return_to}" is not allowed.'
+            message = "The request was malformed or contained invalid parameters"
+            return error_response(400, message, reason, "self_service_flow_return_to_forbidden")
         csrf_cookie, token = _csrf_cookie_name(self._config), ""
         if type == "browser":
             token = request.cookie(csrf_cookie) or secrets.token_urlsafe(32)
@@ -139,6 +151,9 @@ class SelfService:
         if len(password) < _SHORTEST_PASSWORD:
             text = f"The password must be at least {_SHORTEST_PASSWORD} characters long, but got {len(password)}."
             raise Again(4000032, text)
+        self._ask_about(password)
+        if not self._check_marks(traits).get("password"):
+            raise Again(4000015, _NO_IDENTIFIER)
         body = {"traits": traits, "credentials": {"password": {"config": {"password": password}}}}
         return self._create(body), method
 
@@ -154,10 +169,21 @@ class SelfService:
         verified = {"value": flow.context["address"], "via": "email", "verified": True}
         return self._create({"traits": traits, "verifiable_addresses": [verified]})
 
+    def _ask_about(self, password: str) -> None:
+        """Kratos asks a service whether a password has leaked. Nobody answers here: all there is is how that fails."""
+        said = self._config.get("selfservice.methods.password.config") or {}
+        if said.get("haveibeenpwned_enabled") and not said.get("ignore_network_errors", True):
+            url = f"https://{said.get('haveibeenpwned_host')}/range/{hashlib.sha1(password.encode()).hexdigest()[:5]}"
+            raise Again(4000005, f"The password can not be used because GET {url} giving up after 5 attempt(s)")
+
     def _check(self, traits: Record) -> list[str]:
         """The addresses that a code can be sent to, if the traits are right."""
+        return self._check_marks(traits).get("code", [])
+
+    def _check_marks(self, traits: Record) -> dict[str, list[str]]:
+        """What people would sign in with, by method, if the traits are right."""
         try:
-            return self._identities.check({"traits": traits}).identifiers.get("code", [])
+            return self._identities.check({"traits": traits}).identifiers
         except Invalid as invalid:
             raise Again(4000001, invalid.reason or str(invalid)) from invalid
 
@@ -248,6 +274,15 @@ class SelfService:
             following.insert(0, {"action": "redirect_browser_to", "redirect_browser_to": self._return_url()})
         answer = {"session": session} | answer | {"continue_with": following}
         return json_response(200, answer).with_cookie(self._sessions.cookie(token))
+
+    def _may_return_to(self, url: str) -> bool:
+        wanted = urlsplit(url)
+        for each in [self._config.public_url(""), *(self._config.get("selfservice.allowed_return_urls") or [])]:
+            known = urlsplit(each)
+            same = (known.scheme, known.netloc) == (wanted.scheme, wanted.netloc)
+            if same and wanted.path.startswith(known.path):
+                return True
+        return False
 
     def _return_url(self) -> str:
         return str(self._config.get("selfservice.default_browser_return_url"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from ..web import Request, Response, json_response, redirect
@@ -14,7 +14,6 @@ from .config import Config
 from .database import Database
 from .identities import Identities, Record, public, shown, timestamp
 
-_DAY = timedelta(hours=24)
 _AFTER_LOGOUT = "selfservice.flows.logout.after.default_browser_return_url"
 _RANDOM_SECRET = secrets.token_hex(16)
 
@@ -41,7 +40,7 @@ class Sessions:
                 method=method,
                 active=True,
                 issued_at=timestamp(now),
-                expires_at=timestamp(now + _DAY),
+                expires_at=timestamp(now + self._config.duration("session.lifespan")),
                 authenticated_at=timestamp(now),
                 created_at=timestamp(now),
                 updated_at=timestamp(now),

@@ -1,0 +1,119 @@
+"""`kratosctl lesson`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from kratosctl.cli.options import environment_argument
+from kratosctl.cli.session import Session, define
+
+if TYPE_CHECKING:
+    from kratosctl.environment import Environment
+    from kratosctl.results import Result
+    from kratosctl.running import Found
+
+
+@click.group()
+def command() -> None:
+    """Break an environment in a known way, for somebody to mend: for workshops, and to learn what goes wrong."""
+
+
+def _lessons(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from kratosctl.lessons import catalogue
+
+    found = [lesson for lesson in catalogue.LESSONS if lesson.name.startswith(incomplete)]
+    return [CompletionItem(lesson.name, help=lesson.title) for lesson in found]
+
+
+def _running(session: Session, name: str | None) -> tuple[Found, Environment]:
+    from kratosctl import running, selection
+
+    found = running.find(session.directory, name)
+    return found, selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
+
+
+@define(environment_argument())
+def list_(session: Session, name: str | None) -> Result:
+    """Show what can be learned, how long it takes, and what was solved in an environment."""
+    from kratosctl import running
+    from kratosctl.errors import UsageError
+    from kratosctl.lessons import telling
+    from kratosctl.workspace import Workspace
+
+    try:
+        workspace = Workspace(session.directory, running.pick(session.directory, name))
+    except UsageError:
+        if name:
+            raise
+        return telling.listing(None)
+    return telling.listing(workspace)
+
+
+@define(click.argument("lesson", shell_complete=_lessons), environment_argument())
+def start(session: Session, lesson: str, name: str | None) -> Result:
+    """Break a running environment, and say what is seen of it. What was there is kept."""
+    from kratosctl import running
+    from kratosctl.lessons import catalogue
+    from kratosctl.lessons.start import start as begin
+
+    chosen = catalogue.find(lesson)
+    found = running.find(session.directory, name)
+    session.after_interrupt = "`kratosctl lesson fix` puts everything back"
+    return begin(chosen, found, session.console, os.environ)
+
+
+@define(environment_argument())
+def check(session: Session, name: str | None) -> Result:
+    """Try whether it is mended, as people use it. Any mend that works will do; exit code 1 while none does."""
+    from kratosctl.lessons.check import check as try_it
+
+    return try_it(*_running(session, name), session.console)
+
+
+@define(environment_argument(), click.option("--again", is_flag=True, help="Show the hints that were given."))
+def hint(session: Session, name: str | None, again: bool) -> Result:
+    """Give the next hint: where to look, what is wrong, nearly the answer."""
+    from kratosctl.lessons import telling
+
+    return telling.hint(*_running(session, name), again)
+
+
+@define(
+    environment_argument(),
+    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+)
+def fix(session: Session, name: str | None, yes: bool) -> Result:
+    """Give up: show the solution, and put back what was there before."""
+    from kratosctl import running
+    from kratosctl.lessons import fix as giving_up
+
+    found = running.find(session.directory, name)
+    giving_up.note_of(found)
+    if not yes:
+        _confirm(session, f"Show the solution, and put {found.name} back as it was before the lesson?")
+    return giving_up.fix(found, session.console, os.environ)
+
+
+def _confirm(session: Session, question: str) -> None:
+    """Asks before edits are written over.
+
+    Raises:
+        ConfirmationNeeded: there is nobody to ask.
+        Interrupted: the answer was no.
+    """
+    from kratosctl import prompting
+    from kratosctl.errors import ConfirmationNeeded, Interrupted
+
+    if not session.interactive:
+        why = "what was mended since would be written over, and there is no terminal to ask at"
+        raise ConfirmationNeeded(question, why, "say --yes if that is what you want")
+    if not prompting.confirm(question, default=False):
+        raise Interrupted("the lesson goes on")
+
+
+for _name, _command in {"list": list_, "start": start, "check": check, "hint": hint, "fix": fix}.items():
+    command.add_command(_command, _name)

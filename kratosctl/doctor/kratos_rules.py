@@ -1,0 +1,229 @@
+"""Rules over a configuration of Kratos that somebody wrote: what it accepts, and people then trip over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
+from kratosctl.doctor.finding import Finding
+from kratosctl.kratos_directory import value_at
+
+_SHORTEST_SESSION = 60
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_INBOX = ("mail", 1025)
+
+
+def kratos_ready(facts: Facts) -> Iterator[Finding]:
+    for environment in facts.environments:
+        if environment.ready == 503:
+            yield Finding(
+                "kratos-ready",
+                "problem",
+                f"{environment.name}: Kratos runs and says that it is not ready",
+                "migrations are pending, or its database does not answer",
+                f"kratosctl migrate {environment.name}",
+            )
+
+
+def cookie_domain(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        for key in ("cookies.domain", "session.cookie.domain"):
+            domain = value_at(kratos.configuration, key)
+            if isinstance(domain, str) and domain and not _covers(domain, kratos.host):
+                yield Finding(
+                    "cookie-domain",
+                    "problem",
+                    f"{environment.name}: {key} is {domain}, and Kratos is opened at {kratos.host}",
+                    "browsers drop cookies for another host",
+                    f"take {key} out of {kratos.file}, or open Kratos at a host of that domain",
+                )
+
+
+def base_url(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        url = value_at(kratos.configuration, "serve.public.base_url")
+        if isinstance(url, str) and kratos.public and _origin(url) != _origin(kratos.public):
+            yield Finding(
+                "base-url",
+                "warning",
+                f"{environment.name}: serve.public.base_url is {_origin(url)}, and Kratos listens at {kratos.public}",
+                "forms are sent there: right only where a proxy listens",
+                f"take serve.public.base_url out of {kratos.file}, then kratosctl up {environment.name}",
+            )
+
+
+def mail_server(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        uri = value_at(kratos.configuration, "courier.smtp.connection_uri")
+        where = _mail_address(uri) if isinstance(uri, str) else None
+        if where is None:
+            continue
+        host, port = where
+        what = ""
+        if host in ("localhost", "127.0.0.1", "::1"):
+            what = f"is {host}, which is Kratos' own container"
+        elif kratos.mail and host == _INBOX[0] and port != _INBOX[1]:
+            what = f"is port {port} of the mail inbox, which listens on {_INBOX[1]}"
+        if what:
+            yield Finding(
+                "mail-server",
+                "problem",
+                f"{environment.name}: courier.smtp.connection_uri {what}",
+                "no mail arrives; Kratos tries a few times and gives each up",
+                f"take it out of {kratos.file}, then kratosctl up {environment.name}",
+            )
+
+
+def cross_origin(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        cors = value_at(kratos.configuration, "serve.public.cors")
+        if not kratos.ui or not isinstance(cors, Mapping) or "allowed_origins" not in cors:
+            continue
+        origins = cors["allowed_origins"] if isinstance(cors["allowed_origins"], list) else []
+        what = ""
+        if cors.get("enabled") is False or not any(_allows(str(origin), kratos.ui) for origin in origins):
+            what = f"a page of {kratos.ui} may not read what Kratos answers"
+        elif "*" in origins:
+            what = "CORS allows every origin, and browsers send no cookies then"
+        if what:
+            yield Finding(
+                "cross-origin",
+                "warning",
+                f"{environment.name}: {what}",
+                "serve.public.cors names other origins than the UI's",
+                f"put {kratos.ui} into serve.public.cors.allowed_origins of {kratos.file}",
+            )
+
+
+def return_urls(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        allowed = value_at(kratos.configuration, "selfservice.allowed_return_urls")
+        if kratos.ui and isinstance(allowed, list) and not any(_origin(str(url)) == kratos.ui for url in allowed):
+            yield Finding(
+                "return-urls",
+                "warning",
+                f"{environment.name}: selfservice.allowed_return_urls does not name {kratos.ui}",
+                "Kratos sends nobody back there after signing in",
+                f"put {kratos.ui} into selfservice.allowed_return_urls of {kratos.file}",
+            )
+
+
+def session_lifespan(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        lifespan = value_at(kratos.configuration, "session.lifespan")
+        lasts = _seconds(lifespan) if isinstance(lifespan, str) else None
+        if lasts is not None and lasts < _SHORTEST_SESSION:
+            yield Finding(
+                "session-lifespan",
+                "warning",
+                f"{environment.name}: session.lifespan is {lifespan}",
+                "people are signed out before they have done anything",
+                f"give it hours in {kratos.file}",
+            )
+
+
+def log_secrets(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        if value_at(kratos.configuration, "log.leak_sensitive_values") is True:
+            yield Finding(
+                "log-secrets",
+                "warning",
+                f"{environment.name}: log.leak_sensitive_values is on",
+                "whoever reads the log can take over sessions: it holds cookies and tokens",
+                f"switch it off in {kratos.file}, then kratosctl restart kratos",
+            )
+
+
+def identity_schema(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        for name, schema in kratos.schemas.items():
+            traits = value_at(schema, "properties.traits") if isinstance(schema, Mapping) else None
+            for what, why in _schema_faults(traits, _wants_identifier(kratos)) if isinstance(traits, Mapping) else ():
+                at = f"{environment.name}: {name} {what}"
+                yield Finding("identity-schema", "problem", at, why, f"mend {name} beside {kratos.file}")
+
+
+def _wants_identifier(kratos: KratosFacts) -> bool:
+    """Whether people sign in with something they type; a provider's word needs none."""
+    methods = value_at(kratos.configuration, "selfservice.methods")
+    return value_at(methods, "password.enabled") is not False or bool(value_at(methods, "code.passwordless_enabled"))
+
+
+def _schema_faults(traits: Mapping[str, Any], wants_identifier: bool) -> Iterator[tuple[str, str]]:
+    known, required = traits.get("properties"), traits.get("required")
+    if isinstance(known, Mapping) and isinstance(required, list) and traits.get("additionalProperties") is False:
+        for name in required:
+            if name not in known:
+                yield f"requires {name}, and describes no such trait", "no form asks for it: nobody can sign up"
+    if wants_identifier and not _has_identifier(traits):
+        yield "marks no trait as an identifier", "there is nothing people could sign in with"
+
+
+def _has_identifier(schema: Any) -> bool:
+    """Whether a trait, however deep, is what people sign in with; wherever Kratos' own key stands."""
+    if isinstance(schema, Mapping):
+        said = schema.get("ory.sh/kratos")
+        methods = said.get("credentials") if isinstance(said, Mapping) else None
+        for method in methods.values() if isinstance(methods, Mapping) else ():
+            if isinstance(method, Mapping) and (method.get("identifier") or method.get("display_name")):
+                return True
+        return any(_has_identifier(below) for below in schema.values())
+    return isinstance(schema, list) and any(_has_identifier(below) for below in schema)
+
+
+def _configured(facts: Facts) -> Iterator[tuple[EnvironmentFacts, KratosFacts]]:
+    for environment in facts.environments:
+        if environment.kratos:
+            yield environment, environment.kratos
+
+
+def _covers(domain: str, host: str) -> bool:
+    bare = domain.lstrip(".").lower()
+    return host.lower() == bare or host.lower().endswith("." + bare)
+
+
+def _origin(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    # what stands before an @ may be a password
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _allows(pattern: str, origin: str) -> bool:
+    """Whether an allowed origin, which may hold one asterisk, means this one."""
+    before, star, after = pattern.rstrip("/").partition("*")
+    return origin == before if not star else origin.startswith(before) and origin.endswith(after)
+
+
+def _mail_address(uri: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or 0
+    except ValueError:
+        return None
+    return parts.hostname or "", port
+
+
+def _seconds(duration: str) -> float | None:
+    """The seconds of a duration as Go writes it: 1h30m; None where it is none."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", duration)
+    whole = "".join(number + unit for number, unit in parts) == duration
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts and whole else None
+
+
+KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
+    kratos_ready,
+    cookie_domain,
+    base_url,
+    mail_server,
+    cross_origin,
+    return_urls,
+    session_lifespan,
+    log_secrets,
+    identity_schema,
+)

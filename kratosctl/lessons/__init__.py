@@ -1,0 +1,1 @@
+"""Teachable faults: an environment broken in a known way, for somebody to mend."""

@@ -1,0 +1,120 @@
+"""Putting texts in place under a running Kratos, and taking migrations back: what starts a lesson, and what ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from kratosctl import configuration_file, converge, postgres_start, readiness, running, selection
+from kratosctl.atomic import write_atomically
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.environment import Environment
+from kratosctl.errors import KratosctlError, NotReady
+from kratosctl.kratos_api import Admin
+from kratosctl.lessons.lesson import Broken
+from kratosctl.lessons.notes import Note
+from kratosctl.running import Found
+from kratosctl.snapshots import operations, store
+from kratosctl.snapshots.operations import Subject
+from kratosctl.wishes import Wishes
+
+_PATIENCE = 60.0
+
+
+def put(found: Found, config_dir: str, broken: Broken) -> None:
+    """Writes the texts of a lesson."""
+    for name, text in broken.configuration.items():
+        write_atomically(found.workspace.directory / config_dir / name, text)
+    for path, text in broken.generated.items():
+        found.workspace.write(path, text, 0o600)
+
+
+def run(found: Found, environment: Environment, variables: Mapping[str, str]) -> Found:
+    """Brings an environment up, with a Kratos that was started after its files were written. Returns it as it then is.
+
+    Raises:
+        KratosctlError: as `up`.
+    """
+    done = converge.converge(environment, found.workspace, Wishes(), Console(quiet=True), variables)
+    found = running.find(found.workspace.directory, found.name)
+    began = [step["do"] for step in done.data["steps"] if step["subject"] == "kratos"]
+    if began in ([], ["keep"]):
+        reading.docker("restart", found.running("kratos").name)
+        found.wait_until_ready(_PATIENCE)
+    return found
+
+
+def roll_back(found: Found, steps: int) -> None:
+    """Takes the newest migrations back, and lets Kratos look at its tables anew. It serves, and is not ready.
+
+    Raises:
+        EngineFailed: Kratos refuses.
+        NotReady: it does not serve.
+    """
+    kratos = found.running("kratos")
+    serving = reading.arguments(kratos.id)
+    flags = [word for index, word in enumerate(serving) if word == "-c" for word in serving[index : index + 2]]
+    down = ("kratos", "migrate", "sql", "down", "-e", "--yes", "--steps", str(steps))
+    reading.docker("exec", kratos.name, *down, *flags)
+    reading.docker("restart", kratos.name)
+    address = found.public_address()
+    end = time.monotonic() + _PATIENCE
+    while address and readiness.is_ready(*address, "/health/alive") != 200:
+        if time.monotonic() > end:
+            raise NotReady(f"Kratos did not serve within {_PATIENCE:g} s", fix="see `kratosctl logs kratos`")
+        time.sleep(0.05)
+
+
+def put_back(found: Found, note: Note, console: Console, variables: Mapping[str, str]) -> str:
+    """Makes an environment be what it was before a lesson. The caller holds the lock, and removes the note.
+
+    Returns:
+        The snapshot of what was in the database meanwhile, where that was put back, too; else nothing.
+
+    Raises:
+        KratosctlError: running it again goes on.
+    """
+    safety = ""
+    if note.phase != "preparing":
+        workspace = found.workspace
+        put(found, note.config_dir, Broken(note.configuration))
+        for path, text in note.generated.items():
+            if text is None:
+                workspace.remove_note(path)
+            else:
+                workspace.write(path, text, 0o600)
+        kept = configuration_file.load(workspace.directory).get(found.name, {})
+        if kept.get("config_dir") != note.config_dir:
+            configuration_file.save(workspace.directory, found.name, {"config_dir": note.config_dir})
+        environment = selection.environment_of(selection.select(workspace.directory, found.name, {}, variables))
+        if note.snapshot:
+            safety = _put_back_tables(found, environment, note.snapshot)
+        found = run(found, environment, variables)
+    forget_witness(found, note)
+    return safety
+
+
+def _put_back_tables(found: Found, environment: Environment, name: str) -> str:
+    """Restores the database where its tables are others still; who has migrated keeps everybody."""
+    postgres_start.wake(found, environment.database)
+    subject = Subject(running.find(found.workspace.directory, found.name), environment)
+    snapshot = store.load(found.workspace, name)
+    if subject.live.facts().migrations == snapshot.migrations:
+        return ""
+    safety = operations.save_safety(subject, "lesson")
+    operations.put_back(subject, snapshot)
+    return safety.name
+
+
+def forget_witness(found: Found, note: Note) -> None:
+    """Deletes those who signed up for the lesson, if Kratos can be asked."""
+    try:
+        url = found.admin_url()
+    except KratosctlError:
+        return
+    admin = Admin(url)
+    for email in (note.witness.get("email"), note.visitor):
+        identity = admin.find(email) if url and email else None
+        if identity:
+            admin.delete(identity["id"])

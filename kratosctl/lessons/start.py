@@ -1,0 +1,135 @@
+"""`lesson start`: an environment that works is broken in a known way, and what was there is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kratosctl import converge, running, selection
+from kratosctl.console import Console
+from kratosctl.environment import Environment
+from kratosctl.errors import ChoiceImpossible, LessonRunning
+from kratosctl.lessons import breaking, ground, notes, telling
+from kratosctl.lessons.lesson import Broken, Lesson
+from kratosctl.lessons.notes import Note, Tried
+from kratosctl.results import Result
+from kratosctl.running import Found
+from kratosctl.snapshots import operations
+from kratosctl.snapshots.operations import Subject
+from kratosctl.verify import Person, Target, target_of
+from kratosctl.wishes import Wishes
+
+_SNAPSHOT = "before-the-lesson"
+
+
+def start(lesson: Lesson, found: Found, console: Console, variables: Mapping[str, str]) -> Result:
+    """Breaks an environment, and says what somebody sees of it.
+
+    Args:
+        lesson: the lesson.
+        found: the environment, which runs.
+        console: where steps are shown.
+        variables: the process environment.
+
+    Raises:
+        LessonRunning: another one runs there.
+        ChoiceImpossible: this one cannot be given there. Nothing is broken then.
+        KratosctlError: killed or failed on the way, `lesson fix` puts everything back.
+    """
+    workspace = found.workspace
+    with workspace.locked(f"lesson start {lesson.name}", 600, console.note):
+        _check_free(found)
+        chosen = selection.select(workspace.directory, found.name, {}, variables)
+        environment = selection.environment_of(chosen)
+        ground.check_fits(lesson, found, chosen, environment)
+        _undo_interrupted(found, console, variables)
+        config_dir = ground.take_over(found, chosen, environment, console)
+        environment = replace(environment, config_dir=config_dir)
+        converge.converge(environment, workspace, Wishes(), Console(quiet=True), variables)
+        found = running.find(workspace.directory, found.name)
+        target = target_of(found, environment)
+        before = ground.ground_of(found, config_dir, target, telling.ui_of(found, environment))
+        broken = ground.broken_by(lesson, before, found.name)
+        with console.step("try everything, as long as it works"):
+            note = _prepared(lesson, found, target)
+        with console.step("break something"):
+            note = replace(
+                note,
+                phase="breaking",
+                config_dir=config_dir,
+                configuration={name: before.texts[name] for name in broken.configuration},
+                generated={path: workspace.read(path) for path in broken.generated},
+            )
+            _break(lesson, found, environment, note, broken, variables)
+    return telling.started(lesson, found, environment, config_dir)
+
+
+def _check_free(found: Found) -> None:
+    there = notes.load(found.workspace)
+    if there and there.phase == "running":
+        raise LessonRunning(
+            f"lesson {there.lesson} is running in environment {found.name}",
+            "one at a time",
+            "`kratosctl lesson check` ends it when it is solved; `kratosctl lesson fix` gives it up",
+        )
+
+
+def _undo_interrupted(found: Found, console: Console, variables: Mapping[str, str]) -> None:
+    """Puts back what a start that was killed had broken, so that this one begins with what works."""
+    there = notes.load(found.workspace)
+    if there is None:
+        return
+    breaking.put_back(found, there, console, variables)
+    notes.remove(found.workspace)
+    if there.phase == "breaking":
+        console.note(f"the start of lesson {there.lesson} was interrupted: undone")
+
+
+def _prepared(lesson: Lesson, found: Found, target: Target) -> Note:
+    """Tries everything, and has somebody sign up who will be there afterwards.
+
+    Raises:
+        ChoiceImpossible: something does not work as it is.
+    """
+    visitor, witness = Person(target), Person(target)
+    witness.email = witness.email.replace("kratosctl-verify", "kratosctl-lesson")
+    # first, so that whoever comes after a kill knows whom to delete
+    note = Note(lesson.name, "preparing", witness={"email": witness.email}, visitor=visitor.email)
+    notes.save(found.workspace, note)
+    steps = list(visitor.prove())
+    failed = next((f"{step.name}: {step.said}" for step in steps if step.ok is False), "")
+    if not failed:
+        ok, said, _ = witness.sign_up()
+        failed = "" if ok else f"sign up: {said}"
+    if failed:
+        breaking.forget_witness(found, note)
+        notes.remove(found.workspace)
+        raise ChoiceImpossible(
+            f"environment {found.name} does not work as it is, so there is nothing to break",
+            failed,
+            f"kratosctl verify {found.name} says more",
+        )
+    if witness.client.whoami().status == 401:
+        witness.sign_in()
+    tried = tuple(Tried(step.name, step.ok, step.said, step.seconds) for step in steps)
+    return replace(note, tried=tried, witness=notes.describe(witness))
+
+
+def _break(
+    lesson: Lesson,
+    found: Found,
+    environment: Environment,
+    note: Note,
+    broken: Broken,
+    variables: Mapping[str, str],
+) -> None:
+    if lesson.rolls_back:
+        kept = operations.keep(Subject(found, environment), _SNAPSHOT, f"before lesson {lesson.name}")
+        note = replace(note, snapshot=kept.name)
+    notes.save(found.workspace, note)
+    breaking.put(found, note.config_dir, broken)
+    if lesson.rolls_back:
+        breaking.roll_back(found, lesson.rolls_back)
+    else:
+        breaking.run(found, environment, variables)
+    notes.save(found.workspace, replace(note, phase="running"))

@@ -1,0 +1,150 @@
+"""What lessons say to people, and the list of them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from kratosctl import status
+from kratosctl.doctor.finding import Finding
+from kratosctl.environment import Environment
+from kratosctl.errors import UsageError
+from kratosctl.lessons import catalogue, notes
+from kratosctl.lessons.lesson import Lesson
+from kratosctl.results import Result, table
+from kratosctl.running import Found
+from kratosctl.workspace import Workspace
+
+_WIDTH = 100
+
+
+def listing(workspace: Workspace | None) -> Result:
+    """All lessons, and how far an environment is with them.
+
+    Args:
+        workspace: the environment's; None where none is meant.
+    """
+    note = notes.load(workspace) if workspace else None
+    solved = notes.solved(workspace) if workspace else {}
+    rows = [
+        {
+            "number": number,
+            "lesson": lesson.name,
+            "title": lesson.title,
+            "teaches": lesson.teaches,
+            "minutes": lesson.minutes,
+            "since": lesson.since,
+            "needs": list(lesson.needs),
+            "not_with": list(lesson.not_with),
+            "running": bool(note and note.lesson == lesson.name),
+            "solved": solved.get(lesson.name),
+        }
+        for number, lesson in enumerate(catalogue.LESSONS, 1)
+    ]
+    data = {"environment": workspace.name if workspace else None, "lessons": rows}
+    return Result("lesson list", data, lambda: _listed(rows))
+
+
+def _listed(rows: Sequence[dict[str, Any]]) -> str:
+    cells = [[row["number"], row["lesson"], row["minutes"], _state(row), row["teaches"]] for row in rows]
+    return table(("", "LESSON", "MIN", "STATE", "TEACHES"), cells)
+
+
+def _state(row: dict[str, Any]) -> str:
+    return "running" if row["running"] else "solved" if row["solved"] else "-"
+
+
+def ui_of(found: Found, environment: Environment) -> str:
+    """URL of the self-service UI; empty where there is none."""
+    return status.endpoints(found, environment.host).get("ui", "")
+
+
+def _filled(text: str, found: Found, environment: Environment) -> str:
+    urls = status.endpoints(found, environment.host)
+    for name, value in {"env": found.name, "public": urls.get("public", ""), "ui": urls.get("ui", "")}.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def started(lesson: Lesson, found: Found, environment: Environment, config_dir: str) -> Result:
+    """What somebody is told when a lesson begins: what they see, never why."""
+    symptom, look = (_filled(text, found, environment) for text in (lesson.symptom, lesson.look))
+    data = {
+        "environment": found.name,
+        "lesson": lesson.name,
+        "title": lesson.title,
+        "minutes": lesson.minutes,
+        "symptom": symptom,
+        "look": look,
+        "config_dir": config_dir,
+    }
+
+    def text() -> str:
+        return "\n".join(
+            [
+                f"{lesson.title} (about {lesson.minutes} minutes)",
+                "",
+                *_paragraph("you see", symptom),
+                *_paragraph("look", look),
+                *_paragraph("mend", f"Kratos' configuration is {config_dir}; edit, and run what you need"),
+                *_paragraph("done?", "kratosctl lesson check"),
+                *_paragraph("stuck?", "kratosctl lesson hint; kratosctl lesson fix gives up and puts everything back"),
+            ]
+        )
+
+    return Result("lesson start", data, text)
+
+
+def checked(lesson: Lesson, wrong: str, findings: Sequence[Finding]) -> str:
+    """The outcome of a check, for a person."""
+    if not wrong:
+        return f"solved: {lesson.title}\n\n{textwrap.fill(f'You now know {lesson.teaches}.', _WIDTH)}"
+    lines = ["not yet", "", *_paragraph("still", wrong)]
+    for finding in findings:
+        lines += _paragraph("doctor", finding.what)
+    return "\n".join([*lines, *_paragraph("stuck?", "kratosctl lesson hint")])
+
+
+def hint(found: Found, environment: Environment, again: bool) -> Result:
+    """The next hint of the lesson that runs, or those that were given.
+
+    Raises:
+        LessonMissing: no lesson runs there.
+        UsageError: all hints were given, or none yet to be read again.
+    """
+    note = notes.running(found.workspace)
+    lesson = catalogue.find(note.lesson)
+    if again and not note.hints:
+        raise UsageError("no hint was given yet", fix="kratosctl lesson hint gives the first")
+    if not again and note.hints == len(lesson.hints):
+        fix = "kratosctl lesson hint --again shows them; kratosctl lesson fix gives up and shows the solution"
+        raise UsageError(f"all {len(lesson.hints)} hints were given", "", fix)
+    given = note.hints if again else note.hints + 1
+    if not again:
+        notes.save(found.workspace, replace(note, hints=given))
+    shown = list(enumerate(lesson.hints[:given], 1)) if again else [(given, lesson.hints[given - 1])]
+    said = [_filled(text, found, environment) for _, text in shown]
+    data = {"environment": found.name, "lesson": lesson.name, "hints": said, "given": given, "of": len(lesson.hints)}
+
+    def text() -> str:
+        pairs = zip(shown, said, strict=True)
+        return "\n".join(line for (number, _), words in pairs for line in _paragraph(f"hint {number}", words))
+
+    return Result("lesson hint", data, text)
+
+
+def fixed(lesson: Lesson, name: str, differences: str, safety: str) -> str:
+    """The solution, and what was put back, for a person."""
+    parts = [textwrap.fill(lesson.solution, _WIDTH)]
+    parts += [differences.rstrip()] if differences else []
+    parts.append(f"{name} is as it was before the lesson")
+    if safety:
+        parts[-1] += f"; what its database held meanwhile is snapshot {safety}"
+    return "\n\n".join(parts)
+
+
+def _paragraph(head: str, text: str) -> list[str]:
+    wrapped = textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [f"{head if number == 0 else '':<9}{line}" for number, line in enumerate(wrapped)]

@@ -1,0 +1,117 @@
+"""Doctor's rules over a configuration of Kratos that somebody wrote: each finds its fault, and no other preset's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
+from kratosctl.doctor.finding import Finding
+from kratosctl.doctor.rules import diagnose
+from kratosctl.questions import PRESETS
+from kratosctl.stack import fragments
+
+PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
+
+
+def kratos_of(preset: str) -> KratosFacts:
+    files = fragments.preset_files(preset)
+    schemas = {name: json.loads(text) for name, text in files.items() if name.endswith(".json")}
+    return KratosFacts("kratos/kratos.yml", yaml.safe_load(files["kratos.yml"]), schemas, "localhost", PUBLIC, UI, True)
+
+
+def found(change: Callable[[dict[str, Any]], Any], preset: str = "email-password") -> list[Finding]:
+    kratos = kratos_of(preset)
+    changed = dict(kratos.configuration)
+    change(changed)
+    kratos = replace(kratos, configuration=changed)
+    return findings(kratos)
+
+
+def findings(kratos: KratosFacts, ready: int | None = None) -> list[Finding]:
+    facts = Facts(Path("/app"), environments=(EnvironmentFacts("dev", kratos=kratos, ready=ready),))
+    return [finding for finding in diagnose(facts) if finding.level != "ok"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_preset_has_a_fault(preset: str) -> None:
+    assert findings(kratos_of(preset), ready=200) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "rule", "word"),
+    [
+        ({"cookies": {"domain": "example.org"}}, "cookie-domain", "cookies.domain is example.org"),
+        ({"session": {"cookie": {"domain": "example.org"}}}, "cookie-domain", "session.cookie.domain"),
+        ({"serve": {"public": {"base_url": "http://localhost:4434/"}}}, "base-url", "http://localhost:4434"),
+        ({"courier": {"smtp": {"connection_uri": "smtp://mail:25"}}}, "mail-server", "port 25"),
+        ({"courier": {"smtp": {"connection_uri": "smtp://localhost:1025"}}}, "mail-server", "own container"),
+        ({"serve": {"public": {"cors": {"allowed_origins": ["https://a.org"]}}}}, "cross-origin", UI),
+        ({"serve": {"public": {"cors": {"allowed_origins": ["*"]}}}}, "cross-origin", "no cookies"),
+        ({"serve": {"public": {"cors": {"enabled": False, "allowed_origins": [UI]}}}}, "cross-origin", UI),
+        ({"selfservice": {"allowed_return_urls": ["https://a.org"]}}, "return-urls", UI),
+        ({"session": {"lifespan": "10s"}}, "session-lifespan", "10s"),
+        ({"log": {"leak_sensitive_values": True}}, "log-secrets", "leak_sensitive_values"),
+    ],
+)
+def test_a_fault_is_found_by_its_rule_alone(said: dict[str, Any], rule: str, word: str) -> None:
+    (finding,) = found(lambda kratos: kratos.update(fragments.merge(kratos, said)))
+    assert finding.rule == rule
+    assert word in finding.what
+    assert finding.why
+    assert finding.fix
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cookies": {"domain": "localhost"}},
+        {"serve": {"public": {"base_url": PUBLIC + "/"}}},
+        {"courier": {"smtp": {"connection_uri": "smtps://me:secret@smtp.example.org:465"}}},
+        {"serve": {"public": {"cors": {"allowed_origins": ["https://a.org", "http://localhost:*"]}}}},
+        {"selfservice": {"allowed_return_urls": [UI + "/"]}},
+        {"session": {"lifespan": "1h30m"}},
+        {"session": {"lifespan": "forever"}},
+        {"serve": None, "session": [], "courier": {"smtp": {"connection_uri": 5}}},
+        {"serve": {"public": {"base_url": "http://[::1"}}, "selfservice": {"allowed_return_urls": "x"}},
+    ],
+)
+def test_what_works_or_is_no_configuration_at_all_is_no_fault_of_theirs(said: dict[str, Any]) -> None:
+    assert not [f for f in found(lambda kratos: kratos.update(fragments.merge(kratos, said))) if f.rule != "base-url"]
+
+
+def test_no_finding_shows_a_password() -> None:
+    urls = {"serve": {"public": {"base_url": "http://me:secret@example.org"}}}
+    (finding,) = found(lambda kratos: kratos.update(urls))
+    assert "secret" not in str(finding)
+
+
+def test_a_schema_that_refuses_its_own_form() -> None:
+    kratos = kratos_of("email-password")
+    traits = kratos.schemas["identity.schema.json"]["properties"]["traits"]
+    traits["required"].append("tenant")
+    (finding,) = findings(kratos)
+    assert "requires tenant" in finding.what
+    traits["additionalProperties"] = True
+    assert findings(kratos) == []
+
+
+def test_a_schema_without_an_identifier() -> None:
+    kratos = kratos_of("email-password")
+    email = kratos.schemas["identity.schema.json"]["properties"]["traits"]["properties"]["email"]
+    email["ory.sh/kratos"]["credentials"]["password"]["identifier"] = False
+    (finding,) = findings(kratos)
+    assert "no trait as an identifier" in finding.what
+    kratos.configuration["selfservice"]["methods"]["password"]["enabled"] = False
+    assert findings(kratos) == []
+
+
+@pytest.mark.parametrize(("ready", "rules"), [(200, []), (503, ["kratos-ready"]), (0, []), (None, [])])
+def test_a_kratos_that_says_it_is_not_ready(ready: int | None, rules: list[str]) -> None:
+    assert [finding.rule for finding in findings(kratos_of("api-only"), ready)] == rules

@@ -1,0 +1,292 @@
+"""The pure parts of lessons: what they break, what they say, what is kept of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kratosctl import selection
+from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
+from kratosctl.doctor.rules import diagnose
+from kratosctl.errors import ConfigurationInvalid, LessonMissing, UsageError
+from kratosctl.lessons import check, fix, notes, telling
+from kratosctl.lessons.catalogue import LESSONS, find
+from kratosctl.lessons.ground import _reason_against
+from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
+from kratosctl.lessons.notes import Note, Tried
+from kratosctl.questions import PRESETS
+from kratosctl.running import Found
+from kratosctl.selection import Selection
+from kratosctl.stack import fragments
+from kratosctl.verify import Person, Step, Target
+from kratosctl.workspace import State, Workspace
+
+PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
+SECRETS = "dsn: memory\nsecrets:\n  default: [one-of-sixteen-or-more]\n  cookie: [an-old-one-of-sixteen]\n"
+TARGET = Target(PUBLIC, "", "", browser=True)
+
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+
+
+def ground(preset: str = "email-password", **changed: str) -> Ground:
+    """A preset's configuration, as a lesson sees it."""
+    texts = {**fragments.preset_files(preset), **changed}
+    kept = {name: texts[name] for name in ("kratos.yml", "identity.schema.json")}
+    identity = json.loads(kept["identity.schema.json"])
+    configuration = yaml.safe_load(kept["kratos.yml"])
+    return Ground("kratos.yml", kept, configuration, "identity.schema.json", identity, PUBLIC, UI, SECRETS)
+
+
+def findings(before: Ground, broken: Mapping[str, str]) -> set[str]:
+    """The rules of doctor that find something in a configuration."""
+    texts = {**before.texts, **broken}
+    schemas = {"identity.schema.json": json.loads(texts["identity.schema.json"])}
+    kratos = KratosFacts("kratos.yml", yaml.safe_load(texts["kratos.yml"]), schemas, "localhost", PUBLIC, UI, True)
+    facts = Facts(Path("/app"), environments=(EnvironmentFacts("dev", kratos=kratos),))
+    return {finding.rule for finding in diagnose(facts) if finding.level != "ok"}
+
+
+class TestEach:
+    def test_there_are_ten_or_more_and_each_has_a_name_of_its_own(self) -> None:
+        names = [lesson.name for lesson in LESSONS]
+        assert len(set(names)) == len(names) >= 10
+        assert all(re.fullmatch("[a-z]+(-[a-z]+)+", name) for name in names)
+
+    @each_lesson
+    def test_it_tells_what_is_seen_and_not_why(self, lesson: Lesson) -> None:
+        keys = set(re.findall(r"[a-z_]+\.[a-z_.]+[a-z]", lesson.hints[2])) - {"kratos.yml", "kratos.yml.old"}
+        first = " ".join((lesson.title, lesson.symptom, lesson.look, lesson.hints[0]))
+        assert not [key for key in keys if key in first]
+        assert lesson.teaches[0].islower()
+        assert lesson.solution.endswith(".")
+        assert 0 < lesson.minutes <= 30
+
+    @pytest.mark.parametrize(
+        ("lesson", "preset"),
+        [
+            pytest.param(lesson, preset, id=f"{lesson.name} {preset}")
+            for lesson in LESSONS
+            for preset in PRESETS
+            if preset not in lesson.not_with
+        ],
+    )
+    def test_it_breaks_every_preset_it_claims_in_one_place(self, lesson: Lesson, preset: str) -> None:
+        before = ground(preset)
+        broken = lesson.breaks(before)
+        changed = {**broken.configuration, **broken.generated}
+        assert bool(changed) != bool(lesson.rolls_back)
+        assert set(broken.configuration) <= set(before.texts)
+        for name, text in broken.configuration.items():
+            assert text != before.texts[name]
+            # comments stay, but for those within a list that is replaced
+            kept = [line for line in before.texts[name].splitlines() if line in text.splitlines()]
+            assert len(kept) >= len(before.texts[name].splitlines()) - 5
+
+    @each_lesson
+    def test_the_rules_it_names_are_those_of_doctor_that_find_it(self, lesson: Lesson) -> None:
+        before = ground()
+        assert findings(before, {}) == set()
+        if "kratos-ready" not in lesson.rules:
+            assert findings(before, lesson.breaks(before).configuration) == set(lesson.rules)
+
+
+class TestWhatCannotBeBroken:
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("signed-up-not-in", "selfservice: {}\n"),
+            ("no-mail", "courier: {smtp: {connection_uri: 'smtps://me:secret@smtp.example.org:465'}}\n"),
+        ],
+    )
+    def test_a_configuration_without_what_is_broken(self, name: str, text: str) -> None:
+        with pytest.raises(Unfit) as raised:
+            find(name).breaks(ground(**{"kratos.yml": text}))
+        assert "secret" not in str(raised.value)
+
+    @pytest.mark.parametrize("name", ["sign-up-refused", "nothing-to-sign-in-with"])
+    @pytest.mark.parametrize("traits", [{}, {"properties": {}}, {"required": []}, []])
+    def test_an_identity_schema_without_it(self, name: str, traits: Any) -> None:
+        schema = json.dumps({"properties": {"traits": traits}})
+        with pytest.raises((Unfit, ConfigurationInvalid)):
+            find(name).breaks(ground(**{"identity.schema.json": schema}))
+
+    def test_cookie_secrets_that_are_somebody_elses(self) -> None:
+        theirs = Ground("kratos.yml", {}, {}, secrets="dsn: memory\n")
+        with pytest.raises(Unfit):
+            find("everybody-signed-out").breaks(theirs)
+
+    def test_a_text_that_cannot_be_changed_in_one_place(self) -> None:
+        with pytest.raises(ConfigurationInvalid):
+            find("forms-rejected").breaks(ground(**{"kratos.yml": "cookies: &c {path: /}\nlog: *c\n"}))
+
+
+def test_the_old_cookie_secret_is_not_lost_and_the_new_one_is_another() -> None:
+    broken = find("everybody-signed-out").breaks(ground())
+    assert broken.generated[SECRETS_FILE + ".old"] == SECRETS
+    (new,) = yaml.safe_load(broken.generated[SECRETS_FILE])["secrets"]["cookie"]
+    assert new not in SECRETS
+    assert "an-old-one" not in repr(broken)
+
+
+class TestFinding:
+    def test_by_name_and_by_number(self) -> None:
+        assert find("1") is LESSONS[0] is find(LESSONS[0].name)
+
+    @pytest.mark.parametrize("name", ["0", "99", "", "-1", "x"])
+    def test_what_is_not_there(self, name: str) -> None:
+        with pytest.raises(UsageError):
+            find(name)
+
+
+class TestNotes:
+    def test_what_is_written_is_read(self, tmp_path: Path) -> None:
+        workspace = Workspace(tmp_path, "dev")
+        person = Person(TARGET)
+        person.identity = {"id": "1"}
+        tried = (Tried("sign up", True, "with a password", 0.2),)
+        note = Note(
+            "no-mail", "running", "./kratos", {"a": "ü\r\n"}, {"b": None}, "", tried, notes.describe(person), "x@y", 2
+        )
+        notes.save(workspace, note)
+        assert notes.running(workspace) == note
+        assert (tmp_path / ".kratosctl/dev/secrets/lesson.json").stat().st_mode & 0o777 == 0o600
+        again = notes.person_of(note.witness, TARGET)
+        assert (again.email, again.password, again.identity) == (person.email, person.password, {"id": "1"})
+        assert person.password not in repr(note)
+
+    @pytest.mark.parametrize("phase", ["preparing", "breaking"])
+    def test_a_start_that_was_cut_short_is_no_lesson_that_runs(self, tmp_path: Path, phase: notes.Phase) -> None:
+        workspace = Workspace(tmp_path, "dev")
+        with pytest.raises(LessonMissing):
+            notes.running(workspace)
+        notes.save(workspace, Note("no-mail", phase))
+        with pytest.raises(LessonMissing, match="interrupted"):
+            notes.running(workspace)
+
+    def test_what_was_solved_is_remembered_and_shown(self, tmp_path: Path) -> None:
+        workspace = Workspace(tmp_path, "dev")
+        notes.add_solved(workspace, "no-mail")
+        notes.add_solved(workspace, "forms-rejected")
+        rows = telling.listing(workspace).data["lessons"]
+        assert {row["lesson"] for row in rows if row["solved"]} == {"no-mail", "forms-rejected"}
+        assert telling.listing(None).text().count("solved") == 0
+
+
+class TestHints:
+    def test_they_become_more_exact_and_can_be_read_again(self, tmp_path: Path) -> None:
+        found = Found(Workspace(tmp_path, "dev"), State(), ())
+        environment = selection.environment_of(Selection("dev", {}, known=True))
+        notes.save(found.workspace, Note("signed-out-at-once", "running"))
+        with pytest.raises(UsageError, match="no hint was given yet"):
+            telling.hint(found, environment, again=True)
+        given = [telling.hint(found, environment, again=False).data for _ in range(3)]
+        assert [hint["given"] for hint in given] == [1, 2, 3]
+        assert "session.lifespan" in given[2]["hints"][0]
+        with pytest.raises(UsageError, match="all 3 hints"):
+            telling.hint(found, environment, again=False)
+        again = telling.hint(found, environment, again=True)
+        assert again.data["hints"] == [hint["hints"][0] for hint in given]
+        assert again.text().count("hint ") == 3
+
+    def test_without_a_lesson_there_is_none(self, tmp_path: Path) -> None:
+        environment = selection.environment_of(Selection("dev", {}, known=True))
+        with pytest.raises(LessonMissing):
+            telling.hint(Found(Workspace(tmp_path, "dev"), State(), ()), environment, again=False)
+
+
+class TestChecking:
+    BEFORE = Tried("sign up", True, "with a password", 0.3)
+
+    @pytest.mark.parametrize(
+        ("step", "said"),
+        [
+            (Step("sign up", True, "with a password", seconds=0.4), ""),
+            (Step("sign up", False, "Property tenant is missing."), "sign up: Property tenant is missing."),
+            (Step("sign up", None, "nothing"), "before the lesson it was: with a password"),
+            (Step("sign up", True, "with a code"), "before the lesson it was: with a password"),
+            (Step("sign up", True, "with a password", seconds=15.1), "works, and takes 15 s"),
+        ],
+    )
+    def test_all_has_to_be_as_it_was(self, step: Step, said: str) -> None:
+        found = check._of_step(step, self.BEFORE)
+        assert said in found
+        assert bool(found) == bool(said)
+
+    def test_the_outcome_names_what_is_wrong_and_where_help_is(self) -> None:
+        lesson = find("forms-rejected")
+        said = telling.checked(lesson, "sign up: refused", [])
+        assert said.startswith("not yet")
+        assert "sign up: refused" in said
+        assert "lesson hint" in said
+        assert telling.checked(lesson, "", []).startswith("solved")
+
+
+class TestWhereItCannotBeGiven:
+    """Each with why, and a way out."""
+
+    def refused(self, directory: Path, lesson: str, **answers: Any) -> str:
+        found = Found(Workspace(directory, "dev"), State(), ())
+        chosen = Selection("dev", answers, known=True)
+        reason = _reason_against(find(lesson), found, chosen, selection.environment_of(chosen))
+        assert reason is None or all(reason)
+        return reason[0] if reason else ""
+
+    @pytest.mark.parametrize(
+        ("lesson", "answers", "why"),
+        [
+            ("no-way-back", {}, ""),
+            ("no-way-back", {"ui": False}, "it needs the self-service UI"),
+            ("no-mail", {"mail": False}, "it needs the mail inbox"),
+            ("forms-rejected", {"preset": "api-only"}, "preset api-only does not show"),
+            ("never-ready", {"release": "v1.3.1"}, "it needs Kratos v25.4.0 or newer"),
+            ("never-ready", {"database": "postgres"}, ""),
+            ("no-mail", {"database": "memory"}, "its database is memory"),
+            ("no-mail", {"database": "external"}, "its database is external"),
+            ("no-mail", {"config": "image"}, "its configuration is in an image"),
+        ],
+    )
+    def test_what_it_needs(self, tmp_path: Path, lesson: str, answers: dict[str, Any], why: str) -> None:
+        found = self.refused(tmp_path, lesson, **answers)
+        assert why in found
+        assert bool(found) == bool(why)
+
+    def test_a_directory_that_another_environment_has_too(self, tmp_path: Path) -> None:
+        both = "environments: {dev: {config_dir: ./kratos}, ci: {config_dir: kratos/}}\n"
+        (tmp_path / "kratosctl.yaml").write_text(both)
+        assert "environment ci has the same" in self.refused(tmp_path, "no-way-back", config_dir="./kratos")
+
+    def test_what_kratosctl_yaml_does_not_hold(self, tmp_path: Path) -> None:
+        chosen = Selection("dev", {}, known=False)
+        found = Found(Workspace(tmp_path, "dev"), State(), ())
+        reason = _reason_against(find("no-mail"), found, chosen, selection.environment_of(chosen))
+        assert reason
+        assert "not in kratosctl.yaml" in reason[0]
+
+
+def test_a_difference_shows_no_password_in_a_url(tmp_path: Path) -> None:
+    (tmp_path / "kratos").mkdir()
+    (tmp_path / "kratos" / "kratos.yml").write_text("uri: smtp://me:now-secret@x\nsame: smtp://me:kept-secret@x\n")
+    then = "uri: 'smtp://me:then-secret@y'\nsame: smtp://me:kept-secret@x\n"
+    note = Note("no-mail", "running", "./kratos", {"kratos.yml": then}, {SECRETS_FILE: "never-shown"})
+    shown = "".join(fix._differences(Found(Workspace(tmp_path, "dev"), State(), ()), note))
+    assert "-uri: smtp://…@x" in shown
+    assert "+uri: 'smtp://…@y'" in shown
+    assert "secret" not in shown
+    assert "never-shown" not in shown
+
+
+def test_what_is_broken_shows_no_text_where_it_is_printed() -> None:
+    assert "secret" not in repr(Broken({"a": "secret"}, {"b": "secret"}))
+    assert "secret" not in repr(Ground("a", {"a": "secret"}, {"a": "secret"}, secrets="secret"))
+
+
+def test_the_documentation_lists_them_all_in_their_order() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*?) \| (\d+) \| (v[\d.]+) \|", text, re.MULTILINE)
+    assert rows == [(each.name, each.teaches, str(each.minutes), each.since) for each in LESSONS]
