@@ -54,7 +54,9 @@ def check(found: Found, environment: Environment, console: Console) -> Result:
         "wrong": wrong,
         "doctor": [asdict(finding) for finding in findings] if wrong else [],
     }
-    return Result("lesson check", data, lambda: telling.checked(lesson, wrong, findings), exit_code=1 if wrong else 0)
+    return Result(
+        "lesson check", data, lambda: telling.checked(lesson, found.name, wrong, findings), exit_code=1 if wrong else 0
+    )
 
 
 def explained(lesson: Lesson, found: Found, environment: Environment) -> list[Finding]:

@@ -75,10 +75,11 @@ def running(workspace: Workspace) -> Note:
     """
     note = load(workspace)
     if note is None:
-        fix = "kratosctl lesson list shows them; kratosctl lesson start NAME begins one"
+        fix = f"kratosctl lesson list shows them; kratosctl lesson start NAME {workspace.name} begins one"
         raise LessonMissing(f"no lesson is running in environment {workspace.name}", "", fix)
     if note.phase != "running":
-        fix = f"begin it again: kratosctl lesson start {note.lesson}; or give it up: kratosctl lesson fix"
+        again = f"kratosctl lesson start {note.lesson} {workspace.name}"
+        fix = f"begin it again: {again}; or give it up: kratosctl lesson fix {workspace.name}"
         raise LessonMissing(f"the start of lesson {note.lesson} was interrupted", "", fix)
     return note
 

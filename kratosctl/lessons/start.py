@@ -70,7 +70,7 @@ def _check_free(found: Found) -> None:
         raise LessonRunning(
             f"lesson {there.lesson} is running in environment {found.name}",
             "one at a time",
-            "`kratosctl lesson check` ends it when it is solved; `kratosctl lesson fix` gives it up",
+            f"`kratosctl lesson check {found.name}` ends it when it is solved; `lesson fix` gives it up",
         )
 
 

@@ -89,22 +89,22 @@ def started(lesson: Lesson, found: Found, environment: Environment, config_dir: 
                 *_paragraph("you see", symptom),
                 *_paragraph("look", look),
                 *_paragraph("mend", f"Kratos' configuration is {config_dir}; edit, and run what you need"),
-                *_paragraph("done?", "kratosctl lesson check"),
-                *_paragraph("stuck?", "kratosctl lesson hint; kratosctl lesson fix gives up and puts everything back"),
+                *_paragraph("done?", f"kratosctl lesson check {found.name}"),
+                *_paragraph("stuck?", f"kratosctl lesson hint {found.name} helps, lesson fix gives up and mends it"),
             ]
         )
 
     return Result("lesson start", data, text)
 
 
-def checked(lesson: Lesson, wrong: str, findings: Sequence[Finding]) -> str:
-    """The outcome of a check, for a person."""
+def checked(lesson: Lesson, name: str, wrong: str, findings: Sequence[Finding]) -> str:
+    """The outcome of a check in an environment, for a person."""
     if not wrong:
         return f"solved: {lesson.title}\n\n{textwrap.fill(f'You now know {lesson.teaches}.', _WIDTH)}"
     lines = ["not yet", "", *_paragraph("still", wrong)]
     for finding in findings:
         lines += _paragraph("doctor", finding.what)
-    return "\n".join([*lines, *_paragraph("stuck?", "kratosctl lesson hint")])
+    return "\n".join([*lines, *_paragraph("stuck?", f"kratosctl lesson hint {name}")])
 
 
 def hint(found: Found, environment: Environment, again: bool) -> Result:
@@ -117,9 +117,9 @@ def hint(found: Found, environment: Environment, again: bool) -> Result:
     note = notes.running(found.workspace)
     lesson = catalogue.find(note.lesson)
     if again and not note.hints:
-        raise UsageError("no hint was given yet", fix="kratosctl lesson hint gives the first")
+        raise UsageError("no hint was given yet", fix=f"kratosctl lesson hint {found.name} gives the first")
     if not again and note.hints == len(lesson.hints):
-        fix = "kratosctl lesson hint --again shows them; kratosctl lesson fix gives up and shows the solution"
+        fix = f"kratosctl lesson hint {found.name} --again shows them; lesson fix gives up and shows the solution"
         raise UsageError(f"all {len(lesson.hints)} hints were given", "", fix)
     given = note.hints if again else note.hints + 1
     if not again:

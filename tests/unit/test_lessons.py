@@ -220,11 +220,11 @@ class TestChecking:
 
     def test_the_outcome_names_what_is_wrong_and_where_help_is(self) -> None:
         lesson = find("forms-rejected")
-        said = telling.checked(lesson, "sign up: refused", [])
+        said = telling.checked(lesson, "seat-07", "sign up: refused", [])
         assert said.startswith("not yet")
         assert "sign up: refused" in said
-        assert "lesson hint" in said
-        assert telling.checked(lesson, "", []).startswith("solved")
+        assert "lesson hint seat-07" in said
+        assert telling.checked(lesson, "seat-07", "", []).startswith("solved")
 
 
 class TestWhereItCannotBeGiven:
