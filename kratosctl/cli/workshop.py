@@ -92,6 +92,21 @@ def down(session: Session, volumes: bool, yes: bool) -> Result:
     return down.stop(workshop, everyone, work, session.console)
 
 
+@define(click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C."))
+def status(session: Session, watch: bool) -> Result | None:
+    """Show every seat's state, release, identities, address and last error."""
+    from kratosctl.workshop import status
+
+    if not watch:
+        return status.status(session.directory)
+    if session.json:
+        from kratosctl.errors import UsageError
+
+        raise UsageError("--watch and --json do not go together", "JSON is one envelope", "ask again and again")
+    status.watch(session.directory, session.console)
+    return None
+
+
 @define(*_seat_arguments())
 def reset(session: Session, names: tuple[str, ...], everybody: bool) -> Result:
     """Take seats back to just migrated plus their seed. `snapshot restore --undo` takes it back."""
@@ -159,6 +174,7 @@ for _name, _command in {
     "init": init,
     "up": up,
     "down": down,
+    "status": status,
     "reset": reset,
     "restart": restart,
     "logs": logs,
