@@ -47,15 +47,16 @@ function set(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function span(seconds) {
+function span(seconds, coarse = false) {
   if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 && hours < 10 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+  if (hours < 48) return minutes % 60 && hours < 10 && !coarse ? `${hours} h ${minutes % 60} min` : `${hours} h`;
   return `${Math.floor(hours / 24)} days`;
 }
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const ago = (moment) => (Date.now() - Date.parse(moment)) / 1000;
 const label = (seat) => (seat.attendee ? `${seat.seat} (${seat.attendee})` : seat.seat);
 
@@ -68,6 +69,7 @@ function makeCard(name) {
     card,
     top,
     word: make("span", "word"),
+    people: make("span", "people"),
     since: make("span", "since"),
     name: make("span", "name", name),
     who: make("h2", "who"),
@@ -79,7 +81,7 @@ function makeCard(name) {
     state: "",
   };
   parts.act.setAttribute("role", "status");
-  top.append(parts.word, parts.since, parts.name);
+  top.append(parts.word, parts.people, parts.since, parts.name);
   parts.buttons = {};
   for (const [doing, work] of Object.entries({ log: showLog, restart: restart, reset: askReset })) {
     const button = make("button", "", doing[0].toUpperCase() + doing.slice(1));
@@ -102,10 +104,10 @@ function fillCard(parts, seat) {
   set(parts.word, seat.state);
   const who = seat.attendee || "free seat";
   const people = seat.identities === null ? "" : `${seat.identities} ${seat.identities === 1 ? "identity" : "identities"}`;
-  if (parts.who.dataset.shown !== `${who}\n${people}`) {
-    parts.who.dataset.shown = `${who}\n${people}`;
-    parts.who.replaceChildren(who, ...(people ? [make("span", "people", ` · ${seat.identities}`)] : []));
-    parts.who.title = who;
+  set(parts.people, seat.identities === null ? "" : `${seat.identities} ${seat.identities === 1 ? "id" : "ids"}`);
+  parts.people.title = people;
+  if (parts.who.textContent !== who) {
+    parts.who.textContent = parts.who.title = who;
     parts.who.classList.toggle("free", !seat.attendee);
     for (const [doing, button] of Object.entries(parts.buttons)) button.setAttribute("aria-label", `${button.textContent} ${label(seat)}`);
   }
@@ -161,7 +163,7 @@ function fillAct(parts, seat) {
     parts.act.append(act.doing === "reset" ? "resetting…" : "restarting…");
   } else if (act.error) {
     parts.act.classList.add("failed");
-    showError(parts.act, `${act.doing} failed: ${act.error.what}`, act.error, act.command);
+    showError(parts.act, `${sentence(act.doing)} failed: ${act.error.what}`, act.error, act.command);
     const close = make("button", "", "Dismiss");
     close.type = "button";
     close.addEventListener("click", () => { dismissed.add(`${seat.seat} ${act.began}`); render(); });
@@ -179,7 +181,7 @@ function showError(node, what, error, command) {
 }
 
 function tickCard(parts, seat) {
-  set(parts.since, seat.since ? `for ${span(ago(seat.since))}` : "");
+  set(parts.since, seat.since ? span(ago(seat.since), true) : "");
 }
 
 // The whole page
@@ -271,8 +273,9 @@ function problem(error) {
   box.hidden = !error;
   box.replaceChildren();
   if (!error) return;
-  box.append(make("b", "", error.what), [error.why, error.fix].filter(Boolean).map((line) => `. ${line}`).join(""));
-  if (data && data.seats.length) box.append(". What is shown is what was seen last.");
+  box.append(make("b", "", `${sentence(error.what)}.`));
+  for (const line of [error.why, error.fix]) if (line) box.append(` ${sentence(line)}.`);
+  if (data && data.seats.length) box.append(" What is shown is what was seen last.");
 }
 
 function tellNews(before, after) {
@@ -333,7 +336,7 @@ function failHere(parts, doing, error) {
   parts.act.hidden = false;
   parts.act.dataset.shown = "here";
   parts.act.replaceChildren();
-  showError(parts.act, `${doing} failed: ${error.what}`, error);
+  showError(parts.act, `${sentence(doing)} failed: ${error.what}`, error);
   parts.buttons.restart.disabled = parts.buttons.reset.disabled = false;
 }
 
