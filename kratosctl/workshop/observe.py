@@ -95,9 +95,10 @@ class Observer:
         return memory.kratos.id if memory and memory.kratos else ""
 
     def forget(self, seat: str) -> None:
-        """What is known of a seat's database may be wrong: the next look asks."""
+        """Something was done to a seat: the next look asks for all of it."""
         if seat in self._memories:
             self._memories[seat].count.forget()
+            self._memories[seat].containers = ()
 
     def _read_files(self) -> None:
         paths = (self._directory / name for name in (configuration_file.WORKSHOP_FILE, configuration_file.FILE_NAME))
@@ -128,7 +129,8 @@ class Observer:
             host, port = (found.public_address() if memory.runs else None) or ("", 0)
             memory.answers = bool(port) and readiness.is_ready(host, port, patience=_PATIENCE) == 200
 
-        self._take_moments([memory for seat in changed if (memory := self._memories[seat.name]).kratos])
+        wanted = _unique([*changed, *in_turn])
+        self._take_moments([memory for seat in wanted if (memory := self._memories[seat.name]).kratos])
         waiting = [seat for seat in self._seats if self._memories[seat.name].runs and not self._answers(seat)]
         _together(ask, _unique([*changed, *waiting, *in_turn]))
 

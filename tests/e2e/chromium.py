@@ -31,7 +31,9 @@ _FLAGS = (
 
 def program() -> str:
     """The browser's program; empty where there is none."""
-    return next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), "")
+    return next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+    )
 
 
 class Page:
@@ -119,8 +121,8 @@ def page(home: Path) -> Iterator[Page]:
     """
     told, tell = os.pipe()
     hear, says = os.pipe()
-    # it listens on descriptor 3 and answers on 4
-    shell = ["sh", "-c", f'exec "$@" 3<&{told} 4>&{says}', "sh", program(), *_FLAGS, f"--user-data-dir={home}"]
+    # it listens on descriptor 3 and answers on 4; sh may know no numbers of two digits
+    shell = ["bash", "-c", f'exec "$@" 3<&{told} 4>&{says}', "bash", program(), *_FLAGS, f"--user-data-dir={home}"]
     browser = subprocess.Popen(
         shell, pass_fds=(told, says), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
