@@ -35,6 +35,7 @@ bench:
 	build/bench/bin/python bench/run.py $(BENCH)
 	build/bench/bin/python bench/testing.py $(BENCH)
 	build/bench/bin/python bench/seed.py $(BENCH)
+	build/bench/bin/python bench/workshop.py $(BENCH)
 
 $(VENV)/runs: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

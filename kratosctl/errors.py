@@ -91,6 +91,10 @@ class NetworkTaken(KratosctlError):
     exit_code = 24
 
 
+class HostTooSmall(KratosctlError):
+    exit_code = 25
+
+
 # What was asked for.
 class ConfigurationInvalid(KratosctlError):
     exit_code = 30
@@ -202,6 +206,10 @@ class SeedFailed(KratosctlError):
     """The database is as it was."""
 
     exit_code = 65
+
+
+class BundleDamaged(KratosctlError):
+    exit_code = 66
 
 
 # `run`: what a shell says of a command.

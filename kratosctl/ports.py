@@ -14,8 +14,8 @@ from kratosctl.errors import ConfigurationInvalid, KratosctlError, PortTaken
 
 DEFAULTS = {"public": 4433, "admin": 4434, "ui": 4455, "mail": 8025, "postgres": 5432}
 CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
-_STRIDE = 100  # the second environment of a host gets 4533, 4555 and 8125: easy to tell apart
-_STEPS = 600
+STRIDE = 100  # the second environment of a host gets 4533, 4555 and 8125: easy to tell apart
+STEPS = 600
 
 _claims: dict[int, int] = {}  # port -> descriptor of its locked file
 
@@ -96,11 +96,11 @@ def allot(
 
 
 def _free_offset(names: list[str], free: Callable[[str, int], bool], first: int) -> int:
-    steps: list[int] = [*range(first, _STEPS), *range(first)]
+    steps: list[int] = [*range(first, STEPS), *range(first)]
     for step in steps:
-        candidates = {name: DEFAULTS[name] + step * _STRIDE for name in names}
+        candidates = {name: DEFAULTS[name] + step * STRIDE for name in names}
         if all(port <= 65535 and free(name, port) for name, port in candidates.items()):
-            return step * _STRIDE
+            return step * STRIDE
     raise PortTaken("no free port was found", f"tried {len(names)} at a time from {DEFAULTS['public']} up", "")
 
 

@@ -64,8 +64,9 @@ def init(session: Session, yes: bool, **said: Any) -> Result:
 @define(
     click.option("--at-once", type=click.IntRange(1, 64), default=None, metavar="N", help="Seats at a time [6]."),
     click.option("--wait-timeout", type=float, default=120.0, metavar="SECONDS", help="For a seat to be ready [120]."),
+    click.option("--force", is_flag=True, help="Also where the seats do not fit this host."),
 )
-def up(session: Session, at_once: int | None, wait_timeout: float) -> Result:
+def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) -> Result:
     """Bring every seat up. Run again, it heals those that are not ready."""
     from kratosctl.limits import Limits
     from kratosctl.wishes import Wishes
@@ -73,7 +74,29 @@ def up(session: Session, at_once: int | None, wait_timeout: float) -> Result:
 
     session.after_interrupt = "`kratosctl workshop up` goes on from here; `kratosctl workshop down` stops it"
     wishes = Wishes(limits=Limits(wait_timeout))
-    return up.up(session.directory, wishes, at_once or up.AT_ONCE, session.console, os.environ)
+    return up.up(session.directory, wishes, at_once or up.AT_ONCE, force, session.console, os.environ)
+
+
+@define(
+    click.argument("count", metavar="N", type=click.IntRange(1, 1000), required=False),
+    *question_options(),
+)
+def plan(session: Session, count: int | None, **flags: Any) -> Result:
+    """Show what N seats need, how many fit this host, and what runs out first."""
+    from kratosctl import networks, selection
+    from kratosctl.environment import from_answers
+    from kratosctl.errors import UsageError
+    from kratosctl.workshop import capacity, file, init
+
+    answers = selection.said(flags, os.environ)
+    if file.exists(session.directory):
+        workshop = file.load(session.directory)
+        answers, count = {**workshop.environment, **answers}, count or len(workshop.seats)
+    if count is None:
+        raise UsageError("how many seats?", fix="say the number: kratosctl workshop plan 30")
+    init.check(answers)
+    environment = from_answers("seat-01", answers)
+    return capacity.plan(environment, count, capacity.look(environment, networks.taken()))
 
 
 @define(
@@ -190,8 +213,56 @@ def remove(session: Session, names: tuple[str, ...], yes: bool) -> Result:
     return acts.remove(session.directory, workshop, chosen, work, session.console)
 
 
+@define(
+    click.option("--output", type=click.Path(file_okay=False), metavar="DIR", help="Where to [handouts]."),
+)
+def handout(session: Session, output: str | None) -> Result:
+    """Write a page for each attendee: addresses, first commands, a QR code; to open and to print."""
+    from kratosctl.workshop import handout, seats
+
+    directory = session.directory
+    workshop, everyone = seats.chosen(directory, (), everybody=True)
+    return handout.write(directory, workshop, everyone, directory / (output or handout.DIRECTORY))
+
+
+@define(
+    click.argument("target", metavar="FILE", type=click.Path(dir_okay=False)),
+    click.option("--overwrite", is_flag=True, help="Replace a file that is there."),
+)
+def bundle(session: Session, target: str, overwrite: bool) -> Result:
+    """Write one file with images and configuration, for a classroom without internet."""
+    from kratosctl.workshop import bundle
+
+    return bundle.bundle(session.directory, session.directory / target, overwrite, session.console)
+
+
+@define(
+    click.argument("source", metavar="FILE", type=click.Path(dir_okay=False)),
+    click.option("--overwrite", is_flag=True, help="Replace files that are there and differ."),
+)
+def load(session: Session, source: str, overwrite: bool) -> Result:
+    """Take such a file in: images into the engine, the workshop into this directory."""
+    from kratosctl.workshop import bundle
+
+    return bundle.load(session.directory / source, session.directory, overwrite, session.console)
+
+
+@define(reports=False, hidden=True)
+def keep(session: Session) -> int:
+    """Wait for the end of the workshop, and take it down then; `workshop up` starts this."""
+    from kratosctl.workshop import down, keeper, seats
+
+    def end() -> None:
+        workshop, everyone = seats.chosen(session.directory, (), everybody=True)
+        session.console.note(down.stop(workshop, everyone, None, session.console).text())
+
+    keeper.keep(session.directory, end)
+    return 0
+
+
 for _name, _command in {
     "init": init,
+    "plan": plan,
     "up": up,
     "down": down,
     "status": status,
@@ -201,5 +272,9 @@ for _name, _command in {
     "logs": logs,
     "add": add,
     "remove": remove,
+    "handout": handout,
+    "bundle": bundle,
+    "load": load,
+    "keep": keep,
 }.items():
     command.add_command(_command, _name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import apply, converge, identity, images, upgrade
+from kratosctl import apply, converge, identity, images, networks, upgrade
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import (
@@ -28,7 +29,7 @@ from kratosctl.errors import (
 from kratosctl.look import Look
 from kratosctl.results import Result, table
 from kratosctl.wishes import Wishes
-from kratosctl.workshop import allot, file, seats
+from kratosctl.workshop import allot, capacity, file, keeper, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -80,13 +81,16 @@ class Shared:
     stop: KratosctlError | None = None
 
 
-def up(directory: Path, wishes: Wishes, at_once: int, console: Console, variables: Mapping[str, str]) -> Result:
+def up(
+    directory: Path, wishes: Wishes, at_once: int, force: bool, console: Console, variables: Mapping[str, str]
+) -> Result:
     """Brings every seat of a workshop up, or heals those that are not.
 
     Args:
         directory: where workshop.yaml lies.
         wishes: how to go about it.
         at_once: how many seats at a time.
+        force: also where they do not fit this host.
         console: where progress is shown.
         variables: the process environment.
 
@@ -95,10 +99,13 @@ def up(directory: Path, wishes: Wishes, at_once: int, console: Console, variable
     """
     workshop = file.load(directory)
     everyone = seats.of(directory, workshop)
+    keeper.refuse_ended(workshop, datetime.datetime.now())
     if not everyone:
         raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
     with seats.home(directory).locked("workshop up", 3600, console.note):
         shared = _look(everyone, console)
+        if not force:
+            _refuse_too_many(everyone, shared)
         allot.allot(everyone, shared.containers)
         began = time.monotonic()
         outcomes = _bring_up(everyone, shared, wishes, at_once, console, variables)
@@ -111,7 +118,19 @@ def up(directory: Path, wishes: Wishes, at_once: int, console: Console, variable
             raise _with_count(shared.stop, outcomes)
         moved = _replace(directory, workshop, everyone, outcomes)
         took = time.monotonic() - began
+    if workshop.ends:
+        keeper.start(directory)
     return _result(directory, everyone, outcomes, moved, took)
+
+
+def _refuse_too_many(everyone: Sequence[Seat], shared: Shared) -> None:
+    """Stops before seats that are to be started make those that run starve."""
+    if not shared.engine.local:
+        return
+    new = [seat for seat in everyone if not seat.found(shared.containers).containers]
+    if new:
+        taken = networks.taken()
+        capacity.refuse(new[0].environment, len(new), capacity.look(new[0].environment, taken))
 
 
 def _look(wanted: Sequence[Seat], console: Console) -> Shared:
@@ -240,9 +259,7 @@ def _result(
         rows.append(row)
     ready = sum(row["ready"] for row in rows)
     data = {"workshop": workshop.name, "seats": rows, "moved": dict(moved)}
-    warnings = [
-        f"{workshop.label(new)} was moved there from {old}, which did not come up" for old, new in moved.items()
-    ]
+    warnings = [f"{workshop.label(new)} moved there from {old}, which did not come up" for old, new in moved.items()]
 
     def text() -> str:
         head = f"{workshop.name}: {ready} of {len(rows)} seats ready in {took:.1f} s"

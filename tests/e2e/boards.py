@@ -25,7 +25,7 @@ def workshop(directory: Directory, seats: Mapping[str, str]) -> None:
         "mail": False,
     }
     lines = [f"  {seat}: {json.dumps(who) if who else ''}\n" for seat, who in seats.items()]
-    text = f"name: the class\nenvironment: {json.dumps(answers)}\nends: 2099-12-01 17:00\nseats:\n{''.join(lines)}"
+    text = f"name: the class\nenvironment: {json.dumps(answers)}\nseats:\n{''.join(lines)}"
     (directory.path / "workshop.yaml").write_text(text)
 
 

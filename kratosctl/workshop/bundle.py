@@ -1,0 +1,207 @@
+"""`workshop bundle` and `load`: one checksummed file with all a class needs, for a room without internet.
+
+A tar file: `manifest.json` last, with the SHA-256 of each member before it; `images.tar` as `docker save` writes it;
+`files/` with workshop.yaml and what it refers to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from kratosctl import __version__, images
+from kratosctl.atomic import said_plainly
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.errors import BundleDamaged, ImageMissing, UsageError
+from kratosctl.results import Result
+from kratosctl.workshop import capacity, file, seats
+from kratosctl.workshop.seats import Seat
+
+_MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
+_FORMAT = 1
+_CHUNK = 1 << 20
+
+
+def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> Result:
+    """Writes the file.
+
+    Args:
+        directory: where workshop.yaml lies.
+        target: the file to write.
+        overwrite: replace one that is there.
+        console: where steps are shown.
+
+    Raises:
+        UsageError: there is a file of that name.
+        ImageMissing: an image is not on this engine.
+        DiskFull, DirectoryReadOnly: nothing was written.
+    """
+    workshop, everyone = seats.chosen(directory, (), everybody=True)
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} is there already", fix="say --overwrite to replace it")
+    references = _references(everyone)
+    sources = list(_sources(directory, everyone))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with said_plainly(target):
+        try:
+            with (
+                console.step(f"bundle {len(references)} images"),
+                tempfile.TemporaryDirectory(dir=target.parent) as scratch,
+            ):
+                saved = Path(scratch) / _IMAGES
+                reading.docker("save", "--output", str(saved), *references)
+                _write(temporary, workshop.name, references, [(_IMAGES, saved), *sources])
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    size = target.stat().st_size
+    data = {"workshop": workshop.name, "file": str(target), "size": size, "images": references}
+    data["files"] = [name.removeprefix(_FILES) for name, _ in sources]
+    said = f"wrote {target}, {capacity.size(size)}: {len(references)} images, {len(sources)} files"
+    return Result("workshop bundle", data, lambda: f"{said}\nthere: kratosctl workshop load {target.name}")
+
+
+def _references(everyone: list[Seat]) -> list[str]:
+    """The images of all seats, which must be here."""
+    wanted = list(dict.fromkeys(reference for seat in everyone for reference in images.needed(seat.environment)))
+    missing = [reference for reference, found in reading.images(wanted).items() if found is None]
+    if missing:
+        raise ImageMissing(
+            f"image {missing[0]} is not here", fix="bring the workshop up once, where there is a network"
+        )
+    return wanted
+
+
+def _sources(directory: Path, everyone: list[Seat]) -> Iterator[tuple[str, Path]]:
+    """The files a class is made from: no secret and no data is among them."""
+    names = {file.FILE_NAME, "kratosctl.yaml", "compose.override.yaml", "compose.override.yml"}
+    given = {value for seat in everyone for value in (seat.environment.config_dir, seat.environment.seed) if value}
+    outside = [name for name in given if not (directory / name).resolve().is_relative_to(directory)]
+    if outside:
+        raise UsageError(
+            f"{outside[0]} lies outside {directory}", "its place on another machine is not known", "copy it in here"
+        )
+    for name in sorted(names | given):
+        path = directory / name
+        found = sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path]
+        for one in found:
+            if one.is_file():
+                yield _FILES + one.relative_to(directory).as_posix(), one
+
+
+def _write(target: Path, name: str, references: list[str], sources: list[tuple[str, Path]]) -> None:
+    digests = {}
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+        for member, path in sources:
+            with path.open("rb") as source:
+                digests[member] = _digest(source)
+                source.seek(0)
+                entry = tarfile.TarInfo(member)
+                entry.size, entry.mode = path.stat().st_size, 0o644
+                tar.addfile(entry, source)
+        manifest = {
+            "format": _FORMAT,
+            "kratosctl": __version__,
+            "workshop": name,
+            "images": references,
+            "sha256": digests,
+        }
+        text = json.dumps(manifest, indent=1).encode()
+        entry = tarfile.TarInfo(_MANIFEST)
+        entry.size, entry.mode = len(text), 0o644
+        tar.addfile(entry, io.BytesIO(text))
+
+
+def _digest(source: BinaryIO) -> str:
+    found = hashlib.sha256()
+    while chunk := source.read(_CHUNK):
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Result:
+    """Takes a bundle in: its images into the engine, its files beside each other here.
+
+    Args:
+        source: the file.
+        directory: where workshop.yaml shall lie.
+        overwrite: replace files that are there and differ.
+        console: where steps are shown.
+
+    Raises:
+        BundleDamaged: it is not whole, or not one; nothing was changed.
+        UsageError: a file of its is there already, and differs.
+    """
+    with said_plainly(directory), tempfile.TemporaryDirectory(dir=directory, prefix=".bundle-") as scratch:
+        with console.step(f"check {source.name}"):
+            manifest = _unpack(source, Path(scratch))
+        files = [PurePosixPath(name.removeprefix(_FILES)) for name in manifest["sha256"] if name.startswith(_FILES)]
+        changed = [name for name in files if _differs(Path(scratch) / _FILES / name, directory / name)]
+        there = [str(name) for name in changed if (directory / name).exists()]
+        if there and not overwrite:
+            raise UsageError(f"{there[0]} is there already, and differs", fix="say --overwrite, or load it elsewhere")
+        with console.step(f"load {len(manifest['images'])} images"):
+            reading.docker("load", "--quiet", "--input", str(Path(scratch) / _IMAGES))
+        for name in changed:
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(scratch) / _FILES / name).replace(directory / name)
+    data = {"workshop": manifest["workshop"], "images": manifest["images"], "written": [str(name) for name in changed]}
+    said = f"loaded {manifest['workshop']}: {len(manifest['images'])} images, {len(changed)} files"
+    return Result("workshop load", data, lambda: f"{said}\nnext: kratosctl workshop up")
+
+
+def _differs(one: Path, other: Path) -> bool:
+    try:
+        return one.read_bytes() != other.read_bytes()
+    except OSError:
+        return True
+
+
+def _unpack(source: Path, scratch: Path) -> dict[str, Any]:
+    """Unpacks a bundle beside its place, and compares every checksum."""
+    digests: dict[str, str] = {}
+    manifest: dict[str, Any] = {}
+    try:
+        with tarfile.open(source, "r:") as tar:
+            for entry in tar:
+                content = tar.extractfile(entry)
+                if content is None or not _is_ours(entry.name):
+                    raise _damaged(source, f"{entry.name[:60]!r} does not belong there")
+                if entry.name == _MANIFEST:
+                    manifest = json.load(content)
+                    continue
+                target = scratch / entry.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as out:
+                    shutil.copyfileobj(content, out, _CHUNK)
+                with target.open("rb") as written:
+                    digests[entry.name] = _digest(written)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no {source}") from error
+    except (tarfile.TarError, ValueError, EOFError) as error:
+        raise _damaged(source, str(error)[:100]) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise _damaged(source, "it has no list of its parts, or one of another kratosctl")
+    if manifest.get("sha256") != digests or _IMAGES not in digests:
+        raise _damaged(source, "a part of it is not what was written")
+    return manifest
+
+
+def _is_ours(name: str) -> bool:
+    """A member that a bundle can have: no path leads out of it."""
+    path = PurePosixPath(name)
+    inside = not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    return inside and (name in (_MANIFEST, _IMAGES) or (name.startswith(_FILES) and len(path.parts) > 1))
+
+
+def _damaged(source: Path, why: str) -> BundleDamaged:
+    return BundleDamaged(f"{source} is not a whole bundle", why, "copy it again from where it was made")

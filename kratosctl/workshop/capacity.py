@@ -1,0 +1,208 @@
+"""`workshop plan`: what N seats need, how many fit this host, and what runs out first. Pure but for `look`.
+
+The figures were measured with Kratos v26.2.0 on Docker 20.10: memory of the host per started service, its containerd
+shim and port proxies included, after people signed up and in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kratosctl import ports
+from kratosctl.engine import reading
+from kratosctl.environment import Environment
+from kratosctl.errors import HostTooSmall
+from kratosctl.results import Result, table
+from kratosctl.stack import compose, subnets
+from kratosctl.stack.subnets import Network
+
+MIB = 1024 * 1024
+_MEMORY = {"kratos": 64 * MIB, "ui": 55 * MIB, "mail": 22 * MIB, "postgres": 90 * MIB}
+_DISK = {"sqlite": 8 * MIB, "postgres": 80 * MIB, "memory": 2 * MIB}
+_CPU_SECONDS_TO_START = {"kratos": 0.6, "ui": 0.5, "mail": 0.3, "postgres": 0.6}
+# for the host itself
+_MEMORY_KEPT = 512 * MIB
+_DISK_KEPT = 1024 * MIB
+
+
+@dataclass(frozen=True)
+class Host:
+    """What there is for seats.
+
+    Attributes:
+        memory: free, in bytes.
+        cores: of the CPU.
+        disk: free, in bytes, where the engine keeps its data.
+        ports: blocks of ports that are free, one for each seat.
+        networks: parts of the range that are free.
+    """
+
+    memory: int
+    cores: int
+    disk: int
+    ports: int
+    networks: int
+
+
+def need(environment: Environment) -> dict[str, int]:
+    """What one seat needs: bytes of memory and disk, ports, networks."""
+    running = compose.services(environment)
+    return {
+        "memory": sum(_MEMORY[service] for service in running),
+        "disk": _DISK[environment.database],
+        "ports": len(ports.wanted(environment)),
+        "networks": 1,
+    }
+
+
+def fitting(environment: Environment, host: Host) -> dict[str, int]:
+    """How many seats each resource is enough for, the scarcest first."""
+    one = need(environment)
+    found = {
+        "memory": max(0, host.memory - _MEMORY_KEPT) // one["memory"],
+        "disk": max(0, host.disk - _DISK_KEPT) // one["disk"],
+        "ports": host.ports,
+        "networks": host.networks,
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def seconds_to_start(environment: Environment, count: int, cores: int) -> float:
+    """About how long many seats take to be ready: they wait for the CPU, not for each other."""
+    return count * sum(_CPU_SECONDS_TO_START[service] for service in compose.services(environment)) / max(1, cores)
+
+
+def look(environment: Environment, taken: Sequence[Network]) -> Host:
+    """What this host has for further seats.
+
+    Args:
+        environment: what a seat is.
+        taken: networks that others have.
+    """
+    import psutil
+
+    wanted = ports.wanted(environment)
+    listening = {connection.laddr.port for connection in _listening()}
+    blocks = 0
+    for step in range(ports.STEPS):
+        block = [ports.DEFAULTS[name] + step * ports.STRIDE for name in wanted]
+        blocks += max(block) <= 65535 and listening.isdisjoint(block)
+    pool = ipaddress.IPv4Network(environment.subnets or subnets.DEFAULT_POOL)
+    others = sum(network.overlaps(pool) for network in taken)
+    root = reading.docker("info", "--format", "{{.DockerRootDir}}", check=False).stdout.strip()
+    here = root if root and Path(root).is_dir() else "."
+    return Host(
+        memory=psutil.virtual_memory().available,
+        cores=os.cpu_count() or 1,
+        disk=shutil.disk_usage(here).free,
+        ports=blocks,
+        networks=max(0, pool.num_addresses // 16 - others),
+    )
+
+
+def _listening() -> list[Any]:
+    import psutil
+
+    try:
+        return [found for found in psutil.net_connections("tcp") if found.status == psutil.CONN_LISTEN]
+    except psutil.Error:
+        return []
+
+
+def refuse(environment: Environment, count: int, host: Host) -> None:
+    """Stops before this host is harmed.
+
+    Args:
+        environment: what a seat is.
+        count: how many further seats are to be started.
+        host: what there is for them.
+
+    Raises:
+        HostTooSmall: naming what runs out first, and how many fit.
+    """
+    scarce, fit = next(iter(fitting(environment, host).items()))
+    if count > fit:
+        raise HostTooSmall(
+            f"{count} further seats do not fit this host",
+            f"its {_WORDS[scarce]} {_ARE[scarce]} enough for {fit}: {_shortage(environment, host, scarce, count)}",
+            f"{_WAYS[scarce]}; or try it all the same: --force",
+        )
+
+
+_WORDS = {"memory": "free memory", "disk": "free disk", "ports": "free ports", "networks": "free networks"}
+_ARE = {"memory": "is", "disk": "is", "ports": "are", "networks": "are"}
+_WAYS = {
+    "memory": "take fewer seats, or leave the UI out (ui: false)",
+    "disk": "free some space: docker system df shows where it went",
+    "ports": "stop what listens between 4433 and 65535",
+    "networks": "take another range: `subnets: 10.214.0.0/16` in workshop.yaml",
+}
+
+
+def _shortage(environment: Environment, host: Host, scarce: str, count: int) -> str:
+    one = need(environment)
+    if scarce == "memory":
+        return f"{count} need {size(count * one['memory'])} of {size(max(0, host.memory - _MEMORY_KEPT))}"
+    if scarce == "disk":
+        return f"{count} need {size(count * one['disk'])} of {size(max(0, host.disk - _DISK_KEPT))}"
+    return f"{count} need as many"
+
+
+def size(number: int) -> str:
+    """Bytes for people: 640 MiB, 2.1 GiB."""
+    return f"{number / MIB:.0f} MiB" if number < 1000 * MIB else f"{number / MIB / 1024:.1f} GiB"
+
+
+def plan(environment: Environment, count: int, host: Host) -> Result:
+    """What so many seats need, and whether they fit.
+
+    Args:
+        environment: what a seat is.
+        count: how many.
+        host: what there is for them.
+    """
+    one, fits = need(environment), fitting(environment, host)
+    scarce, most = next(iter(fits.items()))
+    have = {"memory": host.memory, "disk": host.disk, "ports": host.ports * one["ports"], "networks": host.networks}
+    took = seconds_to_start(environment, count, host.cores)
+    data: dict[str, Any] = {
+        "seats": count,
+        "fits": count <= most,
+        "most": most,
+        "runs_out_first": scarce,
+        "seconds_to_start": round(took, 1),
+        "cores": host.cores,
+        "needs": {name: count * amount for name, amount in one.items()},
+        "free": have,
+        "a_seat": {**one, "services": compose.services(environment)},
+    }
+
+    def text() -> str:
+        rows = [
+            [name, _amount(name, one[name]), _amount(name, count * one[name]), _amount(name, have[name]), fits[name]]
+            for name in one
+        ]
+        verdict = "fit this host" if count <= most else "do NOT fit this host"
+        return "\n".join(
+            [
+                f"{count} seats of {', '.join(compose.services(environment))} {verdict}",
+                "",
+                table(("", "A SEAT", f"{count} SEATS", "FREE HERE", "ENOUGH FOR"), rows),
+                "",
+                f"at most {most} seats: first there is no more {_WORDS[scarce].removeprefix('free ')}",
+                f"to start {count}: about {math.ceil(took)} s on {host.cores} cores",
+            ]
+        )
+
+    return Result("workshop plan", data, text, exit_code=0 if count <= most else 1)
+
+
+def _amount(name: str, number: int) -> str:
+    return size(number) if name in ("memory", "disk") else str(number)

@@ -1,0 +1,172 @@
+"""`workshop handout`: a page for each attendee, all of them to print, and an index. Rendering is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from kratosctl.atomic import said_plainly, write_atomically
+from kratosctl.errors import NotRunning
+from kratosctl.results import Result
+from kratosctl.workshop import seats
+from kratosctl.workshop.file import Workshop
+from kratosctl.workshop.seats import Seat
+
+DIRECTORY = "handouts"
+_TITLES = {"ui": "Sign-up and sign-in pages", "mail": "Your mail inbox", "public": "Public API"}
+_ABOUT = {
+    "ui": "Open this first, and make an account.",
+    "mail": "Every mail your Kratos sends ends here, whatever its address.",
+    "public": "What an app of yours talks to.",
+}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is on one attendee's page.
+
+    Attributes:
+        seat: its name.
+        attendee: who sits there; empty: nobody yet.
+        urls: addresses by name: ui, mail, public.
+        release: of Kratos.
+        browser: people sign in on pages; otherwise an app does it for them.
+        here: attendees sit at the host itself: where to run kratosctl; empty where they do not.
+    """
+
+    seat: str
+    attendee: str
+    urls: Mapping[str, str]
+    release: str
+    browser: bool
+    here: str = ""
+
+    @property
+    def first(self) -> str:
+        """The address to open first."""
+        return self.urls.get("ui") or self.urls["public"]
+
+
+def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target: Path) -> Result:
+    """Writes the pages.
+
+    Args:
+        directory: where workshop.yaml lies.
+        workshop: the workshop.
+        everyone: all its seats.
+        target: the directory they go to; pages of earlier times are replaced.
+
+    Raises:
+        NotRunning: a seat has no addresses yet.
+        DiskFull, DirectoryReadOnly: each page is whole, old or new.
+    """
+    sheets = [_sheet(directory, seat) for seat in everyone]
+    pages = render(workshop, sheets)
+    for name, text in pages.items():
+        write_atomically(target / name, text, 0o644)
+    with said_plainly(target):
+        for old in target.glob("*.html"):
+            # of seats that are no more; whatever else somebody put there stays
+            if old.name not in pages and _MARK in old.read_text(encoding="utf-8", errors="replace")[:200]:
+                old.unlink()
+    data = {"workshop": workshop.name, "directory": str(target), "pages": sorted(pages)}
+    said = f"wrote {len(sheets)} handouts to {target}/\nopen {target}/index.html; print {target}/all.html"
+    return Result("workshop handout", data, lambda: said)
+
+
+def _sheet(directory: Path, seat: Seat) -> Sheet:
+    environment, ports = seat.environment, seats.state_of(seat).ports
+    if "public" not in ports:
+        raise NotRunning(f"{seat.name} has no addresses yet", fix="bring it up first: kratosctl workshop up")
+    shown = [name for name in ("ui", "mail", "public") if name in ports and getattr(environment, name, True)]
+    return Sheet(
+        seat=seat.name,
+        attendee=seat.attendee,
+        urls={name: f"http://{environment.host}:{ports[name]}" for name in shown},
+        release=environment.release,
+        browser=environment.preset != "api-only",
+        here=str(directory) if environment.bind in ("127.0.0.1", "::1") else "",
+    )
+
+
+_MARK = 'name="generator" content="kratosctl"'
+
+
+def render(workshop: Workshop, sheets: Sequence[Sheet]) -> dict[str, str]:
+    """The pages by file name: one a seat, all of them to print, and the index."""
+    pages = {f"{sheet.seat}.html": _page(_who(sheet), [_article(workshop, sheet)]) for sheet in sheets}
+    pages["all.html"] = _page(workshop.name, [_article(workshop, sheet) for sheet in sheets])
+    pages["index.html"] = _page(workshop.name, [_index(workshop, sheets)])
+    return pages
+
+
+def _who(sheet: Sheet) -> str:
+    return sheet.attendee or sheet.seat
+
+
+def _page(title: str, articles: Sequence[str]) -> str:
+    style = Path(__file__).with_name("page").joinpath("handout.css").read_text(encoding="utf-8")
+    return (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta {_MARK}>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n" + "\n".join(articles) + "\n</html>\n"
+    )
+
+
+def _article(workshop: Workshop, sheet: Sheet) -> str:
+    rows = "".join(
+        f'<tr><th>{_TITLES[name]}<td><a href="{escape(url)}">{escape(url)}</a><br>'
+        f'<span class="soft">{_ABOUT[name]}</span>'
+        for name, url in sheet.urls.items()
+    )
+    ends = f", until {workshop.ends:%H:%M on %d %B}" if workshop.ends else ""
+    commands = escape("\n".join(_commands(sheet)))
+    return (
+        f"<article>\n<header><div><p class=soft>{escape(workshop.name)}{ends}</p>\n<h1>{escape(_who(sheet))}</h1>\n"
+        f"<p>{escape(sheet.seat)}: an Ory Kratos {escape(sheet.release)} of your own</p></div>\n"
+        f'<div class="code">{_qr(sheet.first)}</div></header>\n'
+        f"<h2>Your addresses</h2>\n<table>{rows}</table>\n<h2>First commands</h2>\n<pre>{commands}</pre>\n"
+        '<p class="soft">Your accounts and sessions are yours alone. Whoever opens the address of your inbox can read '
+        "it: use made-up names, and no password that you use elsewhere.</p>\n</article>"
+    )
+
+
+def _commands(sheet: Sheet) -> Iterator[str]:
+    public = sheet.urls["public"]
+    yield "# does it run?"
+    yield f"curl {public}/health/ready"
+    yield "# begin to sign up as an app does it: the answer says what to send where"
+    yield f"curl -H 'Accept: application/json' {public}/self-service/registration/api"
+    yield "# the form for people's data, as JSON Schema"
+    yield f"curl {public}/schemas"
+    if sheet.here:
+        yield "# what Kratos logs, and who is there"
+        yield f"kratosctl -C {_quoted(sheet.here)} logs {sheet.seat} kratos --follow"
+        yield f"kratosctl -C {_quoted(sheet.here)} kratos --env {sheet.seat} -- list identities"
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _qr(url: str) -> str:
+    import segno
+
+    return segno.make(url, error="m", micro=False).svg_inline(border=2, svgclass=None, lineclass=None, omitsize=True)
+
+
+def _index(workshop: Workshop, sheets: Sequence[Sheet]) -> str:
+    rows = "".join(
+        f'<tr><td><a href="{escape(sheet.seat)}.html">{escape(sheet.seat)}</a><td>{escape(sheet.attendee)}'
+        f'<td><a href="{escape(sheet.first)}">{escape(sheet.first)}</a>'
+        for sheet in sheets
+    )
+    return (
+        f"<article>\n<h1>{escape(workshop.name)}</h1>\n"
+        f'<p class="soft">{len(sheets)} seats. <a href="all.html">All handouts, to print</a></p>\n'
+        f"<table><tr><th>Seat<th>Attendee<th>Address{rows}</table>\n</article>"
+    )

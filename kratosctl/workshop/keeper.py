@@ -1,0 +1,135 @@
+"""Ends a workshop at its time: a process of its own that sleeps until then, and is gone when the seats are.
+
+It reads workshop.yaml again every few seconds, so that a changed end counts; data stays, as with `workshop down`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kratosctl.errors import KratosctlError, UsageError
+from kratosctl.workshop import file, seats
+from kratosctl.workshop.file import Workshop
+
+WARNED = datetime.timedelta(minutes=10)
+_LOOK_EVERY = 10.0  # seconds
+_LOG = "keeper.log"
+
+
+def left(workshop: Workshop, now: datetime.datetime) -> datetime.timedelta | None:
+    """How long a workshop still lasts; None where it has no end."""
+    return workshop.ends - now if workshop.ends else None
+
+
+def refuse_ended(workshop: Workshop, now: datetime.datetime) -> None:
+    """Refuses to bring up what would be taken down at once.
+
+    Raises:
+        UsageError: it is over.
+    """
+    remaining = left(workshop, now)
+    if remaining is not None and remaining <= datetime.timedelta():
+        raise UsageError(
+            f"{workshop.name} ended at {workshop.ends:%Y-%m-%d %H:%M}",
+            fix=f"change `ends` in {file.FILE_NAME}, or take the line out",
+        )
+
+
+def warning(workshop: Workshop, now: datetime.datetime) -> str:
+    """What to say shortly before the end; empty before that."""
+    remaining = left(workshop, now)
+    if remaining is None or not datetime.timedelta() < remaining <= WARNED:
+        return ""
+    minutes = max(1, round(remaining.total_seconds() / 60))
+    return f"{workshop.name} ends in {minutes} min: `ends` in {file.FILE_NAME} says when; what attendees made stays"
+
+
+def start(directory: Path) -> None:
+    """Starts the keeper of a workshop that has an end, unless there is one. It outlives its caller and the terminal."""
+    home = seats.home(directory).home
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / _LOG).open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "kratosctl", "--directory", str(directory), "workshop", "keep"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            # of the caller's terminal and its directory nothing is held
+            cwd="/",
+            env={**os.environ, "KRATOSCTL_YES": "1"},
+        )
+
+
+def keep(
+    directory: Path,
+    down: Callable[[], None],
+    now: Callable[[], datetime.datetime] = datetime.datetime.now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Waits for the end of a workshop, then takes it down. Returns at once where another keeper waits.
+
+    Args:
+        directory: where workshop.yaml lies.
+        down: takes it down; called again while it raises a KratosctlError.
+        now: the local time.
+        sleep: waits for some seconds.
+    """
+    from filelock import FileLock, Timeout
+
+    home = seats.home(directory).home
+    home.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(Timeout), FileLock(home / "keeper", mode=0o600).acquire(timeout=0):
+        while _lasts(directory, now):
+            sleep(_pause(directory, now))
+        while _to_end(directory, now):
+            try:
+                down()
+            except KratosctlError as error:
+                print(f"{now():%H:%M:%S} {'; '.join(error.lines())}", file=sys.stderr, flush=True)
+                sleep(_LOOK_EVERY)
+            else:
+                return
+
+
+def _lasts(directory: Path, now: Callable[[], datetime.datetime]) -> bool:
+    """Whether there is an end to wait for, and it has not come."""
+    try:
+        remaining = left(file.load(directory), now())
+    except KratosctlError:
+        # somebody is writing it, or took it away
+        return file.exists(directory)
+    return remaining is not None and remaining > datetime.timedelta() and _any_seat(directory)
+
+
+def _pause(directory: Path, now: Callable[[], datetime.datetime]) -> float:
+    """How many seconds to sleep: not beyond the end, and not so long that a changed one is missed."""
+    with contextlib.suppress(KratosctlError):
+        remaining = left(file.load(directory), now())
+        if remaining is not None:
+            return min(_LOOK_EVERY, max(0.2, remaining.total_seconds()))
+    return _LOOK_EVERY
+
+
+def _to_end(directory: Path, now: Callable[[], datetime.datetime]) -> bool:
+    try:
+        remaining = left(file.load(directory), now())
+    except KratosctlError:
+        return False
+    return remaining is not None and remaining <= datetime.timedelta() and _any_seat(directory)
+
+
+def _any_seat(directory: Path) -> bool:
+    """Whether any seat runs; where the engine does not answer, one may."""
+    try:
+        containers = [one for of_project in seats.by_project().values() for one in of_project]
+    except KratosctlError:
+        return True
+    return any(one.labels.get("directory") == str(directory) for one in containers)

@@ -1,0 +1,116 @@
+"""Rosters as spreadsheets write them: nobody is left out, nobody is made up."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
+from kratosctl.workshop import file, init, roster
+
+
+def read(directory: Path, text: str) -> list[str]:
+    path = directory / "names.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    return roster.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Ada\nGrace\n", ["Ada", "Grace"]),
+        ("\ufeffName;E-mail\r\nAda;a@x\r\n\r\nGrace;g@x", ["Ada", "Grace"]),
+        ('E-mail,Name\na@x,"Lovelace, Ada"\n', ["Lovelace, Ada"]),
+        ("First name\tLast name\nAda\tLovelace\nMadonna\t\n", ["Ada Lovelace", "Madonna"]),
+        ('"Grace ""Amazing"" Hopper"\n李小龍\n  José   María \n', ['Grace "Amazing" Hopper', "李小龍", "José María"]),
+        ("Ada\nAda\n", ["Ada", "Ada"]),
+        ('"Two\nlines"\n', ["Two lines"]),
+        ("=cmd|' /C calc'!A0\n<script>\n- x: [y]\n", ["=cmd|' /C calc'!A0", "<script>", "- x: [y]"]),
+    ],
+)
+def test_names_are_read_in_their_order(tmp_path: Path, text: str, names: list[str]) -> None:
+    assert read(tmp_path, text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "names.csv holds no names"),
+        ("Name\n", "names.csv holds no names"),
+        ("Name,E-mail\n,a@x\n", "names.csv:2: no name that can be shown"),
+        ("Ada\nbell \x07\n", "names.csv:2: no name that can be shown"),
+        ('Ada\n"Grace\n', "names.csv:2: not valid CSV"),
+        ("Ada\n" * 1001, "names.csv holds 1001 names"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(ConfigurationInvalid) as caught:
+        read(tmp_path, text)
+
+    assert caught.value.what.startswith(what)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=20))
+def test_any_spreadsheet_gives_its_names_or_a_plain_refusal(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[str]
+) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([["Name"], *[[cell] for cell in cells]])
+    try:
+        found = read(tmp_path_factory.mktemp("roster"), text.getvalue())
+    except KratosctlError:
+        return
+    assert found == [" ".join(cell.split()) for cell in cells if cell.split()]
+
+
+class TestSeating:
+    def test_a_thousand_rows_get_a_seat_each(self, tmp_path: Path) -> None:
+        rows = [f"Attendee {number}" for number in range(1000)]
+        (tmp_path / "names.csv").write_text("\n".join(rows))
+
+        init.init(tmp_path, init.Wanted("big", init.attendees(None, tmp_path / "names.csv")))
+
+        seats = file.load(tmp_path).seats
+        assert list(seats.values()) == rows
+        assert list(seats)[:2] == ["seat-01", "seat-02"]
+        assert list(seats)[-1] == "seat-1000"
+
+    def test_who_has_a_seat_keeps_it_and_only_who_is_new_gets_one(self, tmp_path: Path) -> None:
+        (tmp_path / "names.csv").write_text("Ada\nGrace\nAda\n")
+        init.init(tmp_path, init.Wanted("class", ["Ada", ""], spares=1))
+
+        said = init.add(tmp_path, [], 0, tmp_path / "names.csv")
+        again = init.add(tmp_path, [], 0, tmp_path / "names.csv")
+
+        assert dict(file.load(tmp_path).seats) == {
+            "seat-01": "Ada",
+            "seat-02": "Grace",
+            "spare-01": "",
+            "seat-03": "Ada",
+        }
+        assert said.warnings == ["Ada is there 2 times: each has a seat"]
+        assert again.text() == "everybody has a seat"
+
+    def test_more_names_than_seats_are_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "names.csv").write_text("Ada\nGrace\n")
+        with pytest.raises(UsageError, match="2 names for 1 seats"):
+            init.attendees(1, tmp_path / "names.csv")
+
+    def test_a_second_workshop_does_not_replace_the_first(self, tmp_path: Path) -> None:
+        init.init(tmp_path, init.Wanted("one", ["Ada"]))
+        with pytest.raises(UsageError, match="already"):
+            init.init(tmp_path, init.Wanted("two", ["Grace"]))
+        assert file.load(tmp_path).name == "one"
+
+    @pytest.mark.parametrize("answers", [{"database": "external"}, {"public_port": 4433}, {"variant": "distroless"}])
+    def test_what_no_seat_can_be_is_refused_before_anything_is_written(
+        self, tmp_path: Path, answers: dict[str, object]
+    ) -> None:
+        with pytest.raises(KratosctlError):
+            init.init(tmp_path, init.Wanted("class", ["Ada"], environment=answers))
+        assert not file.exists(tmp_path)
