@@ -88,7 +88,7 @@ class Acts:
         self._changed(seat, False)
 
     def end(self) -> None:
-        """Interrupts what is under way: each command undoes or finishes by itself what it began."""
+        """Interrupts what is under way: each command ends whole or undoes what it began, which nobody waits for."""
         with self._lock:
             self._ended = True
             running = list(self._running)
@@ -114,6 +114,8 @@ class Acts:
                     return None
                 process = subprocess.Popen(
                     command,
+                    # Ctrl-C in the terminal is the board's: it tells each command once
+                    start_new_session=True,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
