@@ -9,6 +9,7 @@ with the board and without: it runs the health checks of all seats.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -99,19 +100,23 @@ def url_of(board: subprocess.Popen[str]) -> str:
 
 
 def follow(url: str, answers: list[int]) -> None:
+    """Opens the board, and asks for the seats as its page does."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     connection.request("GET", f"/?{parts.query}")
     entered = connection.getresponse()
     entered.read()
     cookie, tag = (entered.headers["Set-Cookie"] or "").split(";")[0], ""
-    while True:
-        connection.request("GET", "/api/seats", headers={"Cookie": cookie, "If-None-Match": tag, "Prefer": "wait=20"})
-        answer = connection.getresponse()
-        answer.read()
-        tag = answer.headers["ETag"]
-        answers[0] += 1
-        time.sleep(0.3)
+    # until the board is ended
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        while True:
+            asking = {"Cookie": cookie, "If-None-Match": tag, "Prefer": "wait=20"}
+            connection.request("GET", "/api/seats", headers=asking)
+            answer = connection.getresponse()
+            answer.read()
+            tag = answer.headers["ETag"]
+            answers[0] += 1
+            time.sleep(0.3)
 
 
 def kratosctl(directory: str) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from kratosctl import configuration_file, kratos_logs, readiness, status
 from kratosctl.engine.reading import Container
 from kratosctl.engine.window import Window
+from kratosctl.errors import KratosctlError
 from kratosctl.running import Found
 from kratosctl.workshop import file, seats
 from kratosctl.workshop.counting import Count, mark
@@ -35,11 +36,12 @@ class _Memory:
 
     count: Count = field(default_factory=Count)
     state: State = field(default_factory=State)
-    state_mark: object = None
+    state_mark: object = ""
     containers: tuple[Container, ...] = ()
     moments: tuple[str, str] = ("", "")
     answers: bool | None = None
     error: tuple[str, str] = ("", "")
+    fault: str = ""
 
     @property
     def kratos(self) -> Container | None:
@@ -115,7 +117,12 @@ class Observer:
         memory = self._memories[seat.name]
         now_marked = mark(seat.workspace.home / "state.json")
         if now_marked != memory.state_mark:
-            memory.state, memory.state_mark = seats.state_of(seat), now_marked
+            memory.state_mark, memory.fault = now_marked, ""
+            try:
+                memory.state = seats.state_of(seat)
+            except KratosctlError as error:
+                # one damaged file is no reason to show nothing of the others
+                memory.fault = error.what
         now = tuple(of_project.get(memory.state.project, ()))
         before, memory.containers = memory.containers, now
         return [_key(one) for one in before] != [_key(one) for one in now]
@@ -169,7 +176,11 @@ class Observer:
             memory = self._memories[seat.name]
             since = _seconds(memory.moments[0])
             if memory.kratos and since:
-                lines = self._window.logs(memory.kratos.id, _LINES, since).splitlines()
+                try:
+                    lines = self._window.logs(memory.kratos.id, _LINES, since).splitlines()
+                except KratosctlError:
+                    # an engine that is gone is told by the next list
+                    return
                 found = kratos_logs.last_error(lines)
                 # one that 200 lines of requests have pushed out is still the last one
                 memory.error = found if found[0] else memory.error
@@ -180,10 +191,10 @@ class Observer:
         memory = self._memories[seat.name]
         kratos = memory.kratos
         labels = kratos.labels if kratos else {}
-        state = state_of(memory.containers, memory.answers)
+        state = "broken" if memory.fault else state_of(memory.containers, memory.answers)
         error, error_at = memory.error if kratos else ("", "")
         if state == "broken":
-            error = "; ".join(part for part in (ended(memory.containers), error) if part)
+            error = "; ".join(part for part in (memory.fault, ended(memory.containers), error) if part)
         urls = status.endpoints(Found(seat.workspace, memory.state, memory.containers), seat.environment.host)
         started, ended_at = memory.moments
         moment = started if memory.runs else ended_at
