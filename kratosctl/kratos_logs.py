@@ -44,7 +44,8 @@ _TELLING = re.compile(r"level=(error|fatal)|\"level\":\"(error|fatal)\"|^Error:|
 _ERROR = re.compile(r"level=(error|fatal|panic)\b|\"level\":\s*\"(error|fatal|panic)\"|^Error:|^panic:")
 _TIME = re.compile(r"^time=(\S+)|\"time\":\s*\"([^\"]+)\"")
 _MESSAGE = re.compile(
-    r"error=map\[.*?message:(.*?)(?: reason:| status:| status_code:| stack_trace:|\]? service_name=|\]?$)"
+    r"error=map\[.*?message:(.*?)"
+    r"(?: reason:| status:| status_code:| stack_trace:|\] http_request=|\]? service_name=|\]?$)"
 )
 _PLAIN_MESSAGE = re.compile(r"^time=\S+ level=\S+ msg=(.*?)(?: audience=| service_name=|$)")
 _DSN_PASSWORD = re.compile(r"(\w+://[^:/@\s]*):\S*@")

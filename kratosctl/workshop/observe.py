@@ -51,6 +51,11 @@ class _Memory:
     def runs(self) -> bool:
         return bool(self.kratos and self.kratos.state == "running")
 
+    @property
+    def is_doubtful(self) -> bool:
+        """It runs, but did not answer, or not Docker's health check."""
+        return self.runs and (not self.answers or (self.kratos is not None and self.kratos.health == "unhealthy"))
+
 
 class Observer:
     """Looks at the seats of a workshop, and remembers. One thread at a time may look."""
@@ -138,7 +143,7 @@ class Observer:
 
         wanted = _unique([*changed, *in_turn])
         self._take_moments([memory for seat in wanted if (memory := self._memories[seat.name]).kratos])
-        waiting = [seat for seat in self._seats if self._memories[seat.name].runs and not self._answers(seat)]
+        waiting = [seat for seat in self._seats if self._memories[seat.name].is_doubtful]
         _together(ask, _unique([*changed, *waiting, *in_turn]))
 
     def _take_moments(self, memories: Sequence[_Memory]) -> None:
@@ -148,9 +153,6 @@ class Observer:
             if before[0] != memory.moments[0]:
                 # an error of an earlier start is settled
                 memory.error = ("", "")
-
-    def _answers(self, seat: Seat) -> bool:
-        return bool(self._memories[seat.name].answers)
 
     def _count(self, everything: bool) -> list[Seat]:
         """Counts identities where they may have changed, and tells where they did."""

@@ -36,7 +36,9 @@ class TestStates:
             ([container(), container("ui", "created")], True, "starting"),
             ([container(state="created")], None, "starting"),
             ([container(state="restarting")], None, "starting"),
-            ([container(health="unhealthy")], True, "broken"),
+            ([container(health="unhealthy")], False, "broken"),
+            ([container(health="unhealthy")], True, "ready"),
+            ([container(), container("ui", health="unhealthy")], True, "broken"),
             ([container(), container("ui", "exited", code=0)], True, "broken"),
             ([DEAD, UI], None, "broken"),
             ([DEAD], None, "broken"),
@@ -111,6 +113,12 @@ class TestLastErrors:
 
         assert kratos_logs.last_error(lines) == ("the second", "2026-11-24T13:29:23Z")
         assert kratos_logs.last_error(lines[2:]) == ("", "")
+
+    def test_what_was_asked_and_answered_is_no_part_of_it(self) -> None:
+        asked = "http_request=map[method:GET path:/health/ready] http_response=map[status_code:503 text_status:bad]"
+        line = f"level=error msg=failed error=map[message:it was obfuscated] {asked} service_name=Ory Kratos"
+
+        assert kratos_logs.last_error([line])[0] == "it was obfuscated"
 
     def test_json_is_understood(self) -> None:
         line = '{"level":"error","msg":"it failed","time":"2026-11-24T13:29:22Z"}'
