@@ -29,10 +29,11 @@ MOST = 5.0  # percent of one core
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kratos-image", default="oryd/kratos:v26.2.0")
+    for flag in ("--postgres-image", "--rounds"):
+        parser.add_argument(flag, help="not used here; taken so that all benches take the same flags")
     parser.add_argument("--seats", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=60.0)
-    # what only the other tables take is left alone
-    asked, _ = parser.parse_known_args()
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-board-") as directory:
         seats = "".join(f"  seat-{number:03d}: Attendee {number}\n" for number in range(1, asked.seats + 1))
         answers = f"{{kratos_image: {asked.kratos_image}, database: sqlite, ui: false, mail: false}}"

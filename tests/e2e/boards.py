@@ -86,7 +86,7 @@ class Board:
             found = self.seat(seat)
             return found if all(found[key] == value for key, value in wanted.items()) else {}
 
-        return engine.until(fits, 15, f"{seat}: {wanted}")
+        return engine.until(fits, 30, f"{seat}: {wanted}")
 
     def done(self, seat: str) -> dict[str, Any]:
         """Waits until the act at a seat has ended, and returns it."""

@@ -155,7 +155,7 @@ def test_a_seat_that_is_killed_is_told_within_seconds_and_heals(classroom: Direc
 
     broken = board.until("seat-02", state="broken")
 
-    assert time.monotonic() - killed < 6
+    assert time.monotonic() - killed < 10
     assert broken["error"] == "kratos was killed"
     assert board.seat("seat-01")["state"] == "ready"
     assert board.act("seat-02", "restart").status == 202
@@ -221,7 +221,7 @@ def test_who_knows_everything_waits_for_something_new(board: Board) -> None:
     board.act("seat-01", "restart")
     told = board.get("/api/seats", **{"If-None-Match": known, "Prefer": "wait=20"})
 
-    assert (told.status, time.monotonic() - began < 5) == (200, True)
+    assert (told.status, time.monotonic() - began < 10) == (200, True)
     board.done("seat-01")
 
 
@@ -242,7 +242,7 @@ def test_ctrl_c_and_a_kill_leave_the_seats_and_nothing_else(classroom: Directory
         process.send_signal(how)
         ended = time.monotonic()
         process.communicate(timeout=20)
-        assert (process.returncode, time.monotonic() - ended < 2) == (code, True)
+        assert (process.returncode, time.monotonic() - ended < 5) == (code, True)
     assert sorted(path for path in classroom.path.rglob("*") if "database" not in path.parts) == before
     assert classroom.run("workshop", "status", "--json").data["count"]["ready"] == 2
 

@@ -55,7 +55,7 @@ def test_a_seat_that_dies_is_seen_and_healed_and_another_reset_in_one_page(class
 
         kratos = running.find(classroom.path, "seat-02").running("kratos")
         engine.docker("kill", kratos.name)
-        page.until(f"{card('seat-02')}.dataset.state == 'broken'", 6)
+        page.until(f"{card('seat-02')}.dataset.state == 'broken'", 15)
         assert "kratos was killed" in page.run(f"{card('seat-02')}.innerText")
         assert page.run("document.querySelector('.seat .name').innerText") == "seat-02"
         assert "Grace Hopper" in page.run("document.getElementById('news').textContent")
@@ -63,7 +63,7 @@ def test_a_seat_that_dies_is_seen_and_healed_and_another_reset_in_one_page(class
         page.until(f"{card('seat-02')}.dataset.state == 'ready'")
 
         people.sign_up(str(board.seat("seat-01")["address"]), "eve@example.org")
-        page.until(f"{card('seat-01')}.innerText.includes('1 identity')", 6)
+        page.until(f"{card('seat-01')}.innerText.includes('1 identity')", 15)
         press(page, "seat-01", "Reset")
         assert page.run("document.getElementById('ask').open")
         assert "snapshot restore --undo --env seat-01" in page.run("document.getElementById('ask').innerText")
