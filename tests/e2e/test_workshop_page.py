@@ -114,6 +114,8 @@ def test_many_seats_stay_readable_light_and_dark(
             assert page.run(f"[...document.querySelectorAll('.name, .word')].filter({cut}).length") == 0
             assert page.run("[...document.querySelectorAll('.word')].every(e => e.offsetHeight >= 14)")
             assert page.run("document.querySelectorAll('.seat svg').length") == number
+            address = "[...document.querySelectorAll('.seat a')].filter(a => a.offsetWidth && a.href == 'http://h:7/')"
+            assert page.run(f"{address}.length") == 1
             assert page.run(_FAINTEST) >= 4.5
             order = page.run("[...document.querySelectorAll('.seat')].map(e => e.dataset.state)")
             assert order == sorted(order, key=STATES.index)

@@ -56,6 +56,7 @@ function span(seconds, coarse = false) {
   return `${Math.floor(hours / 24)} days`;
 }
 
+const isPage = (url) => Boolean(url) && /^https?:\/\//.test(url);
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const ago = (moment) => (Date.now() - Date.parse(moment)) / 1000;
 const label = (seat) => (seat.attendee ? `${seat.seat} (${seat.attendee})` : seat.seat);
@@ -71,7 +72,7 @@ function makeCard(name) {
     word: make("span", "word"),
     people: make("span", "people"),
     since: make("span", "since"),
-    name: make("span", "name", name),
+    name: make("a", "name", name),
     who: make("h2", "who"),
     facts: make("p", "facts"),
     error: make("p", "error"),
@@ -106,8 +107,9 @@ function fillCard(parts, seat) {
   const people = seat.identities === null ? "" : `${seat.identities} ${seat.identities === 1 ? "identity" : "identities"}`;
   set(parts.people, seat.identities === null ? "" : `${seat.identities} ${seat.identities === 1 ? "id" : "ids"}`);
   parts.people.title = people;
+  parts.who.title = [who, seat.release, seat.database].filter(Boolean).join(" · ");
   if (parts.who.textContent !== who) {
-    parts.who.textContent = parts.who.title = who;
+    parts.who.textContent = who;
     parts.who.classList.toggle("free", !seat.attendee);
     for (const [doing, button] of Object.entries(parts.buttons)) button.setAttribute("aria-label", `${button.textContent} ${label(seat)}`);
   }
@@ -116,6 +118,7 @@ function fillCard(parts, seat) {
   parts.error.title = seat.error;
   parts.error.hidden = !seat.error;
   fillLinks(parts.links, seat);
+  linkName(parts.name, seat);
   fillAct(parts, seat);
   tickCard(parts, seat);
 }
@@ -128,7 +131,7 @@ function fillFacts(node, plain, people) {
 }
 
 function fillLinks(node, seat) {
-  const shown = [["address", seat.address], ["mail", seat.mail]].filter(([, url]) => url && /^https?:\/\//.test(url));
+  const shown = [["address", seat.address], ["mail", seat.mail]].filter(([, url]) => isPage(url));
   const now = shown.map(([, url]) => url).join("\n");
   if (node.dataset.shown === now) return;
   node.dataset.shown = now;
@@ -139,6 +142,16 @@ function fillLinks(node, seat) {
     link.setAttribute("aria-label", `Open the ${kind === "mail" ? "mail inbox" : "page"} of ${label(seat)}`);
     return link;
   }));
+}
+
+// where there are many seats, a seat's name is its link
+function linkName(node, seat) {
+  const url = data.seats.length > MANY && isPage(seat.address) ? seat.address : "";
+  if ((node.getAttribute("href") || "") === url) return;
+  node.title = url;
+  node.target = "_blank"; node.rel = "noopener noreferrer";
+  if (url) node.href = url;
+  else node.removeAttribute("href");
 }
 
 function fillAct(parts, seat) {
