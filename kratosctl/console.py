@@ -111,7 +111,14 @@ class Console:
             self.note(self._coloured("33", "warning: ") + warning)
         text = result.json() if self.json else result.text()
         if text:
-            print(text)
+            print(text, flush=True)
+
+    def redraw(self, text: str) -> None:
+        """Shows a result that replaces the one shown before: in its place on a terminal, below it elsewhere."""
+        if sys.stdout.isatty():
+            print(f"\x1b[H\x1b[J{text}", flush=True)
+        else:
+            print(text + "\n", flush=True)
 
     def error(self, command: str, error: KratosctlError) -> None:
         """Prints an error: one to three lines, or the envelope on standard output."""

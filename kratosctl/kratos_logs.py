@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kratosctl import errors
 
@@ -42,8 +42,11 @@ _SPECIAL = (
 _WATCHES = re.compile(r"too many open files|inotify_init|no space left on device.*watch", re.I)
 _REFUSED = re.compile(r"Unable to instantiate configuration|level=fatal msg=dsn must be set")
 _TELLING = re.compile(r"level=(error|fatal)|\"level\":\"(error|fatal)\"|^Error:|panic:|could not|unable to", re.I)
+_ERROR = re.compile(r"level=(error|fatal|panic)\b|\"level\":\s*\"(error|fatal|panic)\"|^Error:|^panic:")
+_TIME = re.compile(r"^time=(\S+)|\"time\":\s*\"([^\"]+)\"")
 _MESSAGE = re.compile(
-    r"error=map\[.*?message:(.*?)(?: reason:| status:| status_code:| stack_trace:|\]? service_name=|\]?$)"
+    r"error=map\[.*?message:(.*?)"
+    r"(?: reason:| status:| status_code:| stack_trace:|\] http_request=|\]? service_name=|\]?$)"
 )
 _PLAIN_MESSAGE = re.compile(r"^time=\S+ level=\S+ msg=(.*?)(?: audience=| service_name=|$)")
 _DSN_PASSWORD = re.compile(r"(\w+://[^:/@\s]*):\S*@")
@@ -147,6 +150,24 @@ def last_telling(lines: Iterable[str]) -> str:
     said = [line for line in lines if line.strip()]
     telling = [line for line in said if _TELLING.search(line)]
     return message((telling or said or ["it printed nothing"])[-1])
+
+
+def last_error(lines: Sequence[str]) -> tuple[str, str]:
+    """The last line that is an error of Kratos itself, not of who asked it: what it says, and when it was said.
+
+    Both are empty where there is none, the time also where the line has none.
+    """
+    for line in reversed(lines):
+        if _ERROR.search(line):
+            said = _TIME.search(line)
+            return shown(message(line)), (said[1] or said[2]) if said else ""
+    return "", ""
+
+
+def shown(line: str) -> str:
+    """A line that can be shown anywhere: without the password of a DSN, and nothing that steers a terminal."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", _DSN_PASSWORD.sub(r"\1:***@", line))
+    return re.sub(r"[^\S ]", " ", re.sub("[\x00-\x08\x0e-\x1f\x7f-\x9f]", "", plain))
 
 
 def message(line: str) -> str:

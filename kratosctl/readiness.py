@@ -15,18 +15,19 @@ _LOOK_EVERY = 0.5
 _PAGES = {"mail": "/readyz", "ui": "/health/alive"}
 
 
-def is_ready(address: str, port: int, path: str = "/health/ready") -> int:
+def is_ready(address: str, port: int, path: str = "/health/ready", patience: float = 5) -> int:
     """Asks a service whether it is ready.
 
     Args:
         address: where the port listens on this host.
         port: TCP port.
         path: what to ask for; Kratos' own by default.
+        patience: seconds it may take to answer.
 
     Returns:
         The HTTP status; 0 where nothing answers.
     """
-    connection = http.client.HTTPConnection(address, port, timeout=5)
+    connection = http.client.HTTPConnection(address, port, timeout=patience)
     try:
         connection.request("GET", path)
         return connection.getresponse().status

@@ -115,6 +115,41 @@ def down(session: Session, volumes: bool, yes: bool) -> Result:
     return down.stop(workshop, everyone, work, session.console)
 
 
+@define(click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C."))
+def status(session: Session, watch: bool) -> Result | None:
+    """Show every seat's state, release, identities, address and last error."""
+    from kratosctl.workshop import status
+
+    if not watch:
+        return status.status(session.directory)
+    if session.json:
+        from kratosctl.errors import UsageError
+
+        raise UsageError("--watch and --json do not go together", "JSON is one envelope", "ask again and again")
+    status.watch(session.directory, session.console)
+    return None
+
+
+@define(
+    click.option(
+        "--port", type=click.IntRange(0, 65535), metavar="N", help="Where to listen [4400, or the next free]."
+    ),
+    click.option("--no-open", is_flag=True, help="Print the address, open nothing."),
+)
+def board(session: Session, port: int | None, no_open: bool) -> None:
+    """Serve a page that shows every seat, live, and resets or restarts one; on this host alone, until Ctrl-C."""
+    from kratosctl.results import Result
+    from kratosctl.workshop.board import Board, open_page
+
+    session.after_interrupt = "the seats go on; `kratosctl workshop board` shows them again"
+    served = Board(session.directory, port)
+    url = served.url(served.door.key)
+    session.console.result(Result("workshop board", {"url": url, "port": served.port}, lambda: url))
+    if not no_open and session.interactive:
+        open_page(served)
+    served.serve()
+
+
 @define(*_seat_arguments())
 def reset(session: Session, names: tuple[str, ...], everybody: bool) -> Result:
     """Take seats back to just migrated plus their seed. `snapshot restore --undo` takes it back."""
@@ -230,6 +265,8 @@ for _name, _command in {
     "plan": plan,
     "up": up,
     "down": down,
+    "status": status,
+    "board": board,
     "reset": reset,
     "restart": restart,
     "logs": logs,

@@ -249,8 +249,7 @@ def containers(project: str | None = None, oneoff: bool = False) -> tuple[Contai
 
 
 def _container(row: dict[str, str]) -> Container:
-    health = re.search(r"\((?:health: )?(healthy|unhealthy|starting)\)", row["status"])
-    code = re.search(r"Exited \((\d+)\)", row["status"])
+    health, exit_code = of_status(row["status"])
     return Container(
         id=row["id"],
         name=row["name"],
@@ -258,12 +257,19 @@ def _container(row: dict[str, str]) -> Container:
         project=row["project"],
         state=row["state"],
         status=row["status"],
-        health=health[1] if health else "",
-        exit_code=int(code[1]) if code else None,
+        health=health,
+        exit_code=exit_code,
         image=row["image"],
         published=_published(row["ports"]),
         labels={name: row[f"our_{name}"] for name in _OUR_LABELS if row[f"our_{name}"]},
     )
+
+
+def of_status(status: str) -> tuple[str, int | None]:
+    """Health and exit code out of Docker's line: `Up 2 minutes (healthy)`, `Exited (137) 3 seconds ago`."""
+    health = re.search(r"\((?:health: )?(healthy|unhealthy|starting)\)", status)
+    code = re.search(r"Exited \((\d+)\)", status)
+    return health[1] if health else "", int(code[1]) if code else None
 
 
 def _published(ports: str) -> dict[str, int]:

@@ -1,0 +1,89 @@
+"""`workshop status`: every seat at a glance, once or again and again."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kratosctl.console import Console
+from kratosctl.engine import window
+from kratosctl.errors import KratosctlError
+from kratosctl.results import Result, table
+from kratosctl.workshop.observe import Observer
+from kratosctl.workshop.seen import STATES, Picture, Seen
+
+EVERY = 2.0  # seconds between two looks
+_HEAD = ("SEAT", "ATTENDEE", "STATE", "RELEASE", "DATABASE", "IDENTITIES", "ADDRESS", "LAST ERROR")
+_BESIDE = 5  # lines beside those of the seats
+_LEAST = 20  # columns for the last error
+
+
+def status(directory: Path) -> Result:
+    """How all seats are now.
+
+    Raises:
+        KratosctlError: workshop.yaml or the engine cannot be read.
+    """
+    picture = Observer(directory, window.opened()).look(everything=True)
+    return Result("workshop status", picture.data(), lambda: text(picture))
+
+
+def watch(directory: Path, console: Console, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Shows how all seats are, and again whenever that has changed, until Ctrl-C.
+
+    Args:
+        directory: where workshop.yaml lies.
+        console: where it is shown: in place on a terminal, one below the other elsewhere.
+        sleep: waits so many seconds.
+
+    Raises:
+        KratosctlError: the first look was not possible. Later ones are tried again.
+    """
+    observer = Observer(directory, window.opened())
+    shown = ""
+    for number in itertools.count():
+        try:
+            said = text(observer.look(everything=number == 0), *shutil.get_terminal_size((0, 0)))
+        except KratosctlError as error:
+            if not number:
+                raise
+            said = "\n".join(error.lines())
+        if said != shown:
+            console.redraw(said)
+            shown = said
+        sleep(EVERY)
+
+
+def text(picture: Picture, columns: int = 0, lines: int = 0) -> str:
+    """A workshop as a table.
+
+    Args:
+        picture: the workshop.
+        columns: what a line may take; 0: whatever it needs.
+        lines: how many there may be, then the seats that are not ready come first; 0: one for every seat.
+    """
+    count = {state: sum(seat.state == state for seat in picture.seats) for state in STATES}
+    others = [f"{count[state]} {state}" for state in STATES if state != "ready" and count[state]]
+    ready = f"{count['ready']} of {len(picture.seats)} seats ready"
+    head = f"{picture.workshop}: {', '.join([ready, *others])}"
+    seats = list(picture.seats)
+    if lines and len(seats) + _BESIDE > lines:
+        seats = sorted(seats, key=lambda seat: STATES.index(seat.state))[: max(lines - _BESIDE, 1)]
+    rows = table(_HEAD, [_row(seat) for seat in seats]).splitlines()
+    # the last column takes what is left
+    width = max(columns, rows[0].index(_HEAD[-1]) + _LEAST) if columns else None
+    more = len(picture.seats) - len(seats)
+    return "\n".join([head, "", *(_cut(row, width) for row in rows), *([f"and {more} more"] if more else [])])
+
+
+def _row(seen: Seen) -> tuple[object, ...]:
+    identities = "-" if seen.identities is None else seen.identities
+    known = (seen.release or "-", seen.database or "-", identities, seen.address or "-", seen.error or "-")
+    return (seen.seat, seen.attendee or "-", seen.state, *known)
+
+
+def _cut(line: str, width: int | None) -> str:
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
