@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -136,10 +137,16 @@ def _starts_empty(stack: Stack, observed: Observed, plan: Plan) -> bool:
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
     """Lets Compose create the containers. Returns their names by service."""
     # the version is asked while Compose works: an old one's own message would not name its age
-    _, made = reading.together(reading.check_compose, lambda: stack.project.create(services))
+    _, made = reading.together(check_compose, lambda: stack.project.create(services))
     if set(services) <= set(made):
         return {service: made[service] for service in services}
     return {c.service: c.name for c in reading.containers(stack.place.project)}
+
+
+@functools.cache
+def check_compose() -> None:
+    """Refuses a missing or old Compose plugin; asked once in a process."""
+    reading.check_compose()
 
 
 def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console, limits: Limits) -> None:

@@ -138,7 +138,9 @@ def _look(wanted: Sequence[Seat], console: Console) -> Shared:
     needed: dict[str, str | None] = {}
     for seat in wanted:
         needed |= images.needed(seat.environment)
-    engine, containers, here = reading.together(reading.engine, seats.by_project, lambda: reading.images(needed))
+    engine, containers, here, _ = reading.together(
+        reading.engine, seats.by_project, lambda: reading.images(needed), apply.check_compose
+    )
     missing = [reference for reference, platform in needed.items() if not images.is_here(here[reference], platform)]
     if missing:
         apply.pull(needed, missing, console)
