@@ -3,11 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up test lint tests unit wheel bench bench-testing clean
+.PHONY: up workshop-demo test lint tests unit wheel bench bench-testing clean
 
 ## Kratos on SQLite, ready to use, from nothing but Python and a package manager
 up: $(VENV)/runs
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/first-up
+
+## a class of ten seats from beginning to end: people sign in, a seat dies and is healed, one is reset, all go down
+workshop-demo: $(VENV)/runs
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/workshop-demo
 
 ## what has to pass: linters, types, every test, the wheel
 test: lint tests wheel

@@ -101,18 +101,22 @@ def plan(session: Session, count: int | None, **flags: Any) -> Result:
 
 @define(
     click.option("--volumes", is_flag=True, help="Delete what attendees made, too; asks first."),
+    click.option(
+        "--export", "target", type=click.Path(file_okay=False), metavar="DIR", help="Write it to files first."
+    ),
     click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
 )
-def down(session: Session, volumes: bool, yes: bool) -> Result:
-    """Stop every seat. What attendees made stays, unless --volumes says otherwise."""
+def down(session: Session, volumes: bool, target: str | None, yes: bool) -> Result:
+    """Stop every seat. What attendees made stays, unless --volumes says otherwise; --export lets them take it along."""
     from kratosctl.cli.down import confirm
-    from kratosctl.workshop import down, seats
+    from kratosctl.workshop import down, seats, takeaway
 
     workshop, everyone = seats.chosen(session.directory, (), everybody=True)
     work = down.work_of(everyone) if volumes else None
     if work and work.lost and not yes:
         confirm(session, f"Delete {work.lost}? They cannot be brought back.")
-    return down.stop(workshop, everyone, work, session.console)
+    exported = takeaway.write(everyone, session.directory / target, session.console) if target else []
+    return down.stop(workshop, everyone, work, session.console, exported)
 
 
 @define(click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C."))

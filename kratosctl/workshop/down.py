@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from kratosctl import down
 from kratosctl.console import Console
@@ -47,7 +48,13 @@ def work_of(chosen: Sequence[Seat]) -> Work:
     return Work(found, sum(data.identities or 0 for data in found.values()))
 
 
-def stop(workshop: Workshop, chosen: Sequence[Seat], work: Work | None, console: Console) -> Result:
+def stop(
+    workshop: Workshop,
+    chosen: Sequence[Seat],
+    work: Work | None,
+    console: Console,
+    exported: Sequence[Path] = (),
+) -> Result:
     """Removes the containers of seats, and with `work` their networks and databases too.
 
     Networks stay with the addresses that were allotted to them: Docker takes 0.2 s to remove one, all seats' one after
@@ -58,6 +65,7 @@ def stop(workshop: Workshop, chosen: Sequence[Seat], work: Work | None, console:
         chosen: its seats that are meant.
         work: what to delete for good; None keeps it.
         console: where steps are shown.
+        exported: the files that hold it, for the result.
     """
     with seats.all_locked(chosen, "workshop down", console.note):
         containers = seats.by_project()
@@ -73,9 +81,11 @@ def stop(workshop: Workshop, chosen: Sequence[Seat], work: Work | None, console:
         "workshop": workshop.name,
         "seats": [seat.name for seat in chosen],
         "removed": {"containers": len(names), "data": deleted},
+        "exported": [str(file) for file in exported],
     }
     said = f"{workshop.name}: {len(chosen)} seats are down" + ("; their data is deleted" if deleted else "")
-    return Result("workshop down", data, lambda: said)
+    kept = f"\nwrote {len(exported)} files to {exported[0].parent}/" if exported else ""
+    return Result("workshop down", data, lambda: said + kept)
 
 
 def _delete(chosen: Sequence[Seat], found: Sequence[Found], work: Work) -> None:

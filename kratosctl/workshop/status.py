@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import shutil
 import time
@@ -12,6 +13,7 @@ from kratosctl.console import Console
 from kratosctl.engine import window
 from kratosctl.errors import KratosctlError
 from kratosctl.results import Result, table
+from kratosctl.workshop import file, keeper
 from kratosctl.workshop.observe import Observer
 from kratosctl.workshop.seen import STATES, Picture, Seen
 
@@ -28,7 +30,8 @@ def status(directory: Path) -> Result:
         KratosctlError: workshop.yaml or the engine cannot be read.
     """
     picture = Observer(directory, window.opened()).look(everything=True)
-    return Result("workshop status", picture.data(), lambda: text(picture))
+    ending = keeper.warning(file.load(directory), datetime.datetime.now())
+    return Result("workshop status", picture.data(), lambda: text(picture), [ending] if ending else [])
 
 
 def watch(directory: Path, console: Console, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -297,6 +297,22 @@ class TestComingAndGoing:
 
 
 class TestEnd:
+    def test_attendees_take_along_what_they_made(
+        self, directory: Directory, make_directory: Callable[[str], Directory]
+    ) -> None:
+        make(directory, "--seats", "2")
+        directory.run("workshop", "add", "Ada Lovelace")
+        people.sign_up_and_ask(addresses(up(directory))["seat-01"], "ada@example.org")
+
+        told = directory.run("workshop", "down", "--volumes", "--yes", "--export", "homework", "--json").data
+
+        files = [Path(name).name for name in told["exported"]]
+        assert files == ["seat-01-ada-lovelace.kratos.zip", "seat-02.kratos.zip"]
+        assert engine.of_directory(directory.path) == {}
+        home = make_directory("home")
+        home.run("snapshot", "import", str(directory.path / "homework" / files[0]), "mine")
+        assert people.sign_in(public(home, "mine"), "ada@example.org")
+
     def test_at_its_end_the_seats_stop_by_themselves_and_what_was_made_stays(self, directory: Directory) -> None:
         make(directory, "--seats", "1")
         ends = datetime.datetime.now().replace(microsecond=0) + datetime.timedelta(seconds=8)

@@ -1,0 +1,61 @@
+"""What attendees take along: the data of each seat in one file, as `snapshot export` writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from kratosctl.atomic import said_plainly
+from kratosctl.console import Console
+from kratosctl.errors import KratosctlError
+from kratosctl.snapshots import handing, operations
+from kratosctl.snapshots.handing import SUFFIX
+from kratosctl.snapshots.operations import Subject
+from kratosctl.workshop import seats
+from kratosctl.workshop.seats import Seat
+
+SNAPSHOT = "taken-away"
+_AT_ONCE = 4
+_SILENT = Console(quiet=True)
+
+
+def write(chosen: Sequence[Seat], target: Path, console: Console) -> list[Path]:
+    """Writes a file for each seat that has a database; files of earlier times are replaced. No secret is in them.
+
+    Args:
+        chosen: the seats.
+        target: the directory the files go to.
+        console: where progress is shown.
+
+    Returns:
+        The files.
+
+    Raises:
+        KratosctlError: of the first seat whose data could not be saved, with its name; other files are written.
+    """
+    with said_plainly(target):
+        target.mkdir(parents=True, exist_ok=True)
+    containers = seats.by_project()
+    made = [seat for seat in chosen if seat.workspace.state().release]
+
+    def work(seat: Seat) -> Path:
+        subject = Subject(seat.found(containers), seat.environment)
+        operations.save(subject, SNAPSHOT, "the end of the workshop", True, _SILENT)
+        file = target / _name(seat)
+        handing.export(seat.workspace, seat.environment, SNAPSHOT, file, False, True)
+        return file
+
+    with console.step(f"write down what {len(made)} seats hold"):
+        outcomes = seats.each(made, _AT_ONCE, work)
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, KratosctlError):
+            outcome.what = f"{name}: {outcome.what}"
+            raise outcome
+    return [outcome for outcome in outcomes.values() if isinstance(outcome, Path)]
+
+
+def _name(seat: Seat) -> str:
+    """seat-07-ada-lovelace.kratos.zip; what a file system may not like is left out."""
+    who = re.sub(r"[^\w]+", "-", seat.attendee.lower()).strip("-")[:60]
+    return "-".join(filter(None, (seat.name, who))) + SUFFIX

@@ -1,0 +1,71 @@
+"""The real prompts of `workshop init`, in a real terminal: answered, left, and answered wrongly first."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from kratosctl.workshop import file
+from tests.prompts.terminal import CTRL_C, CTRL_D, DOWN, ENTER, Terminal
+
+QUESTIONS = (
+    ("What is the workshop called?", "identity 101" + ENTER),
+    ("How many seats?", "12" + ENTER),
+    ("How do people sign in?", ENTER),
+    ("Which database?", ENTER),
+    ("Which Kratos release?", ENTER),
+    ("Which image variant?", ENTER),
+    ("Run the self-service UI?", ENTER),
+    ("Run a mail inbox (Mailpit)?", ENTER),
+    ("Spare seats?", ENTER),
+    ("From where do attendees reach their seats?", ENTER),
+    ("When is it over?", "2026-12-01 17:00" + ENTER),
+    ("Write workshop.yaml?", ENTER),
+)
+
+
+def test_answered_it_writes_the_file_and_says_what_comes_next(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "workshop", "init", rows=60) as terminal:
+        for question, keys in QUESTIONS:
+            terminal.answer(question, keys)
+        assert terminal.end() == 0
+        assert "next: kratosctl workshop up" in terminal.screen
+
+    workshop = file.load(tmp_path)
+    assert workshop.name == "identity 101"
+    assert list(workshop.seats) == [f"seat-{number:02d}" for number in range(1, 13)] + ["spare-01"]
+    assert workshop.ends == datetime.datetime(2026, 12, 1, 17)
+    assert {"bind", "host"}.isdisjoint(workshop.environment)
+
+
+def test_a_roster_is_the_answer_to_how_many_and_one_that_cannot_be_read_is_asked_for_again(tmp_path: Path) -> None:
+    (tmp_path / "names.csv").write_text("Name\nAda\nGrace\n")
+    with Terminal(
+        tmp_path, "workshop", "init", "--name", "x", "--reach", "this-host", "--ends", "", rows=60
+    ) as terminal:
+        terminal.answer("How many seats?", "nmes.csv" + ENTER)
+        terminal.see("cannot be read")
+        terminal.press("\b" * len("nmes.csv") + "names.csv" + ENTER)
+        for question, keys in QUESTIONS[2:8]:
+            terminal.answer(question, keys)
+        terminal.answer("Spare seats?", DOWN + ENTER)
+        terminal.see("x: 3 seats")
+        terminal.answer("Write workshop.yaml?")
+        assert terminal.end() == 0
+
+    assert dict(file.load(tmp_path).seats) == {"seat-01": "Ada", "seat-02": "Grace", "spare-01": ""}
+
+
+@pytest.mark.parametrize("at", [0, 2, 8, 10, 11])
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D], ids=["Ctrl-C", "Ctrl-D"])
+def test_who_leaves_leaves_nothing_behind(tmp_path: Path, at: int, key: str) -> None:
+    with Terminal(tmp_path, "workshop", "init", rows=60) as terminal:
+        for question, keys in QUESTIONS[:at]:
+            terminal.answer(question, keys)
+        terminal.answer(QUESTIONS[at][0], key)
+        assert terminal.end() == 130
+        assert "nothing was written" in terminal.screen
+
+    assert not list(tmp_path.iterdir())
