@@ -17,7 +17,7 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 
 _MAIL_PATIENCE = 20.0
-_LOOK_EVERY = 1.0
+_LOOK_EVERY = 0.5
 _NO_CODE = "no mail with a code arrived"
 _COOKIE = "the {} cookie did not come back: cookies.domain or session.cookie.domain names another host than {}"
 
@@ -235,8 +235,8 @@ class Person:
         while self.clock() < end:
             if self.clock() >= look:
                 look = self.clock() + _LOOK_EVERY
-                if self.client.whoami().status == 0:
-                    # no mail comes from a Kratos that is gone
+                # no mail comes from a Kratos that is gone, or has given it up
+                if self.client.whoami().status == 0 or self._is_abandoned():
                     return ""
             mails = self._found_mails()
             if len(mails) > since:
@@ -244,8 +244,6 @@ class Person:
                 text = Client(self.target.mail, browser=False).get(url).body.get("Text", "")
                 found = re.search(r"\b\d{6}\b", text)
                 return found[0] if found else ""
-            if self._is_abandoned():
-                break
             time.sleep(0.05)
         return ""
 

@@ -120,7 +120,8 @@ def _against_seats(session: Session, text: str) -> str:
     try:
         init.attendees(None, _roster(session, text.strip()))
     except KratosctlError as error:
-        return error.what
+        # there is one line for it
+        return error.what.replace(f"{session.directory}/", "")
     return ""
 
 

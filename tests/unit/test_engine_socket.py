@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
@@ -37,6 +37,12 @@ ROW = {
     "State": "running",
     "Status": "Up 2 minutes (unhealthy)",
 }
+
+
+def _head(request: BinaryIO) -> Iterator[bytes]:
+    """The lines of a request before its body."""
+    while (line := request.readline()).strip():
+        yield line
 
 
 def frame(stream: int, text: bytes) -> bytes:
@@ -106,8 +112,10 @@ class TestFaults:
 
         def serve() -> None:
             while answers:
-                with listener.accept()[0] as connection:
-                    connection.recv(65536)
+                with listener.accept()[0] as connection, connection.makefile("rb") as request:
+                    # all of it: whoever is hung up on while they send learns of no answer
+                    lengths = [0, *(int(line.split(b":")[1]) for line in _head(request) if b"ength:" in line)]
+                    request.read(lengths[-1])
                     connection.sendall(answers.pop(0))
 
         def answer(*said: bytes) -> Socket:
