@@ -138,8 +138,10 @@ def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
     """Lets Compose create the containers. Returns their names by service."""
     # the version is asked while Compose works: an old one's own message would not name its age
     _, made = reading.together(check_compose, lambda: stack.project.create(services))
-    if set(services) <= set(made):
-        return {service: made[service] for service in services}
+    # what a service needs is created with it; what was there before, Compose does not name
+    needed = {*services, *(["postgres"] if stack.environment.database == "postgres" else [])}
+    if needed <= set(made):
+        return dict(made)
     return {c.service: c.name for c in reading.containers(stack.place.project)}
 
 
