@@ -311,7 +311,8 @@ class TestEnd:
         assert engine.of_directory(directory.path) == {}
         home = make_directory("home")
         home.run("snapshot", "import", str(directory.path / "homework" / files[0]), "mine")
-        assert people.sign_in(public(home, "mine"), "ada@example.org")
+        told = home.run("up", "mine", "--yes", "--json").data
+        assert people.sign_in(told["endpoints"]["public"], "ada@example.org")
 
     def test_at_its_end_the_seats_stop_by_themselves_and_what_was_made_stays(self, directory: Directory) -> None:
         make(directory, "--seats", "1")
