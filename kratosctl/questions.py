@@ -94,6 +94,8 @@ QUESTIONS = (
 )
 BY_KEY: Mapping[str, Question] = {question.key: question for question in QUESTIONS}
 
+_MOST_LISTED = 12
+
 ENVIRONMENT_NAME = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 # what begins with a hyphen would be an option to docker
 PLAIN_TEXT = r"(?!-)[!-~]{1,255}"
@@ -155,6 +157,12 @@ def expected(question: Question) -> str:
         "address": "an IP address such as 127.0.0.1",
         "range": "a range of IPv4 addresses such as 10.213.0.0/16",
     }[question.kind]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names on one line: of many, such as the seats of a class, the first ones."""
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def unknown_key(key: object, known: tuple[str, ...] | list[str], where: str) -> UnknownKey:

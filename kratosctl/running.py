@@ -93,13 +93,13 @@ def pick(directory: Path, name: str | None) -> str:
     if name:
         questions.check_name(name)
         if name not in known:
-            listed = f"there are {', '.join(known)}" if known else "there is none here yet"
+            listed = f"there are {questions.listed(known)}" if known else "there is none here yet"
             raise UsageError(f"no environment {name!r} in {directory}", listed, f"make it: kratosctl up {name}")
         return name
     if not known:
         raise UsageError(f"no environment in {directory}", "there is no kratosctl.yaml", "make one: kratosctl up")
     if len(known) > 1 and questions.DEFAULT_NAME not in known:
-        raise UsageError("which environment?", f"there are {', '.join(known)}", "name one of them")
+        raise UsageError("which environment?", f"there are {questions.listed(known)}", "name one of them")
     return known[0] if len(known) == 1 else questions.DEFAULT_NAME
 
 
@@ -125,6 +125,6 @@ def environment_and_services(directory: Path, words: Sequence[str]) -> tuple[str
     services = [word for word in words if word in SERVICES]
     others = [word for word in words if word not in SERVICES]
     if len(others) > 1:
-        known = ", ".join((*SERVICES, *names(directory)))
+        known = questions.listed([*SERVICES, *names(directory)])
         raise UsageError(f"neither a service nor an environment: {others[1]}", f"there are {known}")
     return (others[0] if others else None), services

@@ -88,7 +88,7 @@ def environment_of(selection: Selection) -> Environment:
 
 def _only(names: list[str]) -> str:
     if len(names) > 1 and questions.DEFAULT_NAME not in names:
-        raise UsageError("which environment?", f"kratosctl.yaml holds {', '.join(names)}", "name one of them")
+        raise UsageError("which environment?", f"there are {questions.listed(names)}", "name one of them")
     return names[0] if len(names) == 1 else questions.DEFAULT_NAME
 
 

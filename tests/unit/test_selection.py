@@ -84,8 +84,12 @@ class TestPicking:
         (tmp_path / FILE_NAME).write_text("environments: {ci: {}, stage: {}}\n", encoding="utf-8")
         with pytest.raises(UsageError) as caught:
             select(tmp_path)
-        assert caught.value.why == "kratosctl.yaml holds ci, stage"
+        assert caught.value.why == "there are ci, stage"
         assert select(tmp_path, "stage").name == "stage"
+
+    def test_of_a_whole_class_only_the_first_are_named(self) -> None:
+        assert questions.listed([f"seat-{number:02d}" for number in range(1, 31)]).endswith("seat-12 and 18 more")
+        assert questions.listed(["ci"]) == "ci"
 
     def test_a_wrong_file_and_a_hostile_name_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(NameInvalid):
