@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kratosctl import identity, running
+from kratosctl import identity, identity_count, running
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import DirectoryReadOnly
@@ -116,14 +116,10 @@ def _identities(found: running.Found, directory: Path) -> int | None:
     file = directory / "db.sqlite"
     if file.exists():
         with contextlib.suppress(sqlite3.Error):
-            connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)
-            try:
-                return int(connection.execute("SELECT count(*) FROM identities").fetchone()[0])
-            finally:
-                connection.close()
+            return identity_count.in_file(file, 1)
     postgres = found.container("postgres")
     if postgres and postgres.state == "running":
-        query = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", "SELECT count(*) FROM identities")
+        query = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", identity_count.QUERY)
         done = reading.docker("exec", postgres.name, *query, check=False)
         if done.returncode == 0 and done.stdout.strip().isdigit():
             return int(done.stdout)

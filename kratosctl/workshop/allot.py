@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from kratosctl import assemble, cache, networks, ports
+from kratosctl import assemble, cache, ports
 from kratosctl.engine import reading
 from kratosctl.stack import subnets
+from kratosctl.stack.subnets import Network
 from kratosctl.workshop.seats import Seat, state_of
 
 
-def allot(seats: Sequence[Seat], containers: Mapping[str, Sequence[reading.Container]]) -> None:
+def allot(
+    seats: Sequence[Seat],
+    containers: Mapping[str, Sequence[reading.Container]],
+    networks_taken: Callable[[], list[Network]],
+) -> None:
     """Allots what seats still lack, and writes it to their state; the caller holds the workshop's lock.
 
     Seats that are brought up at once would each choose the first free port, and the first free network.
+
+    Args:
+        seats: all of the workshop.
+        containers: by project.
+        networks_taken: those a new one must not overlap with.
 
     Raises:
         PortTaken, ChoiceImpossible: there are not enough of them.
@@ -28,7 +38,7 @@ def allot(seats: Sequence[Seat], containers: Mapping[str, Sequence[reading.Conta
     if lacking:
         # those of seats that are down, too: they will be made again
         kept = [ipaddress.IPv4Network(state.subnet) for state in states.values() if state.subnet]
-        taken = [*networks.taken(), *kept]
+        taken = [*networks_taken(), *kept]
         ranges = {pool: subnets.free(pool, taken) for pool in {seat.environment.subnets for seat in lacking} if pool}
     for seat in seats:
         state = states[seat.name]

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kratosctl import identity_count
 from kratosctl.engine.reading import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
 
-_COUNT = "SELECT count(*) FROM identities"
-_PSQL = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", _COUNT)
+_PSQL = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", identity_count.QUERY)
 _SELDOM = 30.0  # seconds between two questions to one PostgreSQL
 
 
@@ -36,7 +36,7 @@ class Count:
             return
         # one that is being written to is looked at again the next time
         with contextlib.suppress(sqlite3.Error):
-            self.known = _count(database)
+            self.known = identity_count.in_file(database, 0.2)
             self._marks = marks
 
     @property
@@ -66,12 +66,3 @@ def mark(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _count(database: Path) -> int:
-    quoted = str(database).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, timeout=0.2)
-    try:
-        return int(connection.execute(_COUNT).fetchone()[0])
-    finally:
-        connection.close()

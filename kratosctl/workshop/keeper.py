@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from kratosctl.atomic import said_plainly
 from kratosctl.errors import KratosctlError, UsageError
 from kratosctl.workshop import file, seats
 from kratosctl.workshop.file import Workshop
@@ -52,10 +52,13 @@ def warning(workshop: Workshop, now: datetime.datetime) -> str:
 
 
 def start(directory: Path) -> None:
-    """Starts the keeper of a workshop that has an end, unless there is one. It outlives its caller and the terminal."""
+    """Starts the keeper of a workshop that has an end, unless there is one. It outlives its caller and the terminal.
+
+    Raises:
+        DiskFull, DirectoryReadOnly: its log cannot be written.
+    """
     home = seats.home(directory).home
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / _LOG).open("ab") as log:
+    with said_plainly(home), (home / _LOG).open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-m", "kratosctl", "--directory", str(directory), "workshop", "keep"],
             stdin=subprocess.DEVNULL,
@@ -64,7 +67,6 @@ def start(directory: Path) -> None:
             start_new_session=True,
             # of the caller's terminal and its directory nothing is held
             cwd="/",
-            env={**os.environ, "KRATOSCTL_YES": "1"},
         )
 
 

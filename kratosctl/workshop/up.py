@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import apply, converge, identity, images, networks, upgrade
+from kratosctl import apply, converge, identity, identity_count, images, networks, upgrade
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import (
@@ -28,6 +29,7 @@ from kratosctl.errors import (
 )
 from kratosctl.look import Look
 from kratosctl.results import Result, table
+from kratosctl.stack.subnets import Network
 from kratosctl.wishes import Wishes
 from kratosctl.workshop import allot, capacity, file, keeper, seats
 from kratosctl.workshop.file import Workshop
@@ -104,9 +106,11 @@ def up(
         raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
     with seats.home(directory).locked("workshop up", 3600, console.note):
         shared = _look(everyone, console)
+        # asked for where there is a new seat, and then once
+        taken = functools.cache(networks.taken)
         if not force:
-            _refuse_too_many(everyone, shared)
-        allot.allot(everyone, shared.containers)
+            _refuse_too_many(everyone, shared, taken)
+        allot.allot(everyone, shared.containers, taken)
         began = time.monotonic()
         outcomes = _bring_up(everyone, shared, wishes, at_once, console, variables)
         failed = [seat for seat in everyone if isinstance(outcomes[seat.name], KratosctlError)]
@@ -123,14 +127,13 @@ def up(
     return _result(directory, everyone, outcomes, moved, took)
 
 
-def _refuse_too_many(everyone: Sequence[Seat], shared: Shared) -> None:
+def _refuse_too_many(everyone: Sequence[Seat], shared: Shared, taken: Callable[[], list[Network]]) -> None:
     """Stops before seats that are to be started make those that run starve."""
     if not shared.engine.local:
         return
     new = [seat for seat in everyone if not seat.found(shared.containers).containers]
     if new:
-        taken = networks.taken()
-        capacity.refuse(new[0].environment, len(new), capacity.look(new[0].environment, taken))
+        capacity.refuse(new[0].environment, len(new), capacity.look(new[0].environment, taken()))
 
 
 def _look(wanted: Sequence[Seat], console: Console) -> Shared:
@@ -233,11 +236,7 @@ def has_work(seat: Seat) -> bool:
     if seat.environment.database != "sqlite" or not database.exists():
         return bool(seat.workspace.state().release)
     try:
-        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1)
-        try:
-            return bool(connection.execute("SELECT 1 FROM identities LIMIT 1").fetchone())
-        finally:
-            connection.close()
+        return identity_count.in_file(database, 1) > 0
     except sqlite3.Error:
         return True
 

@@ -73,7 +73,7 @@ class TestSeats:
         secrets = [(classroom.home(seat) / "secrets" / "kratos.yml").read_text() for seat in SEATS]
 
         names = {line.split()[-1] for text in settings for line in text.splitlines() if "  name:" in line}
-        assert len(names) >= len(SEATS)
+        assert len(names) == len(SEATS)
         assert len(set(secrets)) == len(SEATS)
 
     def test_one_kratos_does_not_reach_the_admin_api_of_another(self, classroom: Directory) -> None:
