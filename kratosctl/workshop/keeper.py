@@ -131,7 +131,9 @@ def _to_end(directory: Path, now: Callable[[], datetime.datetime]) -> bool:
 def _any_seat(directory: Path) -> bool:
     """Whether any seat runs; where the engine does not answer, one may."""
     try:
-        containers = [one for of_project in seats.by_project().values() for one in of_project]
+        known = file.load(directory).seats
+        labels = [one.labels for of_project in seats.by_project().values() for one in of_project]
     except KratosctlError:
         return True
-    return any(one.labels.get("directory") == str(directory) for one in containers)
+    # other environments of the directory do not end with the class
+    return any(one.get("directory") == str(directory) and one.get("environment") in known for one in labels)
