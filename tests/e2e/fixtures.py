@@ -12,7 +12,7 @@ import pytest
 from tests.e2e import images
 from tests.e2e.program import Directory
 
-__all__ = ["cache", "directory", "make_directory", "needs_engine", "shared_directory"]
+__all__ = ["directory", "make_directory", "needs_engine", "shared_directory"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,12 +23,6 @@ def needs_engine() -> None:
     if lacking:
         why = f"no Docker engine, or not its images (tests/images/build makes some): {lacking}"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where kratosctl keeps migrated templates during the tests."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture

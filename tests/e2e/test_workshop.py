@@ -18,6 +18,8 @@ import pytest
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
 
+pytestmark = pytest.mark.engine
+
 SEATS = ("seat-01", "seat-02", "seat-03")
 
 

@@ -1,5 +1,5 @@
 """Fixtures of the tests beside this file."""
 
-from tests.e2e.fixtures import cache, directory, make_directory, needs_engine, shared_directory
+from tests.e2e.fixtures import directory, make_directory, needs_engine, shared_directory
 
-__all__ = ["cache", "directory", "make_directory", "needs_engine", "shared_directory"]
+__all__ = ["directory", "make_directory", "needs_engine", "shared_directory"]

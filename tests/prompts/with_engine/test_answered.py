@@ -42,7 +42,8 @@ def test_up_answered_at_its_prompts_ends_with_a_ready_kratos(
     if not images.are_standins():
         # a real image is what the answers name; a stand-in is named by a variable, whose tag then answers
         del directory.variables["KRATOSCTL_KRATOS_IMAGE"]
-    # an address of this host that nobody else listens on: nobody takes the port between question and start
+    # an address that nobody else listens on and claims of its own: nobody takes the port between question and start
+    directory.cache = directory.path.parent / "cache"
     with terminal(directory, "up", "--bind", "127.83.71.63") as shown:
         shown.answer("How do people sign in?")
         shown.answer("Which database?", DOWN * DATABASES.index(database) + ENTER)
