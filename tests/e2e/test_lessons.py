@@ -190,9 +190,10 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def classroom(shared_directory: Directory) -> Directory:
-    """An environment with pages, without mail: nobody waits for a code then."""
+    """An environment with pages and a configuration of its own, without mail: nobody waits for a code then."""
     shared_directory.choose()
-    shared_directory.run("up", "--ui", "--no-mail", "--yes", "--quiet")
+    shared_directory.run("init", "--config-dir", "./kratos", "--ui", "--no-mail", "--yes", "--quiet")
+    shared_directory.run("up", "--yes", "--quiet")
     shared_directory.run("up", "post", "--no-ui", "--mail", "--yes", "--quiet")
     return shared_directory
 
@@ -235,31 +236,32 @@ def test_every_lesson_has_its_case() -> None:
     assert {*CASES, "no-mail"} == {lesson.name for lesson in LESSONS}
 
 
-def test_a_lesson_from_start_to_fix_keeps_what_was_there_and_who_came_meanwhile(classroom: Directory) -> None:
-    done = classroom.run("lesson", "start", "forms-rejected", "dev")
+def test_a_lesson_from_start_to_fix_keeps_what_was_there_and_who_came_meanwhile(directory: Directory) -> None:
+    directory.run("up", "--ui", "--no-mail", "--yes", "--quiet")
+    done = directory.run("lesson", "start", "forms-rejected", "dev")
     assert "wrote kratos/: the configuration of dev is yours to edit now" in done.err
     assert "Forgery" in done.out
     assert "cookie" not in done.out.partition("look")[0]
-    assert "config_dir: ./kratos" in (classroom.path / "kratosctl.yaml").read_text()
-    refused = classroom.run("lesson", "start", "no-way-back", "dev", code=67)
+    assert "config_dir: ./kratos" in (directory.path / "kratosctl.yaml").read_text()
+    refused = directory.run("lesson", "start", "no-way-back", "dev", code=67)
     assert "lesson forms-rejected is running" in refused.said
     assert "lesson fix" in refused.said
-    rows = classroom.run("lesson", "list", "dev", "--json").data["lessons"]
+    rows = directory.run("lesson", "list", "dev", "--json").data["lessons"]
     assert [row["lesson"] for row in rows if row["running"]] == ["forms-rejected"]
-    assert "cookies.domain" in str(classroom.run("doctor", "--json", code=1).envelope["data"]["findings"])
-    checked = classroom.run("lesson", "check", "dev", code=1).out
+    assert "cookies.domain" in str(directory.run("doctor", "--json", code=1).envelope["data"]["findings"])
+    checked = directory.run("lesson", "check", "dev", code=1).out
     assert checked.startswith("not yet\n\nstill    sign up: ")
     assert "doctor   dev: cookies.domain is app.example.org" in checked
-    url = running.find(classroom.path, "dev").admin_url()
+    url = running.find(directory.path, "dev").admin_url()
     ada = Admin(url).create({"schema_id": "default", "traits": {"email": "ada@example.org"}})
-    assert classroom.run("lesson", "hint", "dev").out.startswith("hint 1   Kratos sets a cookie with each form")
-    assert "say --yes" in classroom.run("lesson", "fix", "dev", code=38).said
-    fixed = classroom.run("lesson", "fix", "dev", "--yes")
+    assert directory.run("lesson", "hint", "dev").out.startswith("hint 1   Kratos sets a cookie with each form")
+    assert "say --yes" in directory.run("lesson", "fix", "dev", code=38).said
+    fixed = directory.run("lesson", "fix", "dev", "--yes")
     assert "-cookies: {domain: app.example.org}" in fixed.out
     assert "cookies.domain named a host" in fixed.out
-    assert identities(classroom) == ["ada@example.org"]
+    assert identities(directory) == ["ada@example.org"]
     assert Admin(url).delete(ada.body["id"]).status == 204
-    assert "nothing to put back" in classroom.run("lesson", "fix", "dev", "--yes", code=68).said
+    assert "nothing to put back" in directory.run("lesson", "fix", "dev", "--yes", code=68).said
 
 
 @pytest.mark.parametrize("name", CASES)
