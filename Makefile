@@ -22,7 +22,7 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 tests: $(VENV)/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses 3 --dist worksteal $(PYTEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses 4 --dist worksteal $(PYTEST)
 
 ## the tests that need no Docker engine
 unit: $(VENV)/installed
