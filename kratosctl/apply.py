@@ -179,7 +179,7 @@ def wait_until_ready(stack: Stack, kratos: str, seconds: float) -> None:
     Raises:
         NotReady, ServiceFailed, KratosRefusedConfiguration: what did not come up, and what it said last.
     """
-    address, ports = readiness.reachable(stack.environment.bind), stack.place.ports
+    address, ports = readiness.reachable(stack.environment.addresses["public"]), stack.place.ports
     try:
         readiness.wait(address, ports["public"], kratos, seconds)
     except NotReady:

@@ -215,7 +215,7 @@ def _port_choices(name: str, question: Question, answers: Mapping[str, Any], hos
     environment = from_answers(name, answers)
     usual, offered = ports.DEFAULTS[which], allot(environment, host)[which]
     found = [Choice(None, str(offered), "free, the usual one" if offered == usual else "free")]
-    if offered != usual and host.is_taken(usual, environment.bind):
+    if offered != usual and host.is_taken(usual, environment.addresses[which]):
         found.insert(0, Choice(usual, str(usual), against=f"taken by {host.holder(usual)}"))
     return (*found, Choice(_ANOTHER, "another", "type its number"))
 
@@ -242,7 +242,7 @@ def summary(environment: Environment, allotted: Mapping[str, int], writes: Seque
     """
 
     def address(name: str) -> str:
-        return f"http://{environment.host}:{allotted[name]}" if name in allotted else "no"
+        return environment.url(name, allotted[name]) if name in allotted else "no"
 
     configuration = ("preset", environment.preset)
     if environment.config_dir:

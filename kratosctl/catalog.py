@@ -14,6 +14,7 @@ KRATOS_REPOSITORY = "oryd/kratos"
 UI_REPOSITORY = "oryd/kratos-selfservice-ui-node"
 MAIL_IMAGE = "axllent/mailpit:v1.30.5"
 POSTGRES_IMAGE = "postgres:17"
+PROXY_IMAGE = "caddy:2.10.2"
 
 VARIANTS = ("default", "distroless")
 DISTROLESS_SUFFIX = "-distroless"

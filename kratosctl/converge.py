@@ -14,7 +14,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import NetworkTaken, PortTaken
 from kratosctl.look import Look, begin
 from kratosctl.results import Result
-from kratosctl.stack import compose, fragments, kratos_configuration, subnets
+from kratosctl.stack import compose, fragments, subnets
 from kratosctl.wishes import Wishes
 from kratosctl.workspace import State, Workspace
 
@@ -203,8 +203,6 @@ _TITLES = {
 
 def endpoints(stack: Stack) -> dict[str, str]:
     """The addresses of an environment by name, in the order people look for them."""
-    host, found = stack.environment.host, stack.place.ports
-    urls = {name: f"http://{host}:{found[name]}" for name in ("ui", "public", "admin", "mail") if name in found}
-    if "public" in urls:
-        urls["public"] = kratos_configuration.public_url(stack.environment, stack.place)
-    return urls | ({"postgres": f"{host}:{found['postgres']}"} if "postgres" in found else {})
+    environment, found = stack.environment, stack.place.ports
+    urls = {name: environment.url(name, found[name]) for name in ("ui", "public", "admin", "mail") if name in found}
+    return urls | ({"postgres": f"{environment.host}:{found['postgres']}"} if "postgres" in found else {})

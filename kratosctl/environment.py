@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kratosctl import catalog, questions
+from kratosctl import catalog, questions, urls
 from kratosctl.errors import ChoiceImpossible, FloatingTag
 from kratosctl.stack import fragments
 
@@ -35,9 +35,11 @@ class Environment:
     postgres_image: str
     ui_image: str
     mail_image: str
+    proxy_image: str
     subnets: str | None
     host: str
     bind: str
+    https: bool
     expose_admin_without_authentication: bool
     allow_floating_tag: bool
 
@@ -54,13 +56,21 @@ class Environment:
     @property
     def admin_bind(self) -> str:
         """The admin API has no authentication: it stays on loopback unless the flag that names the risk is given."""
-        return self.bind if self.expose_admin_without_authentication else "127.0.0.1"
+        exposed = self.expose_admin_without_authentication and not self.https
+        return self.bind if exposed else "127.0.0.1"
 
     @property
     def addresses(self) -> dict[str, str]:
-        """The address of this host that each port is published at, by the port's name."""
-        page = self.bind
+        """The address of this host that each port is published at, by the port's name.
+
+        Where a TLS proxy listens at `bind`, nothing but the proxy can reach what it stands before.
+        """
+        page = "127.0.0.1" if self.https else self.bind
         return {"public": page, "admin": self.admin_bind, "ui": page, "mail": page, "postgres": "127.0.0.1"}
+
+    def url(self, name: str, port: int) -> str:
+        """The address that people open for a port of this host, by the port's name."""
+        return urls.of_port(name, port, self.host, self.https)
 
 
 def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
@@ -89,6 +99,7 @@ def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
     values["kratos_image"] = image or catalog.kratos_reference(values["release"], values["variant"])
     values["postgres_image"] = values["postgres_image"] or catalog.POSTGRES_IMAGE
     values["mail_image"] = values["mail_image"] or catalog.MAIL_IMAGE
+    values["proxy_image"] = values["proxy_image"] or catalog.PROXY_IMAGE
     values["ui_image"] = values["ui_image"] or f"{catalog.UI_REPOSITORY}:{_ui_tag(values['release'])}"
     environment = Environment(name=questions.check_name(name), **values)
     _refuse_floating(environment)

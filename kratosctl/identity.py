@@ -25,8 +25,9 @@ def project_name(directory: Path, environment: str, ground: str = "") -> str:
         ground: tells the directory from another one that took its path after it was moved.
     """
     readable = re.sub(r"[^a-z0-9]+", "-", directory.name.lower()).strip("-")[:20].strip("-") or "kratos"
+    # what is no environment, but a part of a workshop, has a name that begins with a dot
     told = "\0".join((str(directory), environment, ground)).encode(errors="surrogateescape")
-    return f"{readable}-{environment}-{hashlib.sha256(told).hexdigest()[:8]}"
+    return f"{readable}-{environment.removeprefix('.')}-{hashlib.sha256(told).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import json
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -40,10 +41,11 @@ class Client:
         public: URL of the public API, as people open it.
         browser: keep cookies as a browser does; otherwise hold a session token, as an app does.
         timeout: seconds that Kratos may be silent.
+        authority: a certificate that vouches for https addresses, beside those this host trusts.
     """
 
-    def __init__(self, public: str, browser: bool, timeout: float = _TIMEOUT) -> None:
-        self.public, self.browser, self.timeout = public.rstrip("/"), browser, timeout
+    def __init__(self, public: str, browser: bool, timeout: float = _TIMEOUT, authority: Path | None = None) -> None:
+        self.public, self.browser, self.timeout, self.authority = public.rstrip("/"), browser, timeout, authority
         self.token = ""
         self.cookies = http.cookiejar.CookieJar()
         self._keeps_open = False
@@ -119,9 +121,18 @@ class Client:
             with contextlib.suppress(ConnectionError):
                 return self._over(connection, request)
             connection.close()
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._open[place] = kind(parts.netloc, timeout=self.timeout)
+        self._open[place] = self._connection(parts.scheme, parts.netloc)
         return self._over(self._open[place], request)
+
+    def _connection(self, scheme: str, place: str) -> http.client.HTTPConnection:
+        if scheme != "https":
+            return http.client.HTTPConnection(place, timeout=self.timeout)
+        import ssl
+
+        trusted = ssl.create_default_context()
+        if self.authority:
+            trusted.load_verify_locations(self.authority)
+        return http.client.HTTPSConnection(place, timeout=self.timeout, context=trusted)
 
     def _over(self, connection: http.client.HTTPConnection, request: urllib.request.Request) -> Answer:
         sent: Any = request.data

@@ -81,9 +81,11 @@ QUESTIONS = (
     Question("postgres_image", "text", "PostgreSQL image."),
     Question("ui_image", "text", "Self-service UI image."),
     Question("mail_image", "text", "Mailpit image."),
+    Question("proxy_image", "text", "Image of the TLS proxy of a workshop (Caddy)."),
     Question("subnets", "range", "Give its network a part of this range, not one of Docker's: 10.213.0.0/16."),
     Question("host", "host", "Host name in the addresses people open.", default="localhost"),
     Question("bind", "address", "Address the ports of this host listen on.", default="127.0.0.1"),
+    Question("https", "switch", "People come by a TLS proxy, at the same ports of --bind.", default=False),
     Question(
         "expose_admin_without_authentication",
         "switch",

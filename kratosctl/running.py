@@ -79,7 +79,7 @@ class Found:
 def names(directory: Path) -> list[str]:
     """The environments of a directory: those of kratosctl.yaml, then those that were made and are no longer in it."""
     named = list(configuration_file.load(directory))
-    made = sorted(path.parent.name for path in (directory / GENERATED).glob("*/state.json"))
+    made = sorted(path.parent.name for path in (directory / GENERATED).glob("[!.]*/state.json"))
     return named + [name for name in made if name not in named]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kratosctl import catalog, configuration_file, owner, readiness, running
+from kratosctl import catalog, configuration_file, owner, readiness, running, urls
 from kratosctl.engine import reading
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.results import Result, table
@@ -36,22 +36,30 @@ def status(directory: Path, name: str | None) -> Result:
         "variant": labels.get("variant") or asked.get("variant") or "default",
         "database": labels.get("database") or asked.get("database") or "sqlite",
         "migrated_by": found.state.release if found.state.migrated else None,
-        "endpoints": endpoints(found, asked.get("host") or "localhost"),
+        "endpoints": endpoints(found, asked.get("host") or "localhost", asked.get("https") or False),
         # Compose creates kratos-migrate beside Kratos; it never ran where there was nothing to migrate
         "services": [_service(c) for c in found.containers if (c.service, c.state) != ("kratos-migrate", "created")],
     }
     return Result("status", data, lambda: _status_text(data), _warnings(found, release))
 
 
-def endpoints(found: running.Found, host: str) -> dict[str, str]:
-    """The addresses that are open now, by name."""
+def endpoints(found: running.Found, host: str, https: bool) -> dict[str, str]:
+    """The addresses that are open now, by name.
+
+    Args:
+        found: the environment.
+        host: the host name in them.
+        https: people come by a TLS proxy.
+    """
     open_now: dict[str, str] = {}
     for port in ("ui", "public", "admin", "mail", "postgres"):
         container = found.container(_SERVICE_OF_PORT[port])
         for address, inside in (container.published if container else {}).items():
             if inside == CONTAINER_PORTS[port] and port not in open_now:
                 number = address.rsplit(":", 1)[1]
-                open_now[port] = f"{host}:{number}" if port == "postgres" else f"http://{host}:{number}"
+                open_now[port] = (
+                    f"{host}:{number}" if port == "postgres" else urls.of_port(port, int(number), host, https)
+                )
     return open_now
 
 
@@ -120,6 +128,8 @@ def listing(directory: Path) -> Result:
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     containers, kept = reading.together(reading.containers, reading.labelled_volumes)
     for container in containers:
+        if container.labels["environment"].startswith("."):
+            continue  # what stands before others is none
         row = _row(rows, container.labels["directory"], container.labels["environment"], container.project)
         row["services"][container.service] = container.state
         if "owner" in container.labels:

@@ -59,8 +59,10 @@ class Asked(TypedDict, total=False):
     postgres_image: str | None
     ui_image: str | None
     mail_image: str | None
+    proxy_image: str | None
     host: str | None
     bind: str | None
+    https: bool | None
     expose_admin_without_authentication: bool | None
     allow_floating_tag: bool | None
 

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from kratosctl import status
@@ -49,6 +50,7 @@ class Target:
         public: URL of the public API, as people open it.
         admin: URL of the admin API where this host reaches it; empty where it does not.
         mail: URL of the mail inbox; empty where there is none.
+        authority: the certificate of who vouches for its addresses; None: whom this host trusts.
         browser: use browser flows, with cookies and CSRF tokens; otherwise API flows.
     """
 
@@ -56,6 +58,7 @@ class Target:
     admin: str
     mail: str
     browser: bool
+    authority: Path | None = None
 
 
 class Person:
@@ -63,7 +66,7 @@ class Person:
 
     def __init__(self, target: Target, clock: Callable[[], float] = time.monotonic) -> None:
         self.target, self.clock = target, clock
-        self.client = Client(target.public, target.browser)
+        self.client = Client(target.public, target.browser, authority=target.authority)
         # example.org is reserved: no mail to it ever arrives anywhere
         self.email = f"kratosctl-verify-{secrets.token_hex(6)}@example.org"
         self.password = secrets.token_urlsafe(18)
@@ -218,11 +221,14 @@ class Person:
                 place[last] = self.email if email else True if attributes.get("type") == "checkbox" else "Verify"
         return traits or {"email": self.email}
 
+    def _inbox(self) -> Client:
+        return Client(self.target.mail, browser=False, authority=self.target.authority)
+
     def _mails(self) -> int:
         return len(self._found_mails()) if self.target.mail else 0
 
     def _found_mails(self) -> list[Json]:
-        found = Client(self.target.mail, browser=False).get(f"{self.target.mail}/api/v1/messages?limit=200")
+        found = self._inbox().get(f"{self.target.mail}/api/v1/messages?limit=200")
         mails = found.body.get("messages") or [] if found.ok else []
         return [mail for mail in mails if any(to["Address"] == self.email for to in mail.get("To") or [])]
 
@@ -241,7 +247,7 @@ class Person:
             mails = self._found_mails()
             if len(mails) > since:
                 url = f"{self.target.mail}/api/v1/message/{mails[0]['ID']}"
-                text = Client(self.target.mail, browser=False).get(url).body.get("Text", "")
+                text = self._inbox().get(url).body.get("Text", "")
                 found = re.search(r"\b\d{6}\b", text)
                 return found[0] if found else ""
             time.sleep(0.05)
@@ -260,12 +266,18 @@ def target_of(found: Found, environment: Environment) -> Target:
     Raises:
         NotRunning: Kratos does not run.
     """
-    urls = status.endpoints(found, environment.host)
+    urls = status.endpoints(found, environment.host, environment.https)
+    authority = None
+    if environment.https:
+        from kratosctl.workshop import proxy
+
+        authority = proxy.trusted(found.workspace.directory)
     return Target(
         public=urls.get("public", ""),
         admin=found.admin_url(),
         mail=urls.get("mail", ""),
         browser=environment.preset != "api-only",
+        authority=authority,
     )
 
 

@@ -26,8 +26,8 @@ def command(session: Session, page: str | None, name: str | None, print_only: bo
 
     found = running.find(session.directory, name)
     found.running("kratos")
-    host = configuration_file.load(session.directory).get(found.name, {}).get("host") or "localhost"
-    urls = status.endpoints(found, host)
+    asked = configuration_file.load(session.directory).get(found.name, {})
+    urls = status.endpoints(found, asked.get("host") or "localhost", asked.get("https") or False)
     wanted = PAGES[page] if page else "ui" if "ui" in urls else "public"
     if wanted not in urls:
         fix = "publish it: kratosctl up --admin-port 4434" if page == "admin" else f"run it: kratosctl up --{page}"

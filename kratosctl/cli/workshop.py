@@ -47,7 +47,9 @@ def _seat_arguments() -> tuple[Callable[[Any], Any], ...]:
     click.option("--seats", "count", type=click.IntRange(1, 1000), metavar="N", help="How many seats."),
     click.option("--roster", type=click.Path(), metavar="CSV", help="A file of names: a seat for each."),
     click.option("--spares", type=click.IntRange(0, 100), metavar="N", help="Further seats, in case one fails [0]."),
-    click.option("--reach", type=click.Choice(("this-host", "lan")), help="From where attendees reach their seats."),
+    click.option(
+        "--reach", type=click.Choice(("this-host", "lan", "tls")), help="From where attendees reach their seats."
+    ),
     click.option("--ends", metavar="TIME", help="When it is over, such as '2026-12-01 17:00'."),
     *question_options(),
     click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
@@ -116,7 +118,7 @@ def down(session: Session, volumes: bool, target: str | None, yes: bool) -> Resu
     if work and work.lost and not yes:
         confirm(session, f"Delete {work.lost}? They cannot be brought back.")
     exported = takeaway.write(everyone, session.directory / target, session.console) if target else []
-    return down.stop(workshop, everyone, work, session.console, exported)
+    return down.stop_all(session.directory, workshop, everyone, work, session.console, exported)
 
 
 @define(click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C."))
@@ -258,7 +260,7 @@ def keep(session: Session) -> int:
 
     def end() -> None:
         workshop, everyone = seats.chosen(session.directory, (), everybody=True)
-        session.console.note(down.stop(workshop, everyone, None, session.console).text())
+        session.console.note(down.stop_all(session.directory, workshop, everyone, None, session.console).text())
 
     keeper.keep(session.directory, end)
     return 0

@@ -62,6 +62,7 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
         reaches = [
             asking.Choice("this-host", "this host", "attendees sit at this machine"),
             asking.Choice("lan", "the local network", "plain HTTP: for a classroom's own network"),
+            asking.Choice("tls", "the local network, by TLS", "attendees install a certificate first"),
         ]
         given["reach"] = prompting.select("From where do attendees reach their seats?", reaches)
     if given["ends"] is None:
@@ -77,6 +78,9 @@ def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any],
     environment = dict(answers)
     if said["reach"] == "lan":
         environment = {"host": _own_address(), "bind": "0.0.0.0", **environment}
+    if said["reach"] == "tls":
+        address = environment.get("bind") or _own_address()
+        environment = {"host": address, "bind": address, **environment, "https": True}
     ends = (said["ends"] or "").strip()
     try:
         moment = file.moment(ends) if ends else None

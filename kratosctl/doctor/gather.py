@@ -60,7 +60,7 @@ def _configuration(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], Kr
 
 def _made(directory: Path) -> list[str]:
     """The environments that have a generated directory, whether kratosctl.yaml can be read or not."""
-    return sorted(path.parent.name for path in (directory / GENERATED).glob("*/state.json"))
+    return sorted(path.parent.name for path in (directory / GENERATED).glob("[!.]*/state.json"))
 
 
 def _state(directory: Path, name: str) -> State:

@@ -34,7 +34,7 @@ def kratos_facts(directory: Path, environment: Environment, state: State) -> Kra
     except KratosctlError:
         return None
     root = directory / environment.config_dir
-    urls = {key: f"http://{environment.host}:{port}" for key, port in state.ports.items()}
+    urls = {key: environment.url(key, port) for key, port in state.ports.items()}
     return KratosFacts(
         file=str(Path(environment.config_dir, name)).removeprefix("./"),
         configuration=theirs,
@@ -66,5 +66,5 @@ def ready(state: State, environment: Environment, containers: tuple[reading.Cont
             for address, inside in container.published.items():
                 if inside == CONTAINER_PORTS["public"]:
                     port = int(address.rpartition(":")[2])
-                    return readiness.is_ready(readiness.reachable(environment.bind), port)
+                    return readiness.is_ready(readiness.reachable(environment.addresses["public"]), port)
     return None

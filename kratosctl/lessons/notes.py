@@ -129,7 +129,7 @@ def person_of(witness: Mapping[str, Any], target: Target) -> Person:
 
 def session_of(witness: Mapping[str, Any], target: Target) -> Client:
     """The session that person had when they were kept."""
-    client = Client(target.public, target.browser)
+    client = Client(target.public, target.browser, authority=target.authority)
     client.token = witness["token"]
     for cookie in witness["cookies"]:
         client.cookies.set_cookie(Cookie(**cookie, rest={}))

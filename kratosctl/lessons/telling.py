@@ -58,11 +58,11 @@ def _state(row: dict[str, Any]) -> str:
 
 def ui_of(found: Found, environment: Environment) -> str:
     """URL of the self-service UI; empty where there is none."""
-    return status.endpoints(found, environment.host).get("ui", "")
+    return status.endpoints(found, environment.host, environment.https).get("ui", "")
 
 
 def _filled(text: str, found: Found, environment: Environment) -> str:
-    urls = status.endpoints(found, environment.host)
+    urls = status.endpoints(found, environment.host, environment.https)
     for name, value in {"env": found.name, "public": urls.get("public", ""), "ui": urls.get("ui", "")}.items():
         text = text.replace(f"{{{name}}}", value)
     return text

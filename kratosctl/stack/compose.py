@@ -116,6 +116,12 @@ def _finish(name: str, service: dict[str, Any], environment: Environment, place:
     if name == "kratos" and not place.sends_mail:
         # the courier would retry every mail at an address where nobody listens, and log each failure
         service["command"].remove("--watch-courier")
+    if environment.https:
+        # so that browsers send their cookies over TLS alone
+        if name == "kratos":
+            service["command"].remove("--dev")
+        if name == "ui":
+            del service["environment"]["DANGEROUSLY_DISABLE_SECURE_CSRF_COOKIES"]
     if name.startswith("kratos"):
         if environment.platform:
             service["platform"] = environment.platform

@@ -42,11 +42,11 @@ def dsn(environment: Environment, secrets: Secrets) -> str:
 
 
 def public_url(environment: Environment, place: Place) -> str:
-    return f"http://{environment.host}:{place.ports['public']}"
+    return environment.url("public", place.ports["public"])
 
 
 def ui_url(environment: Environment, place: Place) -> str:
-    return f"http://{environment.host}:{place.ports['ui']}"
+    return environment.url("ui", place.ports["ui"])
 
 
 def names_mail_server(theirs: Mapping[str, Any]) -> bool:

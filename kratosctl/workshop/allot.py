@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from kratosctl import assemble, cache, ports
+from kratosctl import assemble, cache, ports, urls
 from kratosctl.engine import reading
 from kratosctl.stack import subnets
 from kratosctl.stack.subnets import Network
@@ -18,6 +18,7 @@ def allot(
     seats: Sequence[Seat],
     containers: Mapping[str, Sequence[reading.Container]],
     networks_taken: Callable[[], list[Network]],
+    fronted: bool = False,
 ) -> None:
     """Allots what seats still lack, and writes it to their state; the caller holds the workshop's lock.
 
@@ -27,6 +28,7 @@ def allot(
         seats: all of the workshop.
         containers: by project.
         networks_taken: those a new one must not overlap with.
+        fronted: the workshop's own TLS proxy listens at the ports that seats have.
 
     Raises:
         PortTaken, ChoiceImpossible: there are not enough of them.
@@ -47,8 +49,12 @@ def allot(
         own = assemble.ports_held(tuple(containers.get(state.project, ())))
         others = given - set(state.ports.values())
 
-        def is_taken(name: str, port: int, seat: Seat = seat, others: set[int] = others) -> bool:
-            if port in others or ports.is_taken(port, seat.environment.addresses[name]):
+        proxied = set(state.ports.values()) if fronted else set()
+
+        def is_taken(
+            name: str, port: int, seat: Seat = seat, others: set[int] = others, proxied: set[int] = proxied
+        ) -> bool:
+            if port in others or _listens(seat, name, port, fronted=port in proxied):
                 return True
             return not ports.claim(port, cache.directory() / "ports")
 
@@ -59,6 +65,14 @@ def allot(
         state = replace(state, ports={**state.ports, **found})
         if state != seat.workspace.state():
             seat.workspace.save_state(state)
+
+
+def _listens(seat: Seat, name: str, port: int, fronted: bool) -> bool:
+    """Whether somebody listens where a port is to be published, or where a proxy is to stand before it."""
+    asked = seat.environment
+    if ports.is_taken(port, asked.addresses[name]):
+        return True
+    return asked.https and name in urls.PROXIED and not fronted and ports.is_taken(port, asked.bind)
 
 
 def _lacks(seat: Seat, subnet: str) -> bool:

@@ -23,7 +23,7 @@ from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import BundleDamaged, ImageMissing, UsageError
 from kratosctl.results import Result
-from kratosctl.workshop import capacity, file, seats
+from kratosctl.workshop import capacity, file, proxy, seats
 from kratosctl.workshop.seats import Seat
 
 _MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
@@ -73,6 +73,8 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
 def _references(everyone: list[Seat]) -> list[str]:
     """The images of all seats, which must be here."""
     wanted = list(dict.fromkeys(reference for seat in everyone for reference in images.needed(seat.environment)))
+    if proxy.is_wanted(everyone):
+        wanted.append(everyone[0].environment.proxy_image)
     missing = [reference for reference, found in reading.images(wanted).items() if found is None]
     if missing:
         raise ImageMissing(

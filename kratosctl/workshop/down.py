@@ -11,7 +11,7 @@ from kratosctl.console import Console
 from kratosctl.down import Data
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.workshop import seats
+from kratosctl.workshop import proxy, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -86,6 +86,19 @@ def stop(
     said = f"{workshop.name}: {len(chosen)} seats are down" + ("; their data is deleted" if deleted else "")
     kept = f"\nwrote {len(exported)} files to {exported[0].parent}/" if exported else ""
     return Result("workshop down", data, lambda: said + kept)
+
+
+def stop_all(
+    directory: Path,
+    workshop: Workshop,
+    everyone: Sequence[Seat],
+    work: Work | None,
+    console: Console,
+    exported: Sequence[Path] = (),
+) -> Result:
+    """Stops every seat, and what stands before them; takes what `stop` takes."""
+    proxy.down(directory, forget=work is not None)
+    return stop(workshop, everyone, work, console, exported)
 
 
 def _delete(chosen: Sequence[Seat], found: Sequence[Found], work: Work) -> None:

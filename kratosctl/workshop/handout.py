@@ -10,7 +10,7 @@ from pathlib import Path
 from kratosctl.atomic import said_plainly, write_atomically
 from kratosctl.errors import NotRunning
 from kratosctl.results import Result
-from kratosctl.workshop import seats
+from kratosctl.workshop import proxy, proxy_files, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -24,6 +24,19 @@ _ABOUT = {
 
 
 @dataclass(frozen=True)
+class Trust:
+    """The certificate that attendees install before they come.
+
+    Attributes:
+        url: where it is to be had.
+        fingerprint: its SHA-256, as browsers show it.
+    """
+
+    url: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Sheet:
     """What is on one attendee's page.
 
@@ -34,6 +47,7 @@ class Sheet:
         release: of Kratos.
         browser: people sign in on pages; otherwise an app does it for them.
         here: attendees sit at the host itself: where to run kratosctl; empty where they do not.
+        trust: what they install first; None where addresses are plain HTTP.
     """
 
     seat: str
@@ -42,6 +56,7 @@ class Sheet:
     release: str
     browser: bool
     here: str = ""
+    trust: Trust | None = None
 
     @property
     def first(self) -> str:
@@ -62,7 +77,9 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
         NotRunning: a seat has no addresses yet.
         DiskFull, DirectoryReadOnly: each page is whole, old or new.
     """
-    sheets = [_sheet(directory, seat) for seat in everyone]
+    front = proxy.front(directory, everyone)
+    trust = Trust(front.certificate, proxy.fingerprint(directory)) if front else None
+    sheets = [_sheet(directory, seat, trust) for seat in everyone]
     pages = render(workshop, sheets)
     for name, text in pages.items():
         write_atomically(target / name, text, 0o644)
@@ -76,7 +93,7 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
     return Result("workshop handout", data, lambda: said)
 
 
-def _sheet(directory: Path, seat: Seat) -> Sheet:
+def _sheet(directory: Path, seat: Seat, trust: Trust | None) -> Sheet:
     environment, ports = seat.environment, seats.state_of(seat).ports
     if "public" not in ports:
         raise NotRunning(f"{seat.name} has no addresses yet", fix="bring it up first: kratosctl workshop up")
@@ -84,10 +101,11 @@ def _sheet(directory: Path, seat: Seat) -> Sheet:
     return Sheet(
         seat=seat.name,
         attendee=seat.attendee,
-        urls={name: f"http://{environment.host}:{ports[name]}" for name in shown},
+        urls={name: environment.url(name, ports[name]) for name in shown},
         release=environment.release,
         browser=environment.preset != "api-only",
         here=str(directory) if environment.bind in ("127.0.0.1", "::1") else "",
+        trust=trust,
     )
 
 
@@ -127,20 +145,47 @@ def _article(workshop: Workshop, sheet: Sheet) -> str:
         f"<article>\n<header><div><p class=soft>{escape(workshop.name)}{ends}</p>\n<h1>{escape(_who(sheet))}</h1>\n"
         f"<p>{escape(sheet.seat)}: an Ory Kratos {escape(sheet.release)} of your own</p></div>\n"
         f'<div class="code">{_qr(sheet.first)}</div></header>\n'
-        f"<h2>Your addresses</h2>\n<table>{rows}</table>\n<h2>First commands</h2>\n<pre>{commands}</pre>\n"
+        f"{_first(sheet.trust) if sheet.trust else ''}<h2>Your addresses</h2>\n<table>{rows}</table>\n"
+        f"<h2>First commands</h2>\n<pre>{commands}</pre>\n"
         '<p class="soft">Your accounts and sessions are yours alone. Whoever opens the address of your inbox can read '
         "it: use made-up names, and no password that you use elsewhere.</p>\n</article>"
     )
 
 
+def _first(trust: Trust) -> str:
+    """How a device comes to trust the workshop's own authority."""
+    url, command = escape(trust.url), escape(f"curl -O {trust.url}")
+    return (
+        "<h2>Before you begin</h2>\n"
+        f'<p>Your device does not know yet who vouches for these addresses. Get <a href="{url}">{url}</a>, see that '
+        f"its SHA-256 fingerprint is</p>\n<pre>{_in_lines(trust.fingerprint)}</pre>\n<p>and install it as a trusted "
+        "authority for web sites:</p>\n<table>"
+        "<tr><th>Windows<td>open it: Install Certificate, Trusted Root Certification Authorities"
+        "<tr><th>macOS<td>open it, then in Keychain Access set it to Always Trust"
+        "<tr><th>Linux<td>in the browser: Settings, Certificates, Authorities, Import"
+        "<tr><th>Firefox<td>Settings, Certificates, View Certificates, Authorities, Import"
+        "<tr><th>iOS<td>install the profile, then Settings, General, About, Certificate Trust Settings"
+        "<tr><th>Android<td>Settings, Security, Encryption and credentials, Install a certificate, CA"
+        "<tr><th>curl<td>"
+        f"<code>{command}</code>, then <code>--cacert {proxy_files.CERTIFICATE}</code>"
+        "</table>\n<p class=soft>Take it out again when the workshop is over.</p>\n"
+    )
+
+
+def _in_lines(fingerprint: str) -> str:
+    half = len(fingerprint) // 2 + 1
+    return f"{fingerprint[:half].rstrip(':')}\n{fingerprint[half:].lstrip(':')}"
+
+
 def _commands(sheet: Sheet) -> Iterator[str]:
     public = sheet.urls["public"]
+    curl = f"curl --cacert {proxy_files.CERTIFICATE}" if sheet.trust else "curl"
     yield "# does it run?"
-    yield f"curl {public}/health/ready"
+    yield f"{curl} {public}/health/ready"
     yield "# begin to sign up as an app does it: the answer says what to send where"
-    yield f"curl -H 'Accept: application/json' {public}/self-service/registration/api"
+    yield f"{curl} -H 'Accept: application/json' {public}/self-service/registration/api"
     yield "# the form for people's data, as JSON Schema"
-    yield f"curl {public}/schemas"
+    yield f"{curl} {public}/schemas"
     if sheet.here:
         yield "# what Kratos logs, and who is there"
         yield f"kratosctl -C {_quoted(sheet.here)} logs {sheet.seat} kratos --follow"

@@ -197,7 +197,8 @@ class Observer:
         error, error_at = memory.error if kratos else ("", "")
         if state == "broken":
             error = "; ".join(part for part in (memory.fault, ended(memory.containers), error) if part)
-        urls = status.endpoints(Found(seat.workspace, memory.state, memory.containers), seat.environment.host)
+        asked, found = seat.environment, Found(seat.workspace, memory.state, memory.containers)
+        urls = status.endpoints(found, asked.host, asked.https)
         started, ended_at = memory.moments
         moment = started if memory.runs else ended_at
         return Seen(

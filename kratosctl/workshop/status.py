@@ -13,7 +13,7 @@ from kratosctl.console import Console
 from kratosctl.engine import window
 from kratosctl.errors import KratosctlError
 from kratosctl.results import Result, table
-from kratosctl.workshop import file, keeper
+from kratosctl.workshop import file, keeper, proxy, seats
 from kratosctl.workshop.observe import Observer
 from kratosctl.workshop.seen import STATES, Picture, Seen
 
@@ -30,8 +30,11 @@ def status(directory: Path) -> Result:
         KratosctlError: workshop.yaml or the engine cannot be read.
     """
     picture = Observer(directory, window.opened()).look(everything=True)
-    ending = keeper.warning(file.load(directory), datetime.datetime.now())
-    return Result("workshop status", picture.data(), lambda: text(picture), [ending] if ending else [])
+    workshop = file.load(directory)
+    warnings = [keeper.warning(workshop, datetime.datetime.now())]
+    if any(seat.state != "absent" for seat in picture.seats):
+        warnings.append(proxy.warning(directory, seats.of(directory, workshop)))
+    return Result("workshop status", picture.data(), lambda: text(picture), [said for said in warnings if said])
 
 
 def watch(directory: Path, console: Console, sleep: Callable[[float], None] = time.sleep) -> None:

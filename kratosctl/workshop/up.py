@@ -31,7 +31,7 @@ from kratosctl.look import Look
 from kratosctl.results import Result, table
 from kratosctl.stack.subnets import Network
 from kratosctl.wishes import Wishes
-from kratosctl.workshop import allot, capacity, file, keeper, seats
+from kratosctl.workshop import allot, capacity, file, keeper, proxy, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -106,12 +106,18 @@ def up(
         raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
     with seats.home(directory).locked("workshop up", 3600, console.note):
         shared = _look(everyone, console)
+        secure = proxy.is_wanted(everyone)
+        if secure:
+            proxy.refuse_impossible(everyone, shared.engine)
+        fronted = secure and proxy.is_running(directory)
         # asked for where there is a new seat, and then once
         taken = functools.cache(networks.taken)
         if not force:
             _refuse_too_many(everyone, shared, taken)
-        allot.allot(everyone, shared.containers, taken)
+        allot.allot(everyone, shared.containers, taken, fronted)
         began = time.monotonic()
+        if secure:
+            proxy.up(directory, workshop, everyone, console)
         outcomes = _bring_up(everyone, shared, wishes, at_once, console, variables)
         failed = [seat for seat in everyone if isinstance(outcomes[seat.name], KratosctlError)]
         if failed and not shared.stop:

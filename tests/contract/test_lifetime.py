@@ -8,7 +8,7 @@ import pytest
 
 from . import containers, http
 from .conftest import REPOSITORY, TESTED, MakeMigrated
-from .kratos import KRATOS_YML, SECRETS, Database, Directory, Image, Kratos, Postgres, Server
+from .kratos import ADMIN, KRATOS_YML, PUBLIC, SECRETS, Database, Directory, Image, Kratos, Postgres, Server
 from .test_serving import new_email
 
 PASSWORD = "given-by-an-administrator"
@@ -166,3 +166,12 @@ def test_postgresql_gone_is_not_ready_and_back_is_ready_again(kratos_on_postgres
             )
             assert server.admin("GET", "/admin/health/alive").status == 200
         server.wait_until_ready()
+
+
+def test_cookies_go_over_plain_http_with_dev_and_over_tls_alone_without(kratos: Kratos) -> None:
+    for flags, secure in ((("--dev",), False), ((), True)):
+        with kratos.start("serve", *flags, "--sqa-opt-out") as started:
+            server = Server(kratos.image, started, started.port(PUBLIC), started.port(ADMIN))
+            server.wait_until_ready()
+            begun = server.public("GET", "/self-service/login/browser", headers={"Accept": "text/html"})
+        assert ["Secure" in cookie for cookie in begun.headers.get_all("Set-Cookie") or []] == [secure], flags

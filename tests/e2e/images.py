@@ -13,6 +13,7 @@ from tests.e2e import engine
 RELEASES = ("v1.1.0", "v1.3.1", "v25.4.0", "v26.2.0")
 NEWEST = RELEASES[-1]
 STANDIN = "kratosctl-standin/"
+PROXY = "kratosctl-standin/caddy:2"  # Caddy itself, from Debian
 
 
 def kratos(release: str = NEWEST, variant: str = "default") -> str:
@@ -56,6 +57,7 @@ def variables(release: str = NEWEST, variant: str = "default") -> dict[str, str]
         "KRATOSCTL_UI_IMAGE": ui(release),
         "KRATOSCTL_MAIL_IMAGE": mail(),
         "KRATOSCTL_POSTGRES_IMAGE": postgres(),
+        "KRATOSCTL_PROXY_IMAGE": PROXY,
     }
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kratosctl.stack import compose, fragments
+from kratosctl.workshop import proxy_files
 from tests.unit import stacks
 
 NAMES = sorted(path.stem for path in fragments.data_directory("compose").glob("*.yaml"))
@@ -48,7 +49,8 @@ class TestFiles:
         for name in NAMES:
             used |= set(re.findall(r"\$\{(\w+):-", str(fragments.compose_fragment(name))))
         asked = stacks.environment(database="postgres", admin_port=4434, postgres_port=5432)
-        assert used == set(compose.variables(asked, stacks.place(asked)))
+        proxy = proxy_files.variables("caddy:2", None, Path("/class"))
+        assert used == {*compose.variables(asked, stacks.place(asked)), *proxy}
 
     def test_a_fragment_is_not_changed_by_those_who_use_it(self) -> None:
         fragments.compose_fragment("kratos")["services"].clear()

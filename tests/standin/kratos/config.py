@@ -134,6 +134,11 @@ class Config:
         found = next((self.get(path) for path in (*paths, "cookies.domain") if self.get(path)), "")
         return f"; Domain={found}" if found else ""
 
+    @property
+    def cookie_transport(self) -> str:
+        """The attribute that keeps a cookie off plain HTTP, which `--dev` is for."""
+        return "" if self.dev else "; Secure"
+
     def identity_schemas(self) -> dict[str, Values]:
         return {item["id"]: read_url(item["url"]) for item in self.get("identity.schemas")}
 

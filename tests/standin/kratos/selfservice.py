@@ -73,8 +73,8 @@ class SelfService:
             response = json_response(200, described(flow, self._config))
         else:
             response = redirect(f"{self._config.ui_url(kind)}?flow={flow.key}")
-        domain = self._config.cookie_domain()
-        return response.with_cookie(f"{csrf_cookie}={token}; Path=/{domain}; Max-Age=31536000; HttpOnly; SameSite=Lax")
+        attributes = f"{self._config.cookie_domain()}; Max-Age=31536000; HttpOnly{self._config.cookie_transport}"
+        return response.with_cookie(f"{csrf_cookie}={token}; Path=/{attributes}; SameSite=Lax")
 
     def show(self, kind: str, request: Request) -> Response:
         flow = self._flows.find(kind, request.query.get("id", ""))

@@ -125,7 +125,8 @@ class Sessions:
     def _cookie(self, value: str, lifetime: int) -> str:
         domain = self._config.cookie_domain("session.cookie.domain")
         name = self._config.get("session.cookie.name")
-        return f"{name}={value}; Path=/{domain}; Max-Age={lifetime}; HttpOnly; SameSite=Lax"
+        attributes = f"{domain}; Max-Age={lifetime}; HttpOnly{self._config.cookie_transport}"
+        return f"{name}={value}; Path=/{attributes}; SameSite=Lax"
 
     def _token_of_cookie(self, request: Request) -> str | None:
         value = request.cookie(self._config.get("session.cookie.name")) or ""

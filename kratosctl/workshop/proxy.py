@@ -1,0 +1,205 @@
+"""The TLS proxy of a workshop: brought up before its seats, and taken down with them.
+
+It is one Caddy for all seats: with each 15 MB and half a second, one a seat would cost more than the seats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from kratosctl import apply, cache, identity, images, ports, readiness, urls
+from kratosctl.console import Console
+from kratosctl.engine import client, reading
+from kratosctl.errors import ChoiceImpossible, ServiceFailed
+from kratosctl.stack.labels import LABEL
+from kratosctl.workshop import proxy_files, seats
+from kratosctl.workshop.file import Workshop
+from kratosctl.workshop.proxy_files import SERVICE, Front
+from kratosctl.workshop.seats import Seat
+from kratosctl.workspace import Workspace
+
+# no name of an environment begins with a dot
+_NAME = ".proxy"
+_PORT = "certificate"
+_USUAL_PORT = 4480
+_PATIENCE = 20.0  # seconds for it to make its certificates and listen
+
+
+def is_wanted(everyone: Sequence[Seat]) -> bool:
+    """Whether attendees come by TLS."""
+    return any(seat.environment.https for seat in everyone)
+
+
+def refuse_impossible(everyone: Sequence[Seat], engine: reading.Engine) -> None:
+    """Refuses an address or an engine where no proxy can stand before the seats.
+
+    Raises:
+        ChoiceImpossible: with the way out.
+    """
+    bind = everyone[0].environment.bind
+    if bind in ("127.0.0.1", "0.0.0.0") or ":" in bind:
+        raise ChoiceImpossible(
+            f"the TLS proxy cannot listen on {bind}",
+            "seats listen on 127.0.0.1 at the same ports, so it needs an IPv4 address of this host beside that",
+            "say which: --bind 192.168.1.10, or make the workshop with --reach tls",
+        )
+    if not engine.local or engine.rootless:
+        raise ChoiceImpossible(
+            "the TLS proxy needs a Docker engine of this Linux host, with its network",
+            "it reaches seats on 127.0.0.1, and listens where attendees come in",
+            "use --no-https, or a host with Docker on Linux",
+        )
+
+
+def front(directory: Path, everyone: Sequence[Seat]) -> Front | None:
+    """Where attendees come in; None where no proxy was brought up."""
+    state = _workspace(directory).state()
+    if not is_wanted(everyone) or _PORT not in state.ports:
+        return None
+    asked = everyone[0].environment
+    theirs = [port for seat in everyone for name, port in seats.state_of(seat).ports.items() if name in urls.PROXIED]
+    return Front(asked.host, asked.bind, theirs, state.ports[_PORT])
+
+
+def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: Console) -> Front:
+    """Brings the proxy up, or makes it know the seats as they are now. The seats' ports are allotted.
+
+    Args:
+        directory: where workshop.yaml lies.
+        workshop: the workshop.
+        everyone: its seats.
+        console: where the step is shown.
+
+    Raises:
+        ServiceFailed: it does not listen, and what it said.
+        ImageMissing, PortTaken, NotOurs.
+    """
+    workspace = _workspace(directory)
+    workspace.home.mkdir(parents=True, exist_ok=True)
+    state = identity.settled_state(workspace)
+    containers = reading.containers(state.project)
+    identity.check_ours(str(directory), _NAME, containers)
+    running = next((one for one in containers if one.service == SERVICE and one.state == "running"), None)
+    asked = everyone[0].environment
+    if _PORT not in state.ports:
+        state.ports[_PORT] = _free_port(asked.bind)
+    workspace.save_state(state)
+    found = front(directory, everyone)
+    assert found
+    with console.step("TLS proxy"):
+        same = _write(workspace, state.project, asked.proxy_image, proxy_files.caddyfile(workshop.name, found))
+        if running and running.labels.get("revision") == _revision(workspace):
+            if not same:
+                reading.docker("exec", running.name, *proxy_files.reload(), doing="telling the TLS proxy of its seats")
+        else:
+            _start(workspace, state.project, asked.proxy_image, console)
+        _wait(found, workspace, f"{state.project}-{SERVICE}-1")
+    return found
+
+
+def down(directory: Path, forget: bool) -> None:
+    """Takes the proxy down.
+
+    Args:
+        directory: where workshop.yaml lies.
+        forget: its authority goes too: whoever trusted it need not fear it any more, and nobody trusts the next.
+    """
+    workspace = _workspace(directory)
+    if not workspace.home.exists():
+        return
+    state = identity.settled_state(workspace)
+    containers = reading.containers(state.project)
+    identity.check_ours(str(directory), _NAME, containers)
+    if containers:
+        reading.docker("container", "rm", "--force", *(one.name for one in containers))
+    if forget:
+        shutil.rmtree(workspace.home, ignore_errors=True)
+
+
+def authority(directory: Path) -> Path:
+    """The certificate by which attendees know the seats."""
+    return _workspace(directory).home / "authority" / proxy_files.ROOT
+
+
+def trusted(directory: Path) -> Path | None:
+    """The same for programs of this host; None where there is none."""
+    found = authority(directory)
+    return found if found.is_file() else None
+
+
+def fingerprint(directory: Path) -> str:
+    """The SHA-256 of the authority's certificate, as browsers show it."""
+    import ssl
+
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority(directory).read_text(encoding="ascii"))).hexdigest()
+    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2)).upper()
+
+
+def is_running(directory: Path) -> bool:
+    """Whether the proxy runs."""
+    state = identity.settled_state(_workspace(directory))
+    return any(one.service == SERVICE and one.state == "running" for one in reading.containers(state.project))
+
+
+def warning(directory: Path, everyone: Sequence[Seat]) -> str:
+    """What is to be said where attendees cannot come in; empty where they can."""
+    if front(directory, everyone) is None or is_running(directory):
+        return ""
+    return "the TLS proxy does not run: nobody reaches a seat; start it with `kratosctl workshop up`"
+
+
+def _workspace(directory: Path) -> Workspace:
+    return Workspace(directory, _NAME)
+
+
+def _free_port(bind: str) -> int:
+    claims = cache.directory() / "ports"
+    candidates = range(_USUAL_PORT, _USUAL_PORT + ports.STEPS * ports.STRIDE, ports.STRIDE)
+    return next(port for port in candidates if not ports.is_taken(port, bind) and ports.claim(port, claims))
+
+
+def _write(workspace: Workspace, project: str, image: str, configuration: str) -> bool:
+    """Writes its files; returns whether its configuration was the same."""
+    home = workspace.home
+    (home / "authority").mkdir(mode=0o700, parents=True, exist_ok=True)
+    model = proxy_files.compose_model(project, image, f"{os.getuid()}:{os.getgid()}", home)
+    same = workspace.read("proxy/Caddyfile") == configuration
+    workspace.write("compose.yaml", "# Made by kratosctl.\n" + yaml.safe_dump(model, sort_keys=False))
+    workspace.write("proxy/Caddyfile", configuration)
+    return same
+
+
+def _revision(workspace: Workspace) -> str:
+    model = yaml.safe_load(workspace.read("compose.yaml") or "")
+    return str(model["services"][SERVICE]["labels"][f"{LABEL}revision"])
+
+
+def _start(workspace: Workspace, project: str, image: str, console: Console) -> None:
+    if not images.is_here(reading.image(image), None):
+        apply.pull({image: None}, [image], console)
+    client.Project(project, [workspace.home / "compose.yaml"], workspace.directory).create([SERVICE])
+    reading.docker("container", "start", f"{project}-{SERVICE}-1", doing="starting the TLS proxy")
+
+
+def _wait(found: Front, workspace: Workspace, container: str) -> None:
+    """Until it hands out its certificate, which it does once it listens everywhere."""
+    until = time.monotonic() + _PATIENCE
+    path = f"/{proxy_files.CERTIFICATE}"
+    while time.monotonic() < until:
+        if readiness.is_ready(found.bind, found.certificate_port, path) == 200:
+            return
+        now = reading.containers(identity.settled_state(workspace).project)
+        if not any(one.state in ("running", "created") for one in now):
+            break
+        time.sleep(0.05)
+    said = reading.logs(container, 20).strip().splitlines()
+    why = next((line for line in reversed(said) if "error" in line.lower()), said[-1] if said else "it printed nothing")
+    fix = f"is {found.bind} still an address of this host? then see: docker logs {container}"
+    raise ServiceFailed("the TLS proxy does not listen", why[-300:], fix)

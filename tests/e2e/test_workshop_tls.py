@@ -1,0 +1,108 @@
+"""A class whose attendees come by TLS: one proxy before all seats, and a local authority."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import ssl
+
+import pytest
+
+from kratosctl.kratos_api import Client
+from kratosctl.workshop import proxy
+from tests.e2e import engine
+from tests.e2e.people import request
+from tests.e2e.program import Directory
+
+pytestmark = pytest.mark.engine
+
+# an address of this host beside the one where seats listen
+ADDRESS = "127.0.0.2"
+
+
+def ready(directory: Directory) -> dict[str, dict[str, str]]:
+    """Brings the class up; the addresses of each seat."""
+    rows = directory.run("workshop", "up", "--json").data["seats"]
+    assert all(row["ready"] for row in rows), rows
+    return {row["seat"]: row["endpoints"] for row in rows}
+
+
+def proxy_id(directory: Directory) -> str:
+    label = f"label=dev.kratosctl.directory={directory.path}"
+    return engine.docker(
+        "ps", "--quiet", "--filter", label, "--filter", "label=dev.kratosctl.environment=.proxy"
+    ).strip()
+
+
+@pytest.fixture(scope="module")
+def classroom(shared_directory: Directory) -> Directory:
+    shared_directory.choose()
+    words = ("--seats", "2", "--reach", "tls", "--bind", ADDRESS, "--no-ui", "--mail", "--yes")
+    shared_directory.run("workshop", "init", *words)
+    return shared_directory
+
+
+def test_people_sign_in_over_tls_and_cookies_go_no_other_way(classroom: Directory) -> None:
+    for seat, urls in ready(classroom).items():
+        assert all(url.startswith(f"https://{ADDRESS}:") for url in urls.values())
+        steps = classroom.run("verify", seat, "--json").data["steps"]
+        assert [step["name"] for step in steps if not step["ok"]] == []
+        browser = Client(urls["public"], browser=True, authority=proxy.trusted(classroom.path))
+        assert browser.begin("login").ok
+        assert [cookie.secure for cookie in browser.cookies] == [True]
+    assert classroom.run("workshop", "up", "--json").data["seats"][0]["changed"] is False
+
+
+def test_nobody_who_does_not_know_the_authority_takes_the_seats_for_what_they_say(classroom: Directory) -> None:
+    public = ready(classroom)["seat-01"]["public"]
+    assert "certificate verify failed" in str(Client(public, browser=False).begin("login").body)
+    plain = Client(public.replace("https", "http"), browser=False).begin("login")
+    assert plain.status == 400, "HTTP where TLS is spoken"
+
+
+def test_handouts_say_what_to_install_and_how_to_know_it(classroom: Directory) -> None:
+    ready(classroom)
+    classroom.run("workshop", "handout")
+    page = (classroom.path / "handouts" / "seat-01.html").read_text()
+    url = re.search(r'href="(http://[^"]+/authority\.crt)"', page)
+    assert url
+    said = request("GET", url[1])
+    assert said.status == 200
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(said.text)).hexdigest().upper()
+    shown = re.sub(r"[:\s]", "", re.findall(r"<pre>([0-9A-F:\s]+)</pre>", page)[0])
+    assert shown == digest
+    for other in ("root.key", "pki/authorities/local/root.key", "authority.crt/../root.key", ""):
+        assert request("GET", url[1].replace("authority.crt", other)).status == 404
+
+
+def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_night(classroom: Directory) -> None:
+    urls, before = ready(classroom), proxy_id(classroom)
+    with Client(urls["seat-01"]["public"], browser=False, authority=proxy.trusted(classroom.path)) as open_all_along:
+        assert open_all_along.begin("login").ok
+        classroom.run("workshop", "add", "--seats", "1")
+        classroom.run("verify", "seat-01")
+        assert ready(classroom)["seat-03"]["public"].startswith("https://")
+        assert open_all_along.begin("login").ok
+    assert proxy_id(classroom) == before
+    classroom.run("verify", "seat-03")
+    known = proxy.authority(classroom.path).read_bytes()
+    engine.docker("kill", before)
+    warnings = classroom.run("workshop", "status", "--json").envelope["warnings"]
+    assert "nobody reaches a seat" in str(warnings)
+    assert ready(classroom) == urls | {"seat-03": ready(classroom)["seat-03"]}
+    classroom.run("workshop", "down")
+    assert "container" not in engine.of_directory(classroom.path)
+    assert ready(classroom)["seat-01"] == urls["seat-01"]
+    assert proxy.authority(classroom.path).read_bytes() == known
+    classroom.run("workshop", "down", "--volumes", "--yes")
+    assert not (classroom.path / ".kratosctl" / ".proxy").exists()
+
+
+def test_an_address_where_no_proxy_can_stand_is_refused_before_anything_starts(directory: Directory) -> None:
+    directory.choose()
+    directory.run("workshop", "init", "--seats", "1", "--reach", "tls", "--bind", "127.0.0.1", "--no-ui", "--yes")
+
+    done = directory.run("workshop", "up", code=33)
+
+    assert "the TLS proxy cannot listen on 127.0.0.1" in done.said
+    assert engine.of_directory(directory.path) == {}

@@ -1,0 +1,52 @@
+"""What the TLS proxy of a workshop is told: nothing a user writes changes what it does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kratosctl.workshop.proxy_files import Front, caddyfile, compose_model
+
+FRONT = Front("class.test", "192.168.1.10", [4533, 4555], 4480)
+
+
+def test_each_port_of_a_seat_leads_to_the_same_port_where_the_seat_listens_and_nowhere_else() -> None:
+    text = caddyfile("class", FRONT)
+    assert re.findall(r"^https://(\S+) ", text, re.MULTILINE) == ["class.test:4533", "class.test:4555"]
+    assert re.findall(r"reverse_proxy (\S+)", text) == ["127.0.0.1:4533", "127.0.0.1:4555"]
+    # once for the certificate, once for all seats
+    assert re.findall(r"bind (\S+)", text) == ["192.168.1.10", "192.168.1.10"]
+
+
+def test_of_the_authority_only_its_certificate_is_handed_out() -> None:
+    text = caddyfile("class", FRONT)
+    site = text.partition("http://:4480 {")[2].partition("\n}")[0]
+    assert "rewrite * /root.crt" in site
+    assert "respond 404" in site
+    assert text.count("file_server") == 1
+
+
+@given(st.text())
+def test_the_name_of_a_workshop_is_a_name_and_no_directive(name: str) -> None:
+    lines = caddyfile("class", FRONT).splitlines()
+    other = caddyfile(name, FRONT).splitlines()
+    assert len(lines) == len(other)
+    changed = [line for line, before in zip(other, lines, strict=True) if line != before]
+    assert all(re.fullmatch(r'\t\t\t(name|root_cn) "[^"{}\\]+"', line) for line in changed)
+
+
+@pytest.mark.parametrize("user", ["1000:1000", None])
+def test_it_is_as_small_as_the_seats_and_known_as_kratosctls(user: str | None) -> None:
+    service = compose_model("class-proxy-1", "caddy:2", user, Path("/a/$x/.kratosctl/.proxy"))["services"]["proxy"]
+    assert service.get("user") == user
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["labels"]["dev.kratosctl.directory"] == "/a/$$x"
+    assert service["labels"]["dev.kratosctl.environment"] == ".proxy"
+    assert [mount["source"] for mount in service["volumes"] if mount["type"] == "bind"] == [
+        "/a/$$x/.kratosctl/.proxy/proxy",
+        "/a/$$x/.kratosctl/.proxy/authority",
+    ]
