@@ -41,6 +41,7 @@ bench:
 	build/bench/bin/python bench/seed.py $(BENCH)
 	build/bench/bin/python bench/workshop.py $(BENCH)
 	build/bench/bin/python bench/board.py $(BENCH)
+	build/bench/bin/python bench/neighbours.py $(BENCH)
 
 $(VENV)/runs: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -19,7 +19,7 @@ def allot(
     containers: Mapping[str, Sequence[reading.Container]],
     networks_taken: Callable[[], list[Network]],
     fronted: bool = False,
-) -> None:
+) -> list[str]:
     """Allots what seats still lack, and writes it to their state; the caller holds the workshop's lock.
 
     Seats that are brought up at once would each choose the first free port, and the first free network.
@@ -29,6 +29,9 @@ def allot(
         containers: by project.
         networks_taken: those a new one must not overlap with.
         fronted: the workshop's own TLS proxy listens at the ports that seats have.
+
+    Returns:
+        Notes on those whose address had to move.
 
     Raises:
         PortTaken, ChoiceImpossible: there are not enough of them.
@@ -42,6 +45,7 @@ def allot(
         kept = [ipaddress.IPv4Network(state.subnet) for state in states.values() if state.subnet]
         taken = [*networks_taken(), *kept]
         ranges = {pool: subnets.free(pool, taken) for pool in {seat.environment.subnets for seat in lacking} if pool}
+    notes: list[str] = []
     for seat in seats:
         state = states[seat.name]
         if seat in lacking:
@@ -58,13 +62,15 @@ def allot(
                 return True
             return not ports.claim(port, cache.directory() / "ports")
 
-        found, _ = ports.allot(
+        found, moved = ports.allot(
             ports.wanted(seat.environment), state.ports, own, is_taken, ports.holder, _first_step(seat.name)
         )
+        notes += [f"{seat.name}: {note}" for note in moved]
         given |= set(found.values())
         state = replace(state, ports={**state.ports, **found})
         if state != seat.workspace.state():
             seat.workspace.save_state(state)
+    return notes
 
 
 def _listens(seat: Seat, name: str, port: int, fronted: bool) -> bool:

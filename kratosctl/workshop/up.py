@@ -114,7 +114,7 @@ def up(
         taken = functools.cache(networks.taken)
         if not force:
             _refuse_too_many(everyone, shared, taken)
-        allot.allot(everyone, shared.containers, taken, fronted)
+        notes = allot.allot(everyone, shared.containers, taken, fronted)
         began = time.monotonic()
         if secure:
             proxy.up(directory, workshop, everyone, console)
@@ -130,7 +130,9 @@ def up(
         took = time.monotonic() - began
     if workshop.ends:
         keeper.start(directory)
-    return _result(directory, everyone, outcomes, moved, took)
+    if notes:
+        notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
+    return _result(directory, everyone, outcomes, moved, notes, took)
 
 
 def _refuse_too_many(everyone: Sequence[Seat], shared: Shared, taken: Callable[[], list[Network]]) -> None:
@@ -252,6 +254,7 @@ def _result(
     everyone: Sequence[Seat],
     outcomes: Mapping[str, Came | KratosctlError],
     moved: Mapping[str, str],
+    notes: Sequence[str],
     took: float,
 ) -> Result:
     workshop = file.load(directory)
@@ -266,7 +269,8 @@ def _result(
         rows.append(row)
     ready = sum(row["ready"] for row in rows)
     data = {"workshop": workshop.name, "seats": rows, "moved": dict(moved)}
-    warnings = [f"{workshop.label(new)} moved there from {old}, which did not come up" for old, new in moved.items()]
+    warnings = [*notes]
+    warnings += [f"{workshop.label(new)} moved there from {old}, which did not come up" for old, new in moved.items()]
 
     def text() -> str:
         head = f"{workshop.name}: {ready} of {len(rows)} seats ready in {took:.1f} s"

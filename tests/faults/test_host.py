@@ -51,7 +51,7 @@ def test_the_disk_is_full_for_a_change_and_what_ran_goes_on(
         told = directory.run(*UP, "--json").data
         token = people.sign_up_and_ask(told["endpoints"]["public"])
         before = secrets(directory)
-        _fill(directory.path / "filler", left)
+        fill(directory.path / "filler", left)
 
         assert_one_error(directory.run("up", "--host", "127.0.0.1", code=None), 20)
 
@@ -74,7 +74,7 @@ def small_disk(path: Path, kilobytes: int) -> Iterator[None]:
         subprocess.run(["umount", str(path)], check=True)
 
 
-def _fill(file: Path, left: int) -> None:
+def fill(file: Path, left: int) -> None:
     """Fills a disk, but for some kilobytes."""
     with contextlib.suppress(OSError), file.open("wb", buffering=0) as filler:
         while True:
