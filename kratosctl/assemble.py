@@ -199,6 +199,12 @@ def _locked(environment: Environment, state: State) -> dict[str, str]:
     return found
 
 
+def digests(environment: Environment, state: State) -> dict[str, str]:
+    """What any engine can pull: by service the digest that its image is locked to, where a registry gave it one."""
+    locks = {service: state.images.get(getattr(environment, key), {}) for service, key in compose.IMAGE_KEYS.items()}
+    return {service: lock["digest"] for service, lock in locks.items() if lock.get("digest")}
+
+
 def _without_dsn(variables: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in variables.items() if key != "DSN"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,20 +53,14 @@ def write(
         GeneratedFileEdited: a file is there and differs.
         ConfigurationInvalid: there is no DSN, or the configuration is not text.
     """
-    if workspace.directory / GENERATED in (target, *target.parents):
-        raise UsageError(f"{target} is where kratosctl keeps its own files", "", "choose another --output DIR")
+    refuse_own(workspace.directory, target)
     up.check_dsn(environment, workspace, variables)
     stack = _assemble(environment, workspace, variables)
-    files = export(stack.files, workspace.home, _configuration(stack), stack.custom)
+    files = export(stack.files, workspace.home, configuration_texts(environment, workspace), stack.custom)
     override = assemble.override_file(workspace.directory)
     if override and override.parent != target:
         files.append(File(override.name, override.read_text(encoding="utf-8")))
-    _refuse_to_overwrite(files, target, overwrite)
-    for file in files:
-        path = target / file.path
-        write_atomically(path, file.text, 0o600 if file.secret else 0o644, private=file.secret)
-    if not (target / ".gitignore").exists():
-        write_atomically(target / ".gitignore", _IGNORED)
+    write_files(files, target, overwrite)
     # Docker would make them as root
     for name in _directories(stack):
         (target / name).mkdir(exist_ok=True)
@@ -90,10 +84,14 @@ def _assemble(environment: Environment, workspace: Workspace, variables: Mapping
     return assemble.assemble(environment, workspace, replace(state, postgres_major=major), engine, own, variables)
 
 
-def _configuration(stack: Stack) -> dict[str, str]:
-    """Kratos' own configuration, the user's or the preset's: text by name."""
+def configuration_texts(environment: Environment, workspace: Workspace) -> dict[str, str]:
+    """Kratos' own configuration, the user's or the preset's: text by name.
+
+    Raises:
+        ConfigurationInvalid: one of its files is not text.
+    """
     found = {}
-    for name, content in assemble.configuration_files(stack.environment, stack.workspace).items():
+    for name, content in assemble.configuration_files(environment, workspace).items():
         try:
             found[name] = content.decode()
         except UnicodeDecodeError as error:
@@ -106,7 +104,36 @@ def _directories(stack: Stack) -> list[str]:
     return postgres + (["database"] if stack.database_directory else [])
 
 
-def _refuse_to_overwrite(files: list[File], target: Path, overwrite: bool) -> None:
+def refuse_own(directory: Path, target: Path) -> None:
+    """Refuses to write where kratosctl keeps its own files.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        target: the directory to write.
+    """
+    if directory / GENERATED in (target, *target.parents):
+        raise UsageError(f"{target} is where kratosctl keeps its own files", "", "choose another --output DIR")
+
+
+def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
+    """Writes files for people who go on without kratosctl: each whole or not at all, secrets for the owner alone.
+
+    Args:
+        files: what to write, by paths in the target.
+        target: the directory; made where it is missing.
+        overwrite: write over files that differ. Secrets are never written over.
+
+    Raises:
+        GeneratedFileEdited: a file is there and differs; nothing was written.
+    """
+    _refuse_to_overwrite(files, target, overwrite)
+    for file in files:
+        write_atomically(target / file.path, file.text, 0o600 if file.secret else 0o644, private=file.secret)
+    if not (target / ".gitignore").exists():
+        write_atomically(target / ".gitignore", _IGNORED)
+
+
+def _refuse_to_overwrite(files: Sequence[File], target: Path, overwrite: bool) -> None:
     for file in files:
         path = target / file.path
         if path.exists() and path.read_bytes() != file.text.encode():

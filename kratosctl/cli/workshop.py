@@ -253,6 +253,23 @@ def load(session: Session, source: str, overwrite: bool) -> Result:
     return bundle.load(session.directory / source, session.directory, overwrite, session.console)
 
 
+@define(
+    click.option("--for", "way", type=click.Choice(("swarm", "kubernetes")), required=True, help="What runs it there."),
+    click.option("--output", "-o", metavar="DIR", help="Where to [swarm or kubernetes]."),
+    click.option(
+        "--node", "nodes", multiple=True, metavar="NAME", help="Swarm: a node that keeps databases; again for more."
+    ),
+    click.option("--overwrite", is_flag=True, help="Write over files in DIR that differ; never over secrets."),
+)
+def render(session: Session, way: str, output: str | None, nodes: tuple[str, ...], overwrite: bool) -> Result:
+    """Write every seat for Docker Swarm, or for Kubernetes with Ory's Helm chart. Starts nothing."""
+    from kratosctl.workshop import render
+
+    directory = session.directory
+    wishes = render.Wishes(way, (directory / (output or way)).resolve(), nodes, overwrite)
+    return render.render(directory, wishes, os.environ, session.console)
+
+
 @define(reports=False, hidden=True)
 def keep(session: Session) -> int:
     """Wait for the end of the workshop, and take it down then; `workshop up` starts this."""
@@ -281,6 +298,7 @@ for _name, _command in {
     "handout": handout,
     "bundle": bundle,
     "load": load,
+    "render": render,
     "keep": keep,
 }.items():
     command.add_command(_command, _name)

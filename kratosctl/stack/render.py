@@ -41,14 +41,14 @@ def render(environment: Environment, place: Place, kept: Secrets, theirs: Mappin
         preset = fragments.preset_files(environment.preset)
         files += [File(f"kratos/{name}", text) for name, text in preset.items()]
         theirs = yaml.load(preset["kratos.yml"], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-    configuration = _dump(
+    configuration = dump(
         kratos_configuration.environment_configuration(environment, place, theirs),
         f"What environment {environment.name} adds to Kratos' configuration: addresses, cookie name, mail.",
     )
     model = compose.compose_model(environment, place, configuration)
     files += [
         File(ENVIRONMENT_FILE, configuration),
-        File(COMPOSE_FILE, _dump(model, *_compose_header(environment))),
+        File(COMPOSE_FILE, dump(model, *_compose_header(environment))),
         *_secret_files(environment, kept, theirs),
     ]
     return tuple(files)
@@ -74,7 +74,7 @@ def kratos_secrets(content: Mapping[str, Any]) -> File:
     warning = (
         "Secret, and kept across `up`: without these everybody is logged out. `kratosctl secrets rotate` adds new."
     )
-    return File("secrets/kratos.yml", _dump(content, warning), secret=True)
+    return File("secrets/kratos.yml", dump(content, warning), secret=True)
 
 
 def _compose_header(environment: Environment) -> tuple[str, ...]:
@@ -85,6 +85,12 @@ def _compose_header(environment: Environment) -> tuple[str, ...]:
     )
 
 
-def _dump(data: Any, *comment: str) -> str:
+def dump(data: Any, *comment: str) -> str:
+    """YAML that Compose, Docker, Helm and Kratos read as it was meant, below comments.
+
+    Args:
+        data: what to write.
+        comment: lines that say what it is.
+    """
     lines = "".join(f"# {line}\n" for line in ("Made by kratosctl.", *comment))
     return lines + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from kratosctl import assemble, cache, ports, urls
-from kratosctl.engine import reading
+from kratosctl import cache, ports, urls
 from kratosctl.stack import subnets
 from kratosctl.stack.subnets import Network
 from kratosctl.workshop.seats import Seat, state_of
+from kratosctl.workspace import State
 
 
 def allot(
     seats: Sequence[Seat],
-    containers: Mapping[str, Sequence[reading.Container]],
-    networks_taken: Callable[[], list[Network]],
+    held: Callable[[Seat, State], set[int]],
+    networks_taken: Callable[[], list[Network]] | None,
     fronted: bool = False,
 ) -> list[str]:
     """Allots what seats still lack, and writes it to their state; the caller holds the workshop's lock.
@@ -26,8 +26,8 @@ def allot(
 
     Args:
         seats: all of the workshop.
-        containers: by project.
-        networks_taken: those a new one must not overlap with.
+        held: the ports that are a seat's own: that something listens there does not make them taken.
+        networks_taken: those a new one must not overlap with; None where seats need no network of this host.
         fronted: the workshop's own TLS proxy listens at the ports that seats have.
 
     Returns:
@@ -38,9 +38,9 @@ def allot(
     """
     states = {seat.name: state_of(seat) for seat in seats}
     given = {port for state in states.values() for port in state.ports.values()}
-    lacking = [seat for seat in seats if _lacks(seat, states[seat.name].subnet)]
+    lacking = [seat for seat in seats if networks_taken and _lacks(seat, states[seat.name].subnet)]
     ranges = {}
-    if lacking:
+    if networks_taken and lacking:
         # those of seats that are down, too: they will be made again
         kept = [ipaddress.IPv4Network(state.subnet) for state in states.values() if state.subnet]
         taken = [*networks_taken(), *kept]
@@ -50,8 +50,8 @@ def allot(
         state = states[seat.name]
         if seat in lacking:
             state = replace(state, subnet=next(ranges[seat.environment.subnets or ""]))
-        own = assemble.ports_held(tuple(containers.get(state.project, ())))
         others = given - set(state.ports.values())
+        own = held(seat, state) - others
 
         proxied = set(state.ports.values()) if fronted else set()
 

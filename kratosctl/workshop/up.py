@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import apply, converge, identity, identity_count, images, networks, upgrade
+from kratosctl import apply, assemble, converge, identity, identity_count, images, networks, upgrade
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import (
@@ -34,6 +34,7 @@ from kratosctl.wishes import Wishes
 from kratosctl.workshop import allot, capacity, file, keeper, proxy, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
+from kratosctl.workspace import State
 
 AT_ONCE = 6
 # no seat can do better than the one that met these
@@ -82,6 +83,10 @@ class Shared:
     images: Mapping[str, reading.Image | None] = field(default_factory=dict)
     stop: KratosctlError | None = None
 
+    def ports_held(self, _seat: Seat, state: State) -> set[int]:
+        """The ports that a seat's containers hold now."""
+        return assemble.ports_held(tuple(self.containers.get(state.project, ())))
+
 
 def up(
     directory: Path, wishes: Wishes, at_once: int, force: bool, console: Console, variables: Mapping[str, str]
@@ -114,7 +119,7 @@ def up(
         taken = functools.cache(networks.taken)
         if not force:
             _refuse_too_many(everyone, shared, taken)
-        notes = allot.allot(everyone, shared.containers, taken, fronted)
+        notes = allot.allot(everyone, shared.ports_held, taken, fronted)
         began = time.monotonic()
         if secure:
             proxy.up(directory, workshop, everyone, console)

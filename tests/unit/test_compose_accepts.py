@@ -18,7 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from kratosctl.stack import fragments
-from kratosctl.stack.render import _dump
+from kratosctl.stack.render import dump
 from tests.unit import golden, stacks
 from tests.unit.test_rendered_yaml import DATE_LIKE, NUMBER_LIKE, TEXT
 
@@ -141,6 +141,6 @@ def test_any_text_reaches_compose_as_it_is(values: list[str]) -> None:
     service = {"image": "x:1", "labels": {name: value.replace("$", "$$") for name, value in labels.items()}}
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "compose.yaml")
-        path.write_text(_dump({"name": "x", "services": {"a": service}}), encoding="utf-8")
+        path.write_text(dump({"name": "x", "services": {"a": service}}), encoding="utf-8")
         found = as_json(path)["services"]["a"]["labels"]
     assert {name: value.replace("$$", "$") for name, value in found.items()} == labels

@@ -1,0 +1,165 @@
+"""`workshop render`: the same workshop for machines that kratosctl does not reach: Docker Swarm, or Kubernetes."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kratosctl import assemble, export, images, ports, up
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.errors import KratosctlError, UsageError
+from kratosctl.results import Result
+from kratosctl.stack import helm, kratos_configuration, kubernetes, secrets, swarm
+from kratosctl.stack.files import File
+from kratosctl.stack.place import Place
+from kratosctl.stack.portable import Portable, portable
+from kratosctl.workshop import allot, elsewhere, seats
+from kratosctl.workshop.elsewhere import Bound
+from kratosctl.workshop.file import Workshop
+from kratosctl.workshop.seats import Seat
+from kratosctl.workspace import State
+
+WAYS = ("swarm", "kubernetes")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LONGEST_LOOK = 5.0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for.
+
+    Attributes:
+        way: swarm or kubernetes.
+        target: the directory to write.
+        nodes: host names of the Swarm nodes that keep the seats' databases, in turn; empty: this one.
+        overwrite: write over files that differ; never over secrets.
+    """
+
+    way: str
+    target: Path
+    nodes: Sequence[str] = ()
+    overwrite: bool = False
+
+
+def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], console: Console) -> Result:
+    """Writes a directory for every seat, and how to bring them up.
+
+    Ports and secrets are those that `workshop up` gives or would give; what is new is kept for it.
+
+    Args:
+        directory: where workshop.yaml lies.
+        wishes: what was asked for.
+        variables: the process environment.
+        console: told who is waited for.
+
+    Raises:
+        UsageError: there are no seats, nodes for Kubernetes, or the directory is kratosctl's own.
+        GeneratedFileEdited: a file is there and differs; nothing was written.
+        ChoiceImpossible: a seat cannot be what it is there.
+    """
+    workshop, everyone = seats.chosen(directory, (), everybody=True)
+    _check(directory, workshop, everyone, wishes)
+    with seats.home(directory).locked("workshop render", 600, console.note):
+        allot.allot(everyone, _held, None)
+        bound = [_bound(wishes, seat, number, variables) for number, seat in enumerate(everyone)]
+    readme = elsewhere.readme(workshop, wishes.way, bound)
+    files = [File(f"{one.seat.name}/{file.path}", file.text, file.secret) for one in bound for file in one.files]
+    # last: who finds it has all of it
+    export.write_files([*files, File("README.txt", readme)], wishes.target, wishes.overwrite)
+    return _result(directory, workshop, wishes, bound)
+
+
+def _check(directory: Path, workshop: Workshop, everyone: Sequence[Seat], wishes: Wishes) -> None:
+    if not everyone:
+        raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
+    if wishes.nodes and wishes.way != "swarm":
+        raise UsageError("--node is for Swarm", "Kubernetes finds nodes by itself", "leave it out")
+    export.refuse_own(directory, wishes.target)
+
+
+def _held(seat: Seat, state: State) -> set[int]:
+    """Ports that a seat has, or asks for: who listens there on this host now is no matter elsewhere."""
+    return {*state.ports.values(), *(port for port in ports.wanted(seat.environment).values() if port)}
+
+
+def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str]) -> Bound:
+    found = _portable(seat, variables)
+    if wishes.way == "kubernetes":
+        files = kubernetes.render(found)
+        deploy, remove = kubernetes.commands(found, seat.name)
+        bound = Bound(seat, found, files, deploy, remove, reach=kubernetes.forwarding(found))
+    else:
+        nodes = wishes.nodes or (_this_node(),)
+        node = nodes[number % len(nodes)]
+        files = swarm.render(found, node)
+        deploy, remove = swarm.commands(found, seat.name)
+        bound = Bound(seat, found, files, deploy, remove, node=node)
+    # only where it can be rendered
+    _keep_secrets(seat, found)
+    return bound
+
+
+def _portable(seat: Seat, variables: Mapping[str, str]) -> Portable:
+    """A seat with all that is allotted to it."""
+    # configs and ConfigMaps carry the configuration; an image built here would be on no other machine
+    environment = replace(seat.environment, config="mount")
+    up.check_dsn(environment, seat.workspace, variables)
+    config_file, theirs = assemble.their_configuration(environment, seat.workspace)
+    texts = export.configuration_texts(environment, seat.workspace)
+    theirs = yaml.load(texts[config_file], Loader=_LOADER) if theirs is None else theirs
+    given = variables if environment.database == "external" else {k: v for k, v in variables.items() if k != "DSN"}
+    state = seats.state_of(seat)
+    place = Place(
+        project=state.project,
+        directory=seat.workspace.directory,
+        ports={name: state.ports[name] for name in ports.wanted(environment)},
+        bind_database=False,
+        images=assemble.digests(environment, state),
+        postgres_major=images.postgres_major(environment, None) or state.postgres_major or 17,
+        config_file=config_file,
+        sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs),
+    )
+    return portable(environment, place, secrets.complete(seat.workspace.secrets(), given), texts, theirs)
+
+
+def _keep_secrets(seat: Seat, found: Portable) -> None:
+    """Secrets made for this are the seat's from now on, so that rendering again, and `workshop up`, find the same."""
+    for file in found.secret_files:
+        if seat.workspace.read(file.path) is None:
+            seat.workspace.write(file.path, file.text, 0o600)
+
+
+def _this_node() -> str:
+    """What Swarm calls the engine at hand; where none answers, what this host calls itself, which is the same."""
+    try:
+        return reading.docker("info", "--format", "{{.Name}}", timeout=_LONGEST_LOOK).stdout.strip() or platform.node()
+    except KratosctlError:
+        return platform.node()
+
+
+def _result(directory: Path, workshop: Workshop, wishes: Wishes, bound: Sequence[Bound]) -> Result:
+    rows: list[dict[str, Any]] = [
+        {
+            "seat": one.seat.name,
+            "attendee": one.seat.attendee or None,
+            "name": one.found.name,
+            "node": one.node or None,
+            "endpoints": one.found.addresses,
+            "deploy": one.deploy,
+            "remove": one.remove,
+        }
+        for one in bound
+    ]
+    data = {"workshop": workshop.name, "for": wishes.way, "directory": str(wishes.target), "seats": rows}
+    if wishes.way == "kubernetes":
+        data["chart"] = helm.CHART
+    said = f"wrote {len(bound)} seats to {wishes.target}/\nhow to bring them up, and to remove them: README.txt there"
+    override = assemble.override_file(directory)
+    warnings = elsewhere.warnings(wishes.way, bound, override.name if override else "")
+    return Result("workshop render", data, lambda: said, warnings)
