@@ -257,7 +257,7 @@ def load(session: Session, source: str, overwrite: bool) -> Result:
     click.option("--for", "way", type=click.Choice(("swarm", "kubernetes")), required=True, help="What runs it there."),
     click.option("--output", "-o", metavar="DIR", help="Where to [swarm or kubernetes]."),
     click.option(
-        "--node", "nodes", multiple=True, metavar="NAME", help="Swarm: a node that keeps databases; again for more."
+        "--node", "nodes", multiple=True, metavar="NAME[=ADDRESS]", help="Swarm: a node for seats; again for more."
     ),
     click.option("--overwrite", is_flag=True, help="Write over files in DIR that differ; never over secrets."),
 )
@@ -266,7 +266,8 @@ def render(session: Session, way: str, output: str | None, nodes: tuple[str, ...
     from kratosctl.workshop import render
 
     directory = session.directory
-    wishes = render.Wishes(way, (directory / (output or way)).resolve(), nodes, overwrite)
+    spread = [render.node(text) for text in nodes]
+    wishes = render.Wishes(way, (directory / (output or way)).resolve(), spread, overwrite)
     return render.render(directory, wishes, os.environ, session.console)
 
 

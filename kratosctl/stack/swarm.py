@@ -32,7 +32,7 @@ def render(seat: Portable, node: str) -> list[File]:
 
     Args:
         seat: what to render.
-        node: the host name of the node that keeps its database.
+        node: the host name of the node it lives on.
     """
     return [
         File(STACK_FILE, dump(_model(seat, node), *_header(seat, node))),
@@ -118,7 +118,7 @@ def _service(name: str, service: dict[str, Any], seat: Portable, node: str) -> d
     else:
         found.pop("volumes", None)
     ports = [
-        {"target": CONTAINER_PORTS[port], "published": seat.place.ports[port], "protocol": "tcp", "mode": "ingress"}
+        {"target": CONTAINER_PORTS[port], "published": seat.place.ports[port], "protocol": "tcp", "mode": "host"}
         for port in published(seat.environment)
         if _WHO_LISTENS[port] == name
     ]
@@ -134,8 +134,9 @@ def _service(name: str, service: dict[str, Any], seat: Portable, node: str) -> d
         slow = {"start_period": "120s"} if name in ("kratos", "postgres") else {}
         interval = {"interval": "5s"} if found["healthcheck"].get("interval") == "10s" else {}
         found["healthcheck"] = found["healthcheck"] | interval | slow
-    constraints = _constraints(volumes, seat.environment, node)
-    found["deploy"] = {"replicas": 1} | ({"placement": {"constraints": constraints}} if constraints else {})
+    # one task a service: there is nothing to balance, and engines whose kernel lacks IPVS cannot
+    constraints = list(_constraints(seat.environment, node))
+    found["deploy"] = {"replicas": 1, "endpoint_mode": "dnsrr", "placement": {"constraints": constraints}}
     return found
 
 
@@ -148,19 +149,19 @@ def _mounts(service: dict[str, Any]) -> Iterator[Any]:
         yield {"type": "tmpfs", "target": target}
 
 
-def _constraints(volumes: list[Any], environment: Environment, node: str) -> list[str]:
-    held = [f"node.hostname == {node}"] if any(isinstance(mount, str) for mount in volumes) else []
+def _constraints(environment: Environment, node: str) -> Iterator[str]:
+    """All of a seat on one node: its volume lies there, and so its ports are at one address."""
+    yield f"node.hostname == {node}"
     if environment.platform:
         _, architecture, *_ = environment.platform.split("/")
-        held.append(f"node.platform.arch == {_ARCHITECTURES[architecture]}")
-    return held
+        yield f"node.platform.arch == {_ARCHITECTURES[architecture]}"
 
 
 def _migrate_first(services: dict[str, Any], environment: Environment) -> None:
     """Swarm starts everything at once. The default image has a shell: one container migrates, then serves.
 
     The distroless image has none: there a task of its own migrates and ends, and Kratos tries for five minutes until
-    the tables are there. It is not ready, and so gets no visitor, until the last migration is applied.
+    the tables are there. It says that it is not ready until the last migration is applied.
     """
     if environment.variant == "distroless":
         services["kratos-migrate"]["deploy"]["restart_policy"] = {"condition": "on-failure", "delay": "2s"}
@@ -182,9 +183,8 @@ def _header(seat: Portable, node: str) -> Iterator[str]:
     for command in remove:
         yield f"  {command}" + (f"   # on {node}, and with all that was made there" if "volume" in command else "")
     if _volumes(environment):
-        yield "A volume lies on the disk of one node, and elsewhere its service would find an empty one:"
-        yield f"so that service stays on {node}."
-    yield "Ports are those of the whole swarm: every node answers there, on all of its addresses, wherever the seat is."
+        yield f"Its volume lies on the disk of {node}; on another node it would find an empty one: so it stays on this."
+    yield f"Ports are open on all addresses of {node}, and on no other node."
     if environment.migrates:
         way = (
             "Kratos tries until kratos-migrate is done: this image has no shell to do one after the other."

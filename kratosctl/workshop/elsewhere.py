@@ -24,7 +24,7 @@ class Bound:
         files: its files, by paths in its own directory.
         deploy: the commands that bring it up.
         remove: the commands that remove it with its data.
-        node: the Swarm node that keeps its database.
+        node: the Swarm node it lives on.
         reach: commands that make it reachable from this machine, where nothing else does.
     """
 
@@ -58,14 +58,15 @@ def _swarm(bound: Sequence[Bound]) -> Iterator[str]:
     yield "Each seat is a stack of its own: one is brought up, changed or removed without the others. Run again, a"
     yield "command changes what differs. Where no registry answers and the images are on the nodes already, add"
     yield "--resolve-image never. `docker stack ps NAME` tells what a seat waits for."
-    if any(len(one.remove) > 1 for one in bound):
-        nodes = sorted({one.node for one in bound})
-        yield f"Databases lie in volumes of {', '.join(nodes)}, and their services stay there. `kratosctl workshop render`"
-        yield "with --node NAME, once for each, spreads them over nodes; `docker node ls` shows their names."
+    nodes = ", ".join(dict.fromkeys(one.node for one in bound))
+    yield f"Each lives on one node ({nodes}): there its data lies, and there its ports are open."
+    yield "`kratosctl workshop render --node NAME=ADDRESS`, once for each, spreads them over several: by the names that"
+    yield "`docker node ls` shows, and the addresses at which attendees reach them."
     yield ""
-    yield "Remove; the volumes, with all that was made, on the node that has them, once the stack is gone:"
+    yield "Remove; then the volumes, with all that was made, each on its node, once the containers are gone:"
     yield ""
-    yield from (f"  {command}" for one in bound for command in one.remove)
+    yield from (f"  {one.remove[0]}" for one in bound)
+    yield from (f"  {command}" + f"   # {one.node}" for one in bound for command in one.remove[1:])
 
 
 def _kubernetes(bound: Sequence[Bound]) -> Iterator[str]:
@@ -77,8 +78,8 @@ def _kubernetes(bound: Sequence[Bound]) -> Iterator[str]:
     yield ""
     yield from (f"  {command}" for one in bound for command in one.deploy)
     yield ""
-    yield "Each seat is a namespace of its own. A network policy keeps its admin API from the others, where the network of"
-    yield "the cluster enforces policies."
+    yield "Each seat is a namespace of its own. A network policy keeps its admin API from the others, where the network"
+    yield "of the cluster heeds policies."
     if any(one.reach for one in bound):
         yield ""
         yield "Reach them from this machine, while these run:"
@@ -97,12 +98,10 @@ def warnings(way: str, bound: Sequence[Bound], override: str) -> list[str]:
     environments = [one.seat.environment for one in bound]
     found = []
     if way == "swarm" and any(environment.bind in _LOOPBACK for environment in environments):
-        found.append(
-            "Swarm publishes ports on every address of every node, not on 127.0.0.1 alone: it has no other way"
-        )
-    local = any(environment.host in ("localhost", *_LOOPBACK) for environment in environments)
+        found.append("Swarm opens ports on every address of a node, not on 127.0.0.1 alone: it has no other way")
+    local = any(one.found.environment.host in ("localhost", *_LOOPBACK) for one in bound)
     if way == "swarm" and local and len({one.node for one in bound}) > 1:
-        found.append("addresses say localhost, which leads to a seat on the nodes alone: name a node as `host`")
+        found.append("addresses say localhost, where attendees reach no other node: say --node NAME=ADDRESS")
     if any(set(one.found.place.ports) - set(_published(way, one)) for one in bound):
         found.append("admin APIs and PostgreSQL are not published there, whatever port they have here")
     if any(environment.seed for environment in environments):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kratosctl import assemble, export, images, ports, up
+from kratosctl import assemble, export, images, ports, questions, up
 from kratosctl.console import Console
 from kratosctl.engine import reading
-from kratosctl.errors import KratosctlError, UsageError
+from kratosctl.environment import reason_against
+from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
 from kratosctl.results import Result
 from kratosctl.stack import helm, kratos_configuration, kubernetes, secrets, swarm
 from kratosctl.stack.files import File
@@ -31,19 +33,44 @@ _LONGEST_LOOK = 5.0
 
 
 @dataclass(frozen=True)
+class Node:
+    """A node of a swarm.
+
+    Attributes:
+        name: its host name, as `docker node ls` shows it.
+        address: where attendees reach it; empty: where they reach this host.
+    """
+
+    name: str
+    address: str = ""
+
+
+def node(text: str) -> Node:
+    """Reads `NAME` or `NAME=ADDRESS`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    name, equals, address = text.partition("=")
+    if re.fullmatch(questions.HOST, name) and (re.fullmatch(questions.HOST, address) if equals else True):
+        return Node(name, address)
+    raise UsageError(f"{text[:60]!r} is no node", "expected NAME or NAME=ADDRESS", "`docker node ls` shows the names")
+
+
+@dataclass(frozen=True)
 class Wishes:
     """What was asked for.
 
     Attributes:
         way: swarm or kubernetes.
         target: the directory to write.
-        nodes: host names of the Swarm nodes that keep the seats' databases, in turn; empty: this one.
+        nodes: the Swarm nodes that seats live on, in turn; empty: this one.
         overwrite: write over files that differ; never over secrets.
     """
 
     way: str
     target: Path
-    nodes: Sequence[str] = ()
+    nodes: Sequence[Node] = ()
     overwrite: bool = False
 
 
@@ -65,6 +92,8 @@ def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], consol
     """
     workshop, everyone = seats.chosen(directory, (), everybody=True)
     _check(directory, workshop, everyone, wishes)
+    if wishes.way == "swarm" and not wishes.nodes:
+        wishes = replace(wishes, nodes=(Node(_this_node()),))
     with seats.home(directory).locked("workshop render", 600, console.note):
         allot.allot(everyone, _held, None)
         bound = [_bound(wishes, seat, number, variables) for number, seat in enumerate(everyone)]
@@ -89,26 +118,28 @@ def _held(seat: Seat, state: State) -> set[int]:
 
 
 def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str]) -> Bound:
-    found = _portable(seat, variables)
     if wishes.way == "kubernetes":
+        found = _portable(seat, "", variables)
         files = kubernetes.render(found)
         deploy, remove = kubernetes.commands(found, seat.name)
         bound = Bound(seat, found, files, deploy, remove, reach=kubernetes.forwarding(found))
     else:
-        nodes = wishes.nodes or (_this_node(),)
-        node = nodes[number % len(nodes)]
-        files = swarm.render(found, node)
+        node = wishes.nodes[number % len(wishes.nodes)]
+        found = _portable(seat, node.address, variables)
         deploy, remove = swarm.commands(found, seat.name)
-        bound = Bound(seat, found, files, deploy, remove, node=node)
+        bound = Bound(seat, found, swarm.render(found, node.name), deploy, remove, node=node.name)
     # only where it can be rendered
     _keep_secrets(seat, found)
     return bound
 
 
-def _portable(seat: Seat, variables: Mapping[str, str]) -> Portable:
+def _portable(seat: Seat, address: str, variables: Mapping[str, str]) -> Portable:
     """A seat with all that is allotted to it."""
     # configs and ConfigMaps carry the configuration; an image built here would be on no other machine
-    environment = replace(seat.environment, config="mount")
+    environment = replace(seat.environment, config="mount", host=address or seat.environment.host)
+    reason = reason_against("host", environment.host, asdict(environment))
+    if reason:
+        raise ChoiceImpossible(*reason)
     up.check_dsn(environment, seat.workspace, variables)
     config_file, theirs = assemble.their_configuration(environment, seat.workspace)
     texts = export.configuration_texts(environment, seat.workspace)
