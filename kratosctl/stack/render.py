@@ -27,6 +27,14 @@ _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?"
 _Dumper.add_implicit_resolver("tag:kratosctl,2026:number", re.compile(f"(?:{_NUMBER}|{_DATE})$"), list("-+.0123456789"))
 
 
+def _text(dumper: Any, text: str) -> Any:
+    """Lines stay lines, where YAML can: a schema in a file of values is to be read, too."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def render(environment: Environment, place: Place, kept: Secrets, theirs: Mapping[str, Any] | None) -> tuple[File, ...]:
     """Renders everything an environment needs on disk.
 

@@ -1,0 +1,175 @@
+"""`workshop render`: every seat whole in a directory of its own, with the ports and secrets it has here."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kratosctl import cache
+from kratosctl.engine import faults, reading
+from kratosctl.main import main
+from tests.unit import stacks
+
+WAYS = pytest.mark.parametrize("way", ["swarm", "kubernetes"])
+CLASS = """\
+name: class
+environment: {database: postgres, preset: email-password, ui: true, mail: true}
+seats:
+  seat-01: Ada
+  seat-02:
+"""
+
+
+@pytest.fixture
+def classroom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workshop of two seats that never ran, on a host without an engine."""
+
+    def docker(*_words: str, **_how: Any) -> None:
+        raise faults.docker_missing()
+
+    monkeypatch.setattr(reading, "docker", docker)
+    monkeypatch.setattr(cache, "directory", lambda: tmp_path / "cache")
+    directory = tmp_path / "class"
+    directory.mkdir()
+    (directory / "workshop.yaml").write_text(CLASS)
+    return directory
+
+
+def run(directory: Path, *words: str) -> int:
+    return main(["workshop", "render", "-C", str(directory), *words])
+
+
+def data(directory: Path, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(directory, *words, "--json") == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)["data"]
+    return found
+
+
+def texts(directory: Path) -> dict[str, str]:
+    return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
+
+
+@WAYS
+def test_each_seat_has_a_directory_and_the_readme_says_how_to_bring_it_up(
+    classroom: Path, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = data(classroom, capsys, "--for", way)
+
+    readme = (classroom / way / "README.txt").read_text()
+    assert "seat-01 (Ada)" in readme
+    for seat in told["seats"]:
+        assert (classroom / way / seat["seat"] / "secrets").is_dir()
+        for command in [*seat["deploy"], *seat["remove"]]:
+            assert f"  {command}" in readme
+            for word in command.split():
+                assert not word.startswith("seat-0") or "/" not in word or (classroom / way / word).is_file()
+
+
+@WAYS
+def test_secrets_are_for_the_owner_alone_and_are_never_printed(
+    classroom: Path, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(classroom, "--for", way) == 0
+    printed = "".join(capsys.readouterr()) + json.dumps(data(classroom, capsys, "--for", way))
+    kept = stacks.load((classroom / ".kratosctl/seat-01/secrets/kratos.yml").read_text())
+
+    secrets = [*kept["secrets"]["default"], *kept["secrets"]["cipher"], kept["dsn"].split(":")[2].split("@")[0]]
+    written = texts(classroom / way / "seat-01")
+    assert all(any(secret in text for text in written.values()) for secret in secrets)
+    assert not [secret for secret in secrets if secret in printed]
+    for name, text in written.items():
+        path = classroom / way / "seat-01" / name
+        if any(secret in text for secret in secrets):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert "secrets/" in (classroom / way / ".gitignore").read_text().splitlines()
+
+
+@WAYS
+def test_run_again_it_writes_the_same(classroom: Path, way: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first = data(classroom, capsys, "--for", way)
+    before = texts(classroom / way)
+
+    assert data(classroom, capsys, "--for", way) == first
+    assert texts(classroom / way) == before
+
+
+def test_both_ways_give_a_seat_the_same_addresses_and_no_two_seats_one(
+    classroom: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swarm, kubernetes = (data(classroom, capsys, "--for", way)["seats"] for way in ("swarm", "kubernetes"))
+
+    assert [seat["endpoints"] for seat in swarm] == [seat["endpoints"] for seat in kubernetes]
+    urls = [url for seat in swarm for url in seat["endpoints"].values()]
+    assert len(set(urls)) == len(urls) == 6
+
+
+def test_seats_are_spread_over_nodes_and_say_where_attendees_reach_them(
+    classroom: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = data(classroom, capsys, "--for", "swarm", "--node", "big=10.0.0.1", "--node", "small=node-2.example")
+
+    assert [seat["node"] for seat in told["seats"]] == ["big", "small"]
+    second = told["seats"][1]["endpoints"]["public"]
+    assert second.startswith("http://node-2.example:")
+    assert second in (classroom / "swarm/seat-02/environment.yml").read_text()
+    assert "node.hostname == small" in (classroom / "swarm/seat-02/stack.yaml").read_text()
+
+
+def test_a_file_that_differs_is_kept_and_a_secret_always(classroom: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data(classroom, capsys, "--for", "swarm")
+    changed = classroom / "swarm" / "seat-01" / "stack.yaml"
+    changed.write_text("mine\n")
+
+    assert run(classroom, "--for", "swarm") == 37
+    assert changed.read_text() == "mine\n"
+    assert run(classroom, "--for", "swarm", "--overwrite") == 0
+    secret = classroom / "swarm" / "seat-02" / "secrets" / "kratos.yml"
+    secret.write_text("mine\n")
+    assert run(classroom, "--for", "swarm", "--overwrite") == 37
+    assert secret.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--for", "kubernetes", "--node", "n"), 2, "--node is for Swarm"),
+        (("--for", "swarm", "--node", "a b"), 2, "'a b' is no node"),
+        (("--for", "swarm", "--output", ".kratosctl/x"), 2, "where kratosctl keeps its own files"),
+        (("--for", "nomad"), 2, "nomad"),
+        ((), 2, "--for"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    classroom: Path, words: tuple[str, ...], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(classroom, *words) == code
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in classroom.iterdir()) == ["workshop.yaml"]
+
+
+def test_a_passkey_needs_a_node_with_a_name(classroom: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (classroom / "workshop.yaml").write_text(CLASS.replace("email-password", "passkey"))
+
+    assert run(classroom, "--for", "swarm", "--node", "big=10.0.0.1") == 33
+    assert "passkeys need a host name" in capsys.readouterr().err
+    assert not (classroom / "swarm").exists()
+
+
+def test_what_is_not_as_here_is_said(classroom: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = "seed: people.yaml, admin_port: 4434, database: postgres"
+    (classroom / "workshop.yaml").write_text(CLASS.replace("database: postgres", environment))
+    (classroom / "compose.override.yaml").write_text("services: {}\n")
+    # two seats cannot have one port
+    (classroom / "kratosctl.yaml").write_text("environments: {seat-02: {admin_port: 4534}}\n")
+
+    assert run(classroom, "--for", "swarm") == 0
+
+    said = capsys.readouterr().err
+    for part in ("every address of a node", "admin APIs", "seeds", "compose.override.yaml is not taken along"):
+        assert part in said
