@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,21 @@ def test_both_ways_give_a_seat_the_same_addresses_and_no_two_seats_one(
     assert [seat["endpoints"] for seat in swarm] == [seat["endpoints"] for seat in kubernetes]
     urls = [url for seat in swarm for url in seat["endpoints"].values()]
     assert len(set(urls)) == len(urls) == 6
+
+
+def test_ports_stay_though_somebody_listens_there_now(classroom: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = data(classroom, capsys, "--for", "swarm")["seats"]
+    with socket.create_server(("127.0.0.1", int(first[0]["endpoints"]["public"].rpartition(":")[2]))):
+        assert data(classroom, capsys, "--for", "swarm")["seats"] == first
+
+
+def test_a_port_that_was_asked_for_is_given_to_one_seat_alone(
+    classroom: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (classroom / "workshop.yaml").write_text(CLASS.replace("database: postgres", "public_port: 4999"))
+
+    assert run(classroom, "--for", "swarm") == 21
+    assert not (classroom / "swarm").exists()
 
 
 def test_seats_are_spread_over_nodes_and_say_where_attendees_reach_them(
