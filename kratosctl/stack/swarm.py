@@ -24,7 +24,7 @@ STACK_FILE = "stack.yaml"
 # what a stack ignores with a warning, what it cannot have, and what is ours
 _LEFT_OUT = ("depends_on", "extra_hosts", "labels", "platform", "ports", "restart", "security_opt", "shm_size", "tmpfs")
 _WHO_LISTENS = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail"}
-_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "arm": "armv7l"}
+_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "arm/v7": "armv7l", "arm/v6": "armv6l"}
 
 
 def render(seat: Portable, node: str) -> list[File]:
@@ -130,7 +130,7 @@ def _service(name: str, service: dict[str, Any], seat: Portable, node: str) -> d
             {"source": _key(number), "target": target.replace("$", "$$")} for number, target in enumerate(targets, 1)
         ]
     if "healthcheck" in found:
-        # nobody is sent to a service before its first check; a migration takes its time, and is not to be cut short
+        # other services find one once it is healthy; a migration takes its time, and is not to be cut short
         slow = {"start_period": "120s"} if name in ("kratos", "postgres") else {}
         interval = {"interval": "5s"} if found["healthcheck"].get("interval") == "10s" else {}
         found["healthcheck"] = found["healthcheck"] | interval | slow
@@ -153,8 +153,7 @@ def _constraints(environment: Environment, node: str) -> Iterator[str]:
     """All of a seat on one node: its volume lies there, and so its ports are at one address."""
     yield f"node.hostname == {node}"
     if environment.platform:
-        _, architecture, *_ = environment.platform.split("/")
-        yield f"node.platform.arch == {_ARCHITECTURES[architecture]}"
+        yield f"node.platform.arch == {_ARCHITECTURES[environment.platform.partition('/')[2]]}"
 
 
 def _migrate_first(services: dict[str, Any], environment: Environment) -> None:

@@ -46,7 +46,8 @@ def readme(workshop: Workshop, way: str, bound: Sequence[Bound]) -> str:
     for one in bound:
         where = " ".join(f"{name} {url}" for name, url in one.found.addresses.items())
         lines.append(f"  {workshop.label(one.seat.name)}: {where}")
-    lines += ["", "secrets/ in each directory is for you alone: it belongs in no repository and in no mail."]
+    lines += ["", "handouts/ has a page for each attendee, to open and to print."]
+    lines += ["secrets/ in each directory is for you alone: it belongs in no repository and in no mail."]
     return "\n".join(lines) + "\n"
 
 
@@ -86,7 +87,7 @@ def _kubernetes(bound: Sequence[Bound]) -> Iterator[str]:
         yield ""
         yield from (f"  {command}" for one in bound for command in one.reach)
     else:
-        yield "Its services are of type LoadBalancer: the addresses below have to lead to what the cluster gives them."
+        yield "Its services are of type LoadBalancer: `host` in workshop.yaml has to name what the cluster gives them."
     yield ""
     yield "Remove, with all that was made:"
     yield ""

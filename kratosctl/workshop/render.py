@@ -21,13 +21,13 @@ from kratosctl.stack import helm, kratos_configuration, kubernetes, secrets, swa
 from kratosctl.stack.files import File
 from kratosctl.stack.place import Place
 from kratosctl.stack.portable import Portable, portable
-from kratosctl.workshop import allot, elsewhere, seats
+from kratosctl.workshop import allot, elsewhere, handout, seats
 from kratosctl.workshop.elsewhere import Bound
 from kratosctl.workshop.file import Workshop
+from kratosctl.workshop.handout import Sheet
 from kratosctl.workshop.seats import Seat
 from kratosctl.workspace import State
 
-WAYS = ("swarm", "kubernetes")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST_LOOK = 5.0
 
@@ -96,11 +96,13 @@ def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], consol
         wishes = replace(wishes, nodes=(Node(_this_node()),))
     with seats.home(directory).locked("workshop render", 600, console.note):
         allot.allot(everyone, _held, None)
-        bound = [_bound(wishes, seat, number, variables) for number, seat in enumerate(everyone)]
-    readme = elsewhere.readme(workshop, wishes.way, bound)
+        bound = [_bound(wishes, seat, number, variables, console) for number, seat in enumerate(everyone)]
     files = [File(f"{one.seat.name}/{file.path}", file.text, file.secret) for one in bound for file in one.files]
+    pages = handout.render(workshop, [_sheet(one) for one in bound])
+    files += [File(f"{handout.DIRECTORY}/{name}", page) for name, page in pages.items()]
     # last: who finds it has all of it
-    export.write_files([*files, File("README.txt", readme)], wishes.target, wishes.overwrite)
+    files.append(File("README.txt", elsewhere.readme(workshop, wishes.way, bound)))
+    export.write_files(files, wishes.target, wishes.overwrite)
     return _result(directory, workshop, wishes, bound)
 
 
@@ -117,20 +119,28 @@ def _held(seat: Seat, state: State) -> set[int]:
     return {*state.ports.values(), *(port for port in ports.wanted(seat.environment).values() if port)}
 
 
-def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str]) -> Bound:
-    if wishes.way == "kubernetes":
-        found = _portable(seat, "", variables)
-        files = kubernetes.render(found)
-        deploy, remove = kubernetes.commands(found, seat.name)
-        bound = Bound(seat, found, files, deploy, remove, reach=kubernetes.forwarding(found))
-    else:
-        node = wishes.nodes[number % len(wishes.nodes)]
-        found = _portable(seat, node.address, variables)
-        deploy, remove = swarm.commands(found, seat.name)
-        bound = Bound(seat, found, swarm.render(found, node.name), deploy, remove, node=node.name)
-    # only where it can be rendered
-    _keep_secrets(seat, found)
+def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str], console: Console) -> Bound:
+    with seat.workspace.locked("workshop render", 600, console.note):
+        if wishes.way == "kubernetes":
+            found = _portable(seat, "", variables)
+            files = kubernetes.render(found)
+            deploy, remove = kubernetes.commands(found, seat.name)
+            bound = Bound(seat, found, files, deploy, remove, reach=kubernetes.forwarding(found))
+        else:
+            node = wishes.nodes[number % len(wishes.nodes)]
+            found = _portable(seat, node.address, variables)
+            deploy, remove = swarm.commands(found, seat.name)
+            bound = Bound(seat, found, swarm.render(found, node.name), deploy, remove, node=node.name)
+        # only where it can be rendered
+        _keep_secrets(seat, found)
     return bound
+
+
+def _sheet(one: Bound) -> Sheet:
+    """What its attendee is told: the addresses there, and nothing to run here."""
+    environment = one.seat.environment
+    browser = environment.preset != "api-only"
+    return Sheet(one.seat.name, one.seat.attendee, one.found.addresses, environment.release, browser)
 
 
 def _portable(seat: Seat, address: str, variables: Mapping[str, str]) -> Portable:

@@ -134,6 +134,7 @@ def test_seats_are_spread_over_nodes_and_say_where_attendees_reach_them(
     second = told["seats"][1]["endpoints"]["public"]
     assert second.startswith("http://node-2.example:")
     assert second in (classroom / "swarm/seat-02/environment.yml").read_text()
+    assert second in (classroom / "swarm/handouts/seat-02.html").read_text()
     assert "node.hostname == small" in (classroom / "swarm/seat-02/stack.yaml").read_text()
 
 
