@@ -184,9 +184,8 @@ def _runs(
         pod["volumes"] = volumes
     if seat.environment.platform:
         pod["nodeSelector"] = helm.node_selector(seat.environment.platform)
-    labels = {"app": name}
-    spec = {"replicas": 1, "selector": {"matchLabels": labels}}
-    spec |= {"template": {"metadata": {"labels": labels}, "spec": pod}} | more
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": name}}}
+    spec |= {"template": {"metadata": {"labels": {"app": name}}, "spec": pod}} | more
     return _object(seat, "apps/v1", kind, name, spec=spec)
 
 

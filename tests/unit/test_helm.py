@@ -174,6 +174,8 @@ def test_everything_is_in_the_seats_own_namespace(kind: str) -> None:
     found = objects(seat)
 
     assert ("Namespace", seat.name) in found
+    # no alias of YAML: people read it
+    assert "&id" not in "".join(file.text for file in kubernetes.render(seat))
     assert {each["metadata"]["namespace"] for (kind, _), each in found.items() if kind != "Namespace"} == {seat.name}
 
 
