@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
 from kratosctl import ports
 
+# of the process that ends last: the one that started this one, where several run tests
+_SWARM = Path(
+    gettempdir(), f"kratosctl-tests-swarm-{os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid()}"
+)
 _STEPS = 60  # hundreds above the usual ports: more than the tests of one process ever hold at once
 
 
@@ -30,6 +36,21 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 for usual in ports.DEFAULTS.values():
                     _claim(directory / "ports" / str(usual + step * ports.STRIDE), held)
         yield directory
+
+
+def leave_at_the_end() -> None:
+    """Has the engine leave its swarm once all tests have ended.
+
+    An engine that leaves forgets the names by which containers of its other networks find each other (20.10).
+    """
+    _SWARM.touch()
+
+
+def pytest_sessionfinish() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ and _SWARM.exists():
+        _SWARM.unlink()
+        for words in (("swarm", "leave", "--force"), ("network", "rm", "docker_gwbridge")):
+            subprocess.run(["docker", *words], check=False, capture_output=True)
 
 
 def _claim(file: Path, held: ExitStack) -> None:

@@ -38,7 +38,7 @@ def values(seat: Portable) -> dict[str, Any]:
         "service": {"public": {"type": service_type(environment.bind), "port": seat.place.ports["public"]}},
         "kratos": {
             # plain HTTP: without it browsers drop the session cookie, which is marked secure
-            "development": True,
+            "development": not environment.https,
             # in Kratos' own pod, before Kratos: on the same volume, after the database, at each new release
             "automigration": {"enabled": environment.migrates, "type": "initContainer"},
             "identitySchemas": {name: _literal(text) for name, text in _files(seat).items()},

@@ -154,8 +154,9 @@ def _ui(seat: Portable) -> Iterator[dict[str, Any]]:
         "KRATOS_PUBLIC_URL": f"http://{helm.RELEASE}-public:{port}",
         "KRATOS_BROWSER_URL": seat.addresses["public"],
         "CSRF_COOKIE_NAME": f"ory_csrf_ui_{seat.place.project}",
-        "DANGEROUSLY_DISABLE_SECURE_CSRF_COOKIES": "true",
     }
+    if not seat.environment.https:
+        variables["DANGEROUSLY_DISABLE_SECURE_CSRF_COOKIES"] = "true"
     container = {
         # what `npm run serve` does, without npm's half second
         "command": ["node", "lib/index.js"],

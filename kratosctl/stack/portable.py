@@ -51,7 +51,7 @@ class Portable:
     def addresses(self) -> dict[str, str]:
         """Where people reach it: public, and ui and mail where it has them."""
         shown = [name for name in ("ui", "mail", "public") if name in self.place.ports]
-        return {name: f"http://{self.environment.host}:{self.place.ports[name]}" for name in shown}
+        return {name: self.environment.url(name, self.place.ports[name]) for name in shown}
 
 
 def portable(

@@ -105,6 +105,10 @@ def warnings(way: str, bound: Sequence[Bound], override: str) -> list[str]:
         found.append("addresses say localhost, where attendees reach no other node: say --node NAME=ADDRESS")
     if any(set(one.found.place.ports) - set(_published(way, one)) for one in bound):
         found.append("admin APIs and PostgreSQL are not published there, whatever port they have here")
+    if any(environment.https for environment in environments):
+        found.append(
+            "the TLS proxy is not taken along: addresses say https, and what stands before them there is yours"
+        )
     if any(environment.seed for environment in environments):
         found.append("seeds are not filled in there: `kratosctl seed` speaks to environments of this host")
     if override:

@@ -7,40 +7,26 @@ from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from kratosctl.yaml_text import flow
+from tests.conftest import leave_at_the_end
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
 
 pytestmark = pytest.mark.engine
 
 KINDS = ("service", "secret", "config", "network", "volume")
-# Swarm makes it for engines in a swarm, and leaves it to those that are no more
-BRIDGE = "docker_gwbridge"
 
 
 @pytest.fixture
-def swarm() -> Iterator[None]:
-    """The engine is in a swarm; where it was in none, it is in none afterwards. Other runs of the tests wait."""
-    with FileLock(f"{gettempdir()}/kratosctl-tests-swarm.lock"):
-        active = engine.docker("info", "--format", "{{.Swarm.LocalNodeState}}").strip() == "active"
-        bridged = BRIDGE in networks()
-        if not active:
-            engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1:2377")
-        yield
-        if not active:
-            engine.docker("swarm", "leave", "--force")
-            if not bridged:
-                engine.succeeds("network", "rm", BRIDGE)
-
-
-def networks() -> list[str]:
-    return engine.docker("network", "ls", "--format", "{{.Name}}").split()
+def swarm() -> None:
+    """The engine is in a swarm. It leaves when all tests have ended: that takes the names of all containers away."""
+    if engine.docker("info", "--format", "{{.Swarm.LocalNodeState}}").strip() != "active":
+        engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1:2377")
+        leave_at_the_end()
 
 
 @pytest.fixture

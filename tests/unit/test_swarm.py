@@ -144,3 +144,12 @@ def test_a_platform_is_asked_for_in_the_words_of_swarm() -> None:
     placed = stack(portables.of_kind("for a platform"))["services"]["kratos"]["deploy"]["placement"]
 
     assert placed["constraints"] == ["node.hostname == node-1", "node.platform.arch == aarch64"]
+
+
+def test_behind_a_tls_proxy_addresses_are_https_and_cookies_go_no_other_way() -> None:
+    for https in (False, True):
+        seat = portables.seat(stacks.environment("seat-01", https=https))
+        kratos, ui = (str(stack(seat)["services"][name]) for name in ("kratos", "ui"))
+        assert ("--dev" in kratos, "DANGEROUSLY" in ui) == (not https, not https)
+        assert seat.addresses["ui"].startswith("https://" if https else "http://")
+        assert seat.addresses["public"] in ui
