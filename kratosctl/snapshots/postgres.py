@@ -71,6 +71,7 @@ _UNLESS_SENDING = f"""IF EXISTS (SELECT FROM courier_messages WHERE {SENDING}) T
 _EMPTIED = "kratosctl-emptied"
 _END = "kratosctl-end-of-answer"
 _TRIES = 5
+_DEADLOCK = "deadlock detected"
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
 _WHOLE = "the database holds the old data or the new, and no mixture"
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
@@ -110,8 +111,18 @@ def restore(container: str, source: Path, same_tables: bool) -> None:
         for line in _rows(source) if same_tables else _statements(source):
             script.write(line)
         script.write(b"COMMIT;\n")
-        script.seek(0)
-        _run(container, _PSQL, stdin=script)
+        for _ in range(_TRIES):
+            script.seek(0)
+            with contextlib.suppress(_Deadlock):
+                _run(container, _PSQL, stdin=script)
+                return
+    raise DatabaseUnreachable(
+        "PostgreSQL did not take the data", f"others held its tables, {_TRIES} times", f"{_WHOLE}; try again"
+    )
+
+
+class _Deadlock(Exception):
+    """A client that wrote at the same moment held what we wanted, and wanted what we held. Nothing was changed."""
 
 
 class Session:
@@ -142,8 +153,7 @@ class Session:
         with self._lock:
             for _ in range(_TRIES):
                 said = self._ask(script)
-                # a client that wrote at the same moment held what we wanted, and wanted what we held
-                if not any("deadlock detected" in line for line in said):
+                if not any(_DEADLOCK in line for line in said):
                     break
         if _EMPTIED in said:
             return True
@@ -287,6 +297,8 @@ def _run(
     )
     if done.returncode == 0:
         return done.stdout or b""
+    if _DEADLOCK.encode() in done.stderr:
+        raise _Deadlock
     said = last_telling(done.stderr.decode(errors="replace").splitlines())
     if "no space left on device" in said.lower():
         fix = "free some space, then run the same command again: nothing was changed"

@@ -177,6 +177,29 @@ def test_two_restores_at_once_leave_one_of_the_two(directory: Directory, databas
 
 
 @pytest.mark.engine
+def test_a_client_that_holds_one_table_and_wants_another_keeps_no_restore_from_its_end(directory: Directory) -> None:
+    with_ada(directory, "postgres")
+    postgres = f"{directory.status()['project']}-postgres-1"
+    # tables are locked by name: who has the last and wants the first closes the circle
+    client = f"""DO $$ BEGIN
+      LOCK sessions IN ROW EXCLUSIVE MODE;
+      WHILE NOT EXISTS (SELECT FROM pg_locks WHERE {_SESSIONS} AND NOT granted) LOOP PERFORM pg_sleep(0.02); END LOOP;
+      LOCK identities IN ROW EXCLUSIVE MODE;
+    END $$"""
+    psql = ("docker", "exec", postgres, "psql", "--username", "kratos", "--tuples-only", "--command")
+    with subprocess.Popen([*psql, client], stdout=subprocess.DEVNULL) as process:
+        held = f"SELECT count(*) FROM pg_locks WHERE {_SESSIONS} AND mode = 'RowExclusiveLock'"
+        engine.until(lambda: subprocess.check_output([*psql, held]).strip() == b"1")
+        directory.run("snapshot", "restore", "ada")
+        assert process.wait(timeout=20) == 0
+    assert emails(directory) == {"ada"}
+    assert "deadlock detected" in engine.everything_said(postgres)
+
+
+_SESSIONS = "relation = 'sessions'::regclass"
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize("command", ["save", "restore", "show", "remove", "export"])
 def test_a_path_names_no_snapshot_for_any_command(shared_directory: Directory, command: str) -> None:
     if not shared_directory.environments():
