@@ -1,4 +1,4 @@
-"""The JSON Schema of kratosctl.yaml, made from the table of questions."""
+"""The JSON Schemas of kratosctl.yaml and workshop.yaml, made from the table of questions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from kratosctl import catalog
 from kratosctl.questions import ENVIRONMENT_NAME, HOST, PLAIN_TEXT, QUESTIONS, Question
+from kratosctl.workshop.file import MOST_SEATS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,14 +27,43 @@ def schema() -> dict[str, Any]:
                 "additionalProperties": {"$ref": "#/$defs/environment"},
             }
         },
-        "$defs": {
-            "environment": {
-                "description": "What is asked for; what is left out takes its default.",
+        "$defs": {"environment": _environment()},
+    }
+
+
+def workshop_schema() -> dict[str, Any]:
+    """The same for workshop.yaml."""
+    return {
+        "$schema": DRAFT,
+        "title": "workshop.yaml",
+        "description": "The class that `kratosctl workshop up` brings up.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "name": {"description": "What it is called.", "type": "string", "minLength": 1, "maxLength": 200},
+            "environment": _environment() | {"description": "What every seat is."},
+            "ends": {
+                "description": "When it is over, in local time: 2026-12-01 17:00.",
+                "type": ["string", "null"],
+                "pattern": r"^\s*\d{4}-?\d{2}-?\d{2}",
+            },
+            "seats": {
+                "description": "Who sits where; an empty name is a seat for whoever comes.",
                 "type": ["object", "null"],
-                "additionalProperties": False,
-                "properties": {question.key: _property(question) for question in QUESTIONS},
-            }
+                "maxProperties": MOST_SEATS,
+                "propertyNames": {"pattern": _whole(ENVIRONMENT_NAME)},
+                "additionalProperties": {"type": ["string", "null"], "maxLength": 200},
+            },
         },
+    }
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "description": "What is asked for; what is left out takes its default.",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {question.key: _property(question) for question in QUESTIONS},
     }
 
 

@@ -23,7 +23,8 @@ FILE_NAME = WORKSHOP_FILE
 MOST_SEATS = 1000
 _KEYS = ("name", "environment", "ends", "seats")
 _HEADER = """\
-# A classroom: `kratosctl workshop up` gives every seat a Kratos of its own. Yours to edit and commit.
+# A classroom: `kratosctl workshop up` gives every seat a Kratos of its own. Yours to edit and commit;
+# `kratosctl schema workshop.yaml` prints the JSON Schema of this file.
 """
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
 

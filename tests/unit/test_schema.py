@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 
 from kratosctl import catalog, configuration_file, questions
 from kratosctl.errors import KratosctlError
-from kratosctl.schema import schema
+from kratosctl.schema import schema, workshop_schema
+from kratosctl.workshop import file
 
 EXAMPLE = """\
 environments:
@@ -116,3 +117,35 @@ def test_both_accept(key: str, value: Any, tmp_path: Path) -> None:
 def test_both_refuse(key: str, value: Any, tmp_path: Path) -> None:
     assert not accepts(one(key, value))
     assert not reader_accepts(one(key, value), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        (
+            "name: x\nenvironment: {release: v26.2.0, ui: true}\nends: 2026-12-01 17:00\nseats: {seat-01: Ada}",
+            True,
+        ),
+        ("seats: {seat-01: , seat-02: Grace Hopper}", True),
+        ("name: x", True),
+        ("name: x\nenvironment:\nseats:\n", True),
+        ("{}", True),
+        ("seats: {Seat_1: Ada}", False),
+        ("seats: {seat-01: [Ada]}", False),
+        ("seats: [seat-01]", False),
+        ("environment: {relase: v26.2.0}", False),
+        ("environment: {database: oracle}", False),
+        ("ends: soon", False),
+        ("rooms: 2", False),
+        ("name: ''", False),
+    ],
+)
+def test_the_schema_of_a_workshop_and_its_reader_say_the_same(text: str, fits: bool) -> None:
+    Draft202012Validator.check_schema(workshop_schema())
+    assert Draft202012Validator(workshop_schema()).is_valid(yaml.safe_load(text)) is fits
+    try:
+        file.parse(text)
+    except KratosctlError:
+        assert not fits
+    else:
+        assert fits
