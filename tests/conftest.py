@@ -13,6 +13,7 @@ import pytest
 
 from kratosctl import ports
 
+NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of this process among those that run tests at once
 # of the process that ends last: the one that started this one, where several run tests
 _SWARM = Path(
     gettempdir(), f"kratosctl-tests-swarm-{os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid()}"
@@ -28,11 +29,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     environment finds its ports free again.
     """
     directory = tmp_path_factory.mktemp("cache")
-    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     of = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     with ExitStack() as held:
         for step in range(_STEPS):
-            if step % of != mine:
+            if step % of != NUMBER:
                 for usual in ports.DEFAULTS.values():
                     _claim(directory / "ports" / str(usual + step * ports.STRIDE), held)
         yield directory

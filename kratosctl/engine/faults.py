@@ -19,13 +19,6 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         "join its group: sudo usermod -aG docker $USER, then log in again",
     ),
     (
-        r"cannot connect to the docker daemon|is the docker daemon running|failed to connect to the docker api"
-        r"|error during connect|connection refused.*docker|dial unix .*: no such file",
-        errors.DaemonDown,
-        "the Docker engine does not answer",
-        "start it: Docker Desktop, or sudo systemctl start docker; `kratosctl doctor` looks closer",
-    ),
-    (
         r"unknown command: docker compose|'compose' is not a docker command"
         r"|unknown shorthand flag: 'f' in -f|unknown flag: --file",
         errors.ComposeMissing,
@@ -55,6 +48,14 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         errors.NetworkTaken,
         "the addresses of this environment's network are taken",
         "see who has them: docker network ls; or take another range: --subnets 10.214.0.0/16",
+    ),
+    (
+        # after what Compose fails of: it then breaks its other requests off, which reads like this
+        r"cannot connect to the docker daemon|is the docker daemon running|failed to connect to the docker api"
+        r"|error during connect|connection refused.*docker|dial unix .*: no such file",
+        errors.DaemonDown,
+        "the Docker engine does not answer",
+        "start it: Docker Desktop, or sudo systemctl start docker; `kratosctl doctor` looks closer",
     ),
     (
         r"cannot assign requested address",

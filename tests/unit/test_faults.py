@@ -43,8 +43,14 @@ REFERENCE = (
 SYNTAX = (
     "failed to parse /a/compose.override.yaml: go-yaml load error in parser at L2.C1: did not find expected content"
 )
+NETWORK = (
+    ' Volume x_postgres Error error during connect: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.41/volumes/create":'
+    " context canceled\nfailed to create network x_default: Error response from daemon: Pool overlaps with other one on"
+    " this address space\n"
+)
 SAID: list[tuple[str, type[KratosctlError], str]] = [
     (SOCKET, errors.SocketForbidden, "dial unix"),
+    (NETWORK, errors.NetworkTaken, "Pool overlaps"),
     (
         "Cannot connect to the Docker daemon at unix:///nope.sock. Is the docker daemon running?",
         errors.DaemonDown,

@@ -9,6 +9,7 @@ import pytest
 
 from kratosctl.catalog import RELEASES, VARIANTS
 from kratosctl.questions import DATABASES
+from tests import conftest
 from tests.e2e import images
 from tests.e2e.program import Directory
 from tests.prompts.terminal import CTRL_C, DOWN, ENTER, UP, Terminal, environ
@@ -44,7 +45,7 @@ def test_up_answered_at_its_prompts_ends_with_a_ready_kratos(
         del directory.variables["KRATOSCTL_KRATOS_IMAGE"]
     # an address that nobody else listens on and claims of its own: nobody takes the port between question and start
     directory.cache = directory.path.parent / "cache"
-    with terminal(directory, "up", "--bind", "127.83.71.63") as shown:
+    with terminal(directory, "up", "--bind", f"127.83.71.{63 + conftest.NUMBER}") as shown:
         shown.answer("How do people sign in?")
         shown.answer("Which database?", DOWN * DATABASES.index(database) + ENTER)
         if not images.are_standins():
