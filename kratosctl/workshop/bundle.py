@@ -73,8 +73,9 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
 def _references(everyone: list[Seat]) -> list[str]:
     """The images of all seats, which must be here."""
     wanted = list(dict.fromkeys(reference for seat in everyone for reference in images.needed(seat.environment)))
-    if proxy.is_wanted(everyone):
-        wanted.append(everyone[0].environment.proxy_image)
+    secure = proxy.behind(everyone)
+    if secure:
+        wanted.append(secure[0].environment.proxy_image)
     missing = [reference for reference, found in reading.images(wanted).items() if found is None]
     if missing:
         raise ImageMissing(

@@ -105,7 +105,7 @@ def _sheet(directory: Path, seat: Seat, trust: Trust | None) -> Sheet:
         release=environment.release,
         browser=environment.preset != "api-only",
         here=str(directory) if environment.bind in ("127.0.0.1", "::1") else "",
-        trust=trust,
+        trust=trust if environment.https else None,
     )
 
 

@@ -17,7 +17,7 @@ import yaml
 from kratosctl import apply, cache, identity, images, ports, readiness, urls
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
-from kratosctl.errors import ChoiceImpossible, ServiceFailed
+from kratosctl.errors import ChoiceImpossible, PortTaken, ServiceFailed
 from kratosctl.stack.labels import LABEL
 from kratosctl.workshop import proxy_files, seats
 from kratosctl.workshop.file import Workshop
@@ -32,18 +32,32 @@ _USUAL_PORT = 4480
 _PATIENCE = 20.0  # seconds for it to make its certificates and listen
 
 
-def is_wanted(everyone: Sequence[Seat]) -> bool:
-    """Whether attendees come by TLS."""
-    return any(seat.environment.https for seat in everyone)
+def behind(everyone: Sequence[Seat]) -> list[Seat]:
+    """The seats whose attendees come by TLS."""
+    return [seat for seat in everyone if seat.environment.https]
 
 
-def refuse_impossible(everyone: Sequence[Seat], engine: reading.Engine) -> None:
+def refuse_impossible(secure: Sequence[Seat], engine: reading.Engine) -> None:
     """Refuses an address or an engine where no proxy can stand before the seats.
+
+    Args:
+        secure: the seats behind it, at least one.
+        engine: the engine.
 
     Raises:
         ChoiceImpossible: with the way out.
     """
-    bind = everyone[0].environment.bind
+    asked = secure[0].environment
+    other = next(
+        (seat for seat in secure if (seat.environment.host, seat.environment.bind) != (asked.host, asked.bind)), None
+    )
+    if other:
+        raise ChoiceImpossible(
+            f"{secure[0].name} and {other.name} are to be reached by TLS at different addresses",
+            "one proxy stands before all seats",
+            "give them one host and bind",
+        )
+    bind = asked.bind
     if bind in ("127.0.0.1", "0.0.0.0") or ":" in bind:
         raise ChoiceImpossible(
             f"the TLS proxy cannot listen on {bind}",
@@ -60,11 +74,11 @@ def refuse_impossible(everyone: Sequence[Seat], engine: reading.Engine) -> None:
 
 def front(directory: Path, everyone: Sequence[Seat]) -> Front | None:
     """Where attendees come in; None where no proxy was brought up."""
-    state = _workspace(directory).state()
-    if not is_wanted(everyone) or _PORT not in state.ports:
+    state, secure = _workspace(directory).state(), behind(everyone)
+    if not secure or _PORT not in state.ports:
         return None
-    asked = everyone[0].environment
-    theirs = [port for seat in everyone for name, port in seats.state_of(seat).ports.items() if name in urls.PROXIED]
+    asked = secure[0].environment
+    theirs = [port for seat in secure for name, port in seats.state_of(seat).ports.items() if name in urls.PROXIED]
     return Front(asked.host, asked.bind, theirs, state.ports[_PORT])
 
 
@@ -87,7 +101,7 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
     containers = reading.containers(state.project)
     identity.check_ours(str(directory), _NAME, containers)
     running = next((one for one in containers if one.service == SERVICE and one.state == "running"), None)
-    asked = everyone[0].environment
+    asked = behind(everyone)[0].environment
     if _PORT not in state.ports:
         state.ports[_PORT] = _free_port(asked.bind)
     workspace.save_state(state)
@@ -162,7 +176,10 @@ def _workspace(directory: Path) -> Workspace:
 def _free_port(bind: str) -> int:
     claims = cache.directory() / "ports"
     candidates = range(_USUAL_PORT, _USUAL_PORT + ports.STEPS * ports.STRIDE, ports.STRIDE)
-    return next(port for port in candidates if not ports.is_taken(port, bind) and ports.claim(port, claims))
+    for port in candidates:
+        if not ports.is_taken(port, bind) and ports.claim(port, claims):
+            return port
+    raise PortTaken(f"no free port was found on {bind} for the certificate", f"tried from {_USUAL_PORT} up", "")
 
 
 def _write(workspace: Workspace, project: str, image: str, configuration: str) -> bool:

@@ -111,18 +111,17 @@ def up(
         raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
     with seats.home(directory).locked("workshop up", 3600, console.note):
         shared = _look(everyone, console)
-        secure = proxy.is_wanted(everyone)
+        secure = proxy.behind(everyone)
         if secure:
-            proxy.refuse_impossible(everyone, shared.engine)
-        fronted = secure and proxy.is_running(directory)
+            proxy.refuse_impossible(secure, shared.engine)
+        fronted = bool(secure) and proxy.is_running(directory)
         # asked for where there is a new seat, and then once
         taken = functools.cache(networks.taken)
         if not force:
             _refuse_too_many(everyone, shared, taken)
         notes = allot.allot(everyone, shared.ports_held, taken, fronted)
         began = time.monotonic()
-        if secure:
-            proxy.up(directory, workshop, everyone, console)
+        front = proxy.up(directory, workshop, everyone, console) if secure else None
         outcomes = _bring_up(everyone, shared, wishes, at_once, console, variables)
         failed = [seat for seat in everyone if isinstance(outcomes[seat.name], KratosctlError)]
         if failed and not shared.stop:
@@ -131,6 +130,9 @@ def up(
             outcomes |= _bring_up(failed, shared, wishes, at_once, console, variables)
         if shared.stop:
             raise _with_count(shared.stop, outcomes)
+        if front != proxy.front(directory, everyone):
+            # somebody was faster at a port: that seat has another one since
+            proxy.up(directory, workshop, everyone, console)
         moved = _replace(directory, workshop, everyone, outcomes)
         took = time.monotonic() - began
     if workshop.ends:

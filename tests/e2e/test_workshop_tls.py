@@ -106,3 +106,34 @@ def test_an_address_where_no_proxy_can_stand_is_refused_before_anything_starts(d
 
     assert "the TLS proxy cannot listen on 127.0.0.1" in done.said
     assert engine.of_directory(directory.path) == {}
+
+
+def test_seats_that_are_to_be_reached_at_different_addresses_are_refused_before_anything_starts(
+    directory: Directory,
+) -> None:
+    directory.choose()
+    directory.run("workshop", "init", "--seats", "2", "--reach", "tls", "--bind", ADDRESS, "--no-ui", "--yes")
+    (directory.path / "kratosctl.yaml").write_text("environments: {seat-02: {bind: 127.0.0.3}}\n")
+
+    done = directory.run("workshop", "up", code=33)
+
+    assert "seat-01 and seat-02 are to be reached by TLS at different addresses" in done.said
+    assert engine.of_directory(directory.path) == {}
+
+
+def test_a_seat_that_is_not_to_be_reached_by_tls_is_none_of_the_proxys(directory: Directory) -> None:
+    directory.choose()
+    directory.run(
+        "workshop", "init", "--seats", "2", "--reach", "tls", "--bind", ADDRESS, "--no-ui", "--no-mail", "--yes"
+    )
+    plain = "{https: false, bind: 127.0.0.1, host: localhost}"
+    (directory.path / "kratosctl.yaml").write_text(f"environments: {{seat-01: {plain}}}\n")
+
+    urls = ready(directory)
+
+    assert (urls["seat-01"]["public"][:17], urls["seat-02"]["public"][:8]) == ("http://localhost:", "https://")
+    for seat in urls:
+        directory.run("verify", seat)
+    directory.run("workshop", "handout")
+    pages = [(directory.path / "handouts" / f"{seat}.html").read_text() for seat in ("seat-01", "seat-02")]
+    assert ["authority.crt" in page for page in pages] == [False, True]
