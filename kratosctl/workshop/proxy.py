@@ -108,10 +108,10 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
     found = front(directory, everyone)
     assert found
     with console.step("TLS proxy"):
-        same = _write(workspace, state.project, asked.proxy_image, proxy_files.caddyfile(workshop.name, found))
-        if running and running.labels.get("revision") == _revision(workspace):
-            if not same:
-                reading.docker("exec", running.name, *proxy_files.reload(), doing="telling the TLS proxy of its seats")
+        revision = _write(workspace, state.project, asked.proxy_image, proxy_files.caddyfile(workshop.name, found))
+        if running and running.labels.get("revision") == revision:
+            # also where the file was there: whoever wrote it may have been killed before the proxy read it
+            reading.docker("exec", running.name, *proxy_files.reload(), doing="telling the TLS proxy of its seats")
         else:
             _start(workspace, state.project, asked.proxy_image, console)
         _wait(found, workspace, f"{state.project}-{SERVICE}-1")
@@ -179,22 +179,20 @@ def _free_port(bind: str) -> int:
     for port in candidates:
         if not ports.is_taken(port, bind) and ports.claim(port, claims):
             return port
-    raise PortTaken(f"no free port was found on {bind} for the certificate", f"tried from {_USUAL_PORT} up", "")
+    raise PortTaken(
+        f"no free port was found on {bind} for the certificate",
+        f"tried from {_USUAL_PORT} up",
+        "stop what listens there",
+    )
 
 
-def _write(workspace: Workspace, project: str, image: str, configuration: str) -> bool:
-    """Writes its files; returns whether its configuration was the same."""
+def _write(workspace: Workspace, project: str, image: str, configuration: str) -> str:
+    """Writes its files; returns the revision that its container is to have."""
     home = workspace.home
     (home / "authority").mkdir(mode=0o700, parents=True, exist_ok=True)
     model = proxy_files.compose_model(project, image, f"{os.getuid()}:{os.getgid()}", home)
-    same = workspace.read("proxy/Caddyfile") == configuration
     workspace.write("compose.yaml", "# Made by kratosctl.\n" + yaml.safe_dump(model, sort_keys=False))
     workspace.write("proxy/Caddyfile", configuration)
-    return same
-
-
-def _revision(workspace: Workspace) -> str:
-    model = yaml.safe_load(workspace.read("compose.yaml") or "")
     return str(model["services"][SERVICE]["labels"][f"{LABEL}revision"])
 
 
