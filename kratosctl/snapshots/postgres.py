@@ -8,7 +8,6 @@ killed before that changes nothing.
 from __future__ import annotations
 
 import contextlib
-import re
 import subprocess
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from kratosctl.atomic import said_plainly
 from kratosctl.engine import reading
 from kratosctl.errors import DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
 from kratosctl.kratos_logs import last_telling
+from kratosctl.snapshots import dump_grammar
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
 _ASK = ("psql", "--username", "kratos", "--dbname", "kratos", "--no-psqlrc", "--quiet")
@@ -53,16 +53,6 @@ BEGIN
   END LOOP;
 END $$;
 """
-_COPY = re.compile(rb'COPY public\.\w+ \([\w", ]*\) FROM stdin;\n')
-# Statements that make tables and indexes, and their further lines, which are indented or close them. Nothing that calls
-# a program, reads a file or makes a function, and no command of psql's own, which may stand anywhere in a line.
-_HARMLESS = re.compile(
-    rb"\\(un)?restrict \w+\n|(?!.*(\\|\b(PROGRAM|FUNCTION|LANGUAGE|EXECUTE|DO|pg_read\w*|pg_ls\w*|lo_\w+|dblink\w*)\b))"
-    rb"(--.*|\s.*|\);?|SET [\w.]+ = [^;]*;|SELECT pg_catalog\.set_config\('search_path', '', false\);"
-    rb"|(CREATE|COMMENT ON) EXTENSION [^;]*;|(CREATE|ALTER) (TABLE|SEQUENCE) [^;]*;?|CREATE (UNIQUE )?INDEX [^;]*;"
-    rb"|SELECT pg_catalog\.setval\([^;]*\);|COMMENT ON [^;]*;)?\n",
-    re.IGNORECASE,
-)
 _SENDING_NOW = "Kratos is sending mail"
 _UNLESS_SENDING = f"""IF EXISTS (SELECT FROM courier_messages WHERE {SENDING}) THEN
     RAISE EXCEPTION '{_SENDING_NOW}';
@@ -229,20 +219,13 @@ def check_dump(source: Path) -> None:
         SnapshotDamaged: naming the line.
     """
     _check_whole(source)
-    inside_rows, number = False, 0
     with source.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if inside_rows:
-                inside_rows = line != b"\\.\n"
-                continue
-            inside_rows = bool(_COPY.fullmatch(line))
-            if not inside_rows and not _HARMLESS.match(line):
-                why = f"line {number} is none that a dump of Kratos' has: {line[:40].decode(errors='replace')!a}"
-                raise SnapshotDamaged("the snapshot is no dump of Kratos' database", why, "nothing was changed")
-    if inside_rows:
-        raise SnapshotDamaged(
-            "the snapshot is not whole", f"it ends within rows, at line {number}", "nothing was changed"
-        )
+        wrong = dump_grammar.first_wrong(file)
+    if wrong:
+        number, line = wrong
+        shown = f"is none that a dump of Kratos' has: {line[:40].decode(errors='replace')!a}" if line else "is missing"
+        why = f"line {number} {shown}"
+        raise SnapshotDamaged("the snapshot is no dump of Kratos' database", why, "nothing was changed")
 
 
 def _empty_script(condition: str) -> str:

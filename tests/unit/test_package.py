@@ -223,10 +223,15 @@ DUMP = (
     "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET statement_timeout = 0;\n"
     "SELECT pg_catalog.set_config('search_path', '', false);\n"
     "CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;\n"
-    "CREATE TABLE public.identities (\n    id uuid NOT NULL,\n    state text DEFAULT 'active'::text\n);\n"
+    "CREATE TABLE public.identities (\n    id uuid NOT NULL,\n    state text DEFAULT 'active'::text,\n"
+    "    since timestamp without time zone DEFAULT '2000-01-01 00:00:00'::timestamp without time zone NOT NULL,\n"
+    "    CONSTRAINT c CHECK (((state IS NULL) OR ((state)::text <> ''::text)))\n);\n"
     'COPY public.identities (id, "state") FROM stdin;\n1\tDO \\N PROGRAM\n\\.\n\n'
     "ALTER TABLE ONLY public.identities\n    ADD CONSTRAINT p PRIMARY KEY (id);\n"
-    "CREATE UNIQUE INDEX i ON public.identities USING btree (id);\n\\unrestrict abc\n"
+    "ALTER TABLE ONLY public.identities\n"
+    "    ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES public.identities(id) ON UPDATE RESTRICT ON DELETE CASCADE;\n"
+    "CREATE UNIQUE INDEX i ON public.identities USING btree (id DESC, state) WHERE (state IS NOT NULL);\n"
+    "CREATE INDEX g ON public.identities USING gin (id, state public.gin_trgm_ops);\n\\unrestrict abc\n"
 )
 
 
@@ -255,6 +260,18 @@ def test_a_dump_of_tables_is_taken(tmp_path: Path) -> None:
         "DROP TABLE identities;",
         "ALTER SYSTEM SET archive_command = 'sh';",
         "COMMIT;",
+        " ALTER SYSTEM SET archive_command = 'sh';",
+        " COPY public.identities (id) FROM '/etc/passwd';",
+        # psql takes this for the end of the rows
+        "COPY public.identities (id) FROM stdin;\n1\n\\.\r\n\\! touch /tmp/x\n\\.",
+        "CREATE TABLE public.a (\n    b text DEFAULT pg_read_file('/etc/passwd'::text)\n);",
+        "CREATE TABLE public.a (\n    b text,\n    CONSTRAINT c CHECK ((query_to_xml ('x'::text) IS NULL))\n);",
+        "CREATE TABLE public.a (\n    b text,\n    CONSTRAINT c CHECK ((\"pg_read_file\"('x'::text) IS NULL))\n);",
+        "CREATE TABLE public.a (\n    b text DEFAULT :variable\n);",
+        "CREATE INDEX a ON public.identities USING btree (lower(b));",
+        "CREATE INDEX a ON public.identities USING btree (b) WHERE (pg_sleep(1) IS NULL);",
+        "CREATE EXTENSION IF NOT EXISTS dblink WITH SCHEMA public;",
+        "ALTER TABLE ONLY public.identities\n    OWNER TO postgres;",
     ],
 )
 def test_a_dump_that_would_do_anything_else_is_refused(tmp_path: Path, line: str) -> None:

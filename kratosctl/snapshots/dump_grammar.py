@@ -1,0 +1,102 @@
+"""What a dump of Kratos' tables may say. psql runs whatever stands in one: a file from elsewhere is looked at first.
+
+Nothing is allowed because it looks harmless, only because `pg_dump` writes it of Kratos' tables: no command of psql's
+own, no expression that calls a function, and of `COPY` only the one whose rows follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+_NAME = r'(?:\w+|"\w+")'
+_NAMES = rf"\({_NAME}(?:, {_NAME})*\)"
+_TABLE = rf"public\.{_NAME}"
+_TYPE = r"[a-z][a-z0-9 ]*(?:\(\d+(?:,\d+)?\))?(?: with(?:out)? time zone)?(?:\[\])?"
+_TEXT = r"'[^'\\\r]*'"
+_DEFAULT = rf"(?:-?\d+|true|false|NULL|CURRENT_TIMESTAMP|now\(\)|gen_random_uuid\(\)|{_TEXT}::{_TYPE})"
+# words, texts and comparisons; no word but these stands before a bracket, where it would be a function
+_CALL = r"\b(?!(?:AND|OR|NOT|IN|varying|character|numeric)\b)\w+ *\("
+_EXPRESSION = rf"\((?!.*{_CALL})(?:[\w ().,<>=-]|::|{_TEXT})*\)"
+_ORDER = rf"{_NAME}(?: public\.gin_trgm_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAST))?"
+_SETTINGS = (
+    "statement_timeout|lock_timeout|idle_in_transaction_session_timeout|transaction_timeout|client_encoding"
+    "|standard_conforming_strings|check_function_bodies|xmloption|client_min_messages|row_security"
+    "|default_tablespace|default_table_access_method"
+)
+_ON = r"(?: ON (?:UPDATE|DELETE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*"
+
+
+def _line(*ways: str) -> re.Pattern[bytes]:
+    return re.compile(("(?:" + "|".join(ways) + r")\n").encode(), re.ASCII)
+
+
+_STATEMENT = _line(
+    "",
+    r"--[^\r]*",
+    r"\\(?:un)?restrict \w+",
+    rf"SET (?:{_SETTINGS}) = (?:'\w*'|\w+);",
+    r"SELECT pg_catalog\.set_config\('search_path', '', false\);",
+    "CREATE SCHEMA public;",
+    rf"COMMENT ON SCHEMA public IS {_TEXT};",
+    "CREATE EXTENSION IF NOT EXISTS (?:btree_gin|pg_trgm) WITH SCHEMA public;",
+    rf"COMMENT ON EXTENSION (?:btree_gin|pg_trgm) IS {_TEXT};",
+    rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON {_TABLE} USING (?:btree|gin|gist|hash)"
+    rf" \({_ORDER}(?:, {_ORDER})*\)(?: WHERE {_EXPRESSION})?;",
+)
+_TABLE_BEGINS = _line(rf"CREATE TABLE {_TABLE} \(")
+_COLUMN = _line(
+    rf"    {_NAME} {_TYPE}(?: DEFAULT {_DEFAULT})?(?: NOT NULL)?,?",
+    rf"    CONSTRAINT {_NAME} CHECK {_EXPRESSION},?",
+)
+_CONSTRAINT_BEGINS = _line(rf"ALTER TABLE ONLY {_TABLE}")
+_CONSTRAINT = _line(
+    rf"    ADD CONSTRAINT {_NAME} (?:PRIMARY KEY|UNIQUE) {_NAMES};",
+    rf"    ADD CONSTRAINT {_NAME} FOREIGN KEY {_NAMES} REFERENCES {_TABLE}{_NAMES}{_ON};",
+)
+_ROWS_BEGIN = _line(rf"COPY {_TABLE} {_NAMES} FROM stdin;")
+_ROWS_END = b"\\.\n"
+
+
+def first_wrong(lines: Iterable[bytes]) -> tuple[int, bytes] | None:
+    """The first line that no dump of Kratos' tables has, by its number from 1; None where there is none.
+
+    Args:
+        lines: the dump's, each with its line break.
+
+    Returns:
+        The number and the line, which is empty where the dump ends within a statement.
+    """
+    number, numbered = 0, enumerate(lines, 1)
+    for number, line in numbered:
+        if _STATEMENT.fullmatch(line):
+            continue
+        if _TABLE_BEGINS.fullmatch(line):
+            wrong = _until(b");\n", lambda inner: bool(_COLUMN.fullmatch(inner)), numbered)
+        elif _ROWS_BEGIN.fullmatch(line):
+            wrong = _until(_ROWS_END, _is_row, numbered)
+        elif _CONSTRAINT_BEGINS.fullmatch(line):
+            number, line = next(numbered, (number + 1, b""))
+            wrong = None if _CONSTRAINT.fullmatch(line) else (number, line)
+        else:
+            wrong = (number, line)
+        if wrong:
+            return wrong
+    return None
+
+
+def _is_row(line: bytes) -> bool:
+    """psql ends the rows at a backslash and a dot also before a carriage return, which pg_dump writes as `\\r`."""
+    return b"\r" not in line and not line.startswith(b"\\.")
+
+
+def _until(
+    end: bytes, is_right: Callable[[bytes], bool], numbered: Iterator[tuple[int, bytes]]
+) -> tuple[int, bytes] | None:
+    number = 0
+    for number, line in numbered:
+        if line == end:
+            return None
+        if not is_right(line):
+            return number, line
+    return number + 1, b""
