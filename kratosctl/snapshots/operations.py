@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kratosctl import catalog, configuration_file, converge
@@ -81,7 +82,8 @@ def restore(
     with workspace.locked("snapshot restore", _LOCK_WAIT, console.note):
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
-        before = save_safety(subject, "restore")
+        store.check(workspace, snapshot)
+        before = save_safety(subject, "restore", spared=snapshot.name)
         note = {"snapshot": snapshot.name, "safety": before.name, "with_release": with_release}
         with console.step(f"restore {snapshot.name}"):
             workspace.write_note(RESTORE_NOTE, note)
@@ -129,7 +131,7 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
         workspace.remove_note(RESTORE_NOTE)
         raise
     # people may have gone on with what is there
-    now = save_safety(subject, "restore")
+    now = save_safety(subject, "restore", spared=snapshot.name)
     _restore(subject, snapshot, note["with_release"], variables)
     workspace.remove_note(RESTORE_NOTE)
     console.note(f"the restore of {snapshot.name} was interrupted: finished")
@@ -270,21 +272,31 @@ def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:
             migrations=facts.migrations,
             network=facts.network,
             identities=facts.identities,
-            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            created=_now(),
             note=note,
         )
 
     return store.add(subject.found.workspace, name, fill, overwrite)
 
 
-def save_safety(subject: Subject, before: str) -> Snapshot:
-    """Saves what is there before something is done to it; the last few are kept. The caller holds the lock."""
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def save_safety(subject: Subject, before: str, spared: str = "") -> Snapshot:
+    """Saves what is there before something is done to it; the last few are kept. The caller holds the lock.
+
+    Args:
+        subject: the environment.
+        before: what is about to be done, in a word.
+        spared: a snapshot that is not removed, however old.
+    """
     workspace = subject.found.workspace
     name = f"before-{before}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     taken = {snapshot.name for snapshot in store.listing(workspace)}
     number = next(n for n in range(1, 1000) if (f"{name}-{n}" if n > 1 else name) not in taken)
     made = _save(subject, f"{name}-{number}" if number > 1 else name, "", overwrite=False)
-    store.keep_last_safety(workspace, SAFETY_KEPT)
+    store.keep_last_safety(workspace, before, SAFETY_KEPT, spared)
     return made
 
 
@@ -299,7 +311,7 @@ def save_again(subject: Subject, name: str) -> Snapshot:
 
 
 def _last_safety(subject: Subject) -> Snapshot:
-    safety = [snapshot for snapshot in store.listing(subject.found.workspace) if snapshot.is_safety]
+    safety = [snapshot for snapshot in store.listing(subject.found.workspace) if snapshot.safety_before]
     if not safety:
         raise SnapshotMissing("there is nothing to undo", "no restore or reset saved what was there", "")
     return safety[-1]

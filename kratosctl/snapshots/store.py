@@ -18,7 +18,7 @@ from kratosctl.workspace import REPLACED, Workspace
 FACTS = "snapshot.json"
 CONTENT = "database"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_SAFETY = re.compile(r"before-\w+-\d{8}-\d{6}(?:-\d+)?")
+_SAFETY = re.compile(r"before-(\w+)-\d{8}-\d{6}(?:-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Snapshot:
         migrations: rows of schema_migration: how far the data was migrated.
         network: Kratos' network ID, by which it finds its rows.
         identities: how many there are.
-        created: UTC, ISO 8601.
+        created: UTC, ISO 8601, with milliseconds: two in one second are told apart.
         size: of the content, in bytes.
         sha256: of the content.
         note: what a person said of it.
@@ -50,9 +50,10 @@ class Snapshot:
     note: str = ""
 
     @property
-    def is_safety(self) -> bool:
-        """Made by kratosctl itself before something was overwritten."""
-        return bool(_SAFETY.fullmatch(self.name))
+    def safety_before(self) -> str:
+        """What kratosctl was about to do when it made this by itself: restore, reset, upgrade; empty for any other."""
+        found = _SAFETY.fullmatch(self.name)
+        return found[1] if found else ""
 
 
 def check_name(name: str) -> str:
@@ -192,11 +193,20 @@ def remove(workspace: Workspace, name: str) -> None:
         shutil.rmtree(gone)
 
 
-def keep_last_safety(workspace: Workspace, number: int) -> None:
-    """Removes all but the last safety snapshots."""
-    safety = [snapshot for snapshot in listing(workspace) if snapshot.is_safety]
+def keep_last_safety(workspace: Workspace, before: str, number: int, spared: str) -> None:
+    """Removes old safety snapshots. Those of each occasion go by themselves: many resets leave the way back from an
+    upgrade.
+
+    Args:
+        workspace: of the environment.
+        before: the occasion: restore, reset, upgrade.
+        number: how many of it stay.
+        spared: one that stays, too.
+    """
+    safety = [snapshot for snapshot in listing(workspace) if snapshot.safety_before == before]
     for snapshot in safety[: max(0, len(safety) - number)]:
-        remove(workspace, snapshot.name)
+        if snapshot.name != spared:
+            remove(workspace, snapshot.name)
 
 
 def digest(path: Path) -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import running
+from kratosctl import running, selection
+from kratosctl.console import Console
 from kratosctl.kratos_api import Admin
+from kratosctl.snapshots import operations
 from tests.e2e import images
 from tests.e2e.program import Directory
 
@@ -65,6 +67,33 @@ def test_reset_leaves_nobody_and_can_be_undone(serving: Directory) -> None:
     add(serving, "new")
     serving.run("snapshot", "restore", "--undo")
     assert people(serving) == {"ada"}
+
+
+def test_each_kept_snapshot_can_be_put_back_the_oldest_too(serving: Directory) -> None:
+    serving.run("reset")
+    add(serving, "ada")
+    serving.run("snapshot", "save", "ada")
+    kept = [serving.run("snapshot", "restore", "ada", "--json").data["safety"] for _ in range(5)]
+    serving.run("snapshot", "restore", kept[0])
+    assert people(serving) == {"ada"}
+    serving.run("snapshot", "remove", "ada")
+
+
+def test_undo_takes_back_the_last_of_two_that_came_at_once(serving: Directory) -> None:
+    serving.run("reset")
+    serving.run("snapshot", "save", "empty")
+    add(serving, "ada")
+    serving.run("snapshot", "save", "ada")
+    found, of = running.find(serving.path, "dev"), serving.path
+    subject = operations.Subject(found, selection.environment_of(selection.select(of, "dev", {}, {})))
+    quiet = Console(quiet=True)
+    for _ in range(3):
+        operations.restore(subject, "ada", quiet, False, {})
+        operations.reset(subject, None, "", quiet)
+        operations.restore(subject, None, quiet, False, {})
+        assert people(serving) == {"ada"}
+    for name in ("empty", "ada"):
+        serving.run("snapshot", "remove", name)
 
 
 def test_snapshots_are_listed_with_what_they_hold(serving: Directory) -> None:

@@ -1,0 +1,57 @@
+"""Which snapshots stay, and in which order they were made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kratosctl.snapshots import store
+from kratosctl.snapshots.store import Snapshot
+from kratosctl.workspace import Workspace
+
+
+def save(workspace: Workspace, name: str, created: str = "2026-01-01T00:00:00.000Z") -> None:
+    def fill(content: Path) -> Snapshot:
+        content.write_text(name)
+        return Snapshot(name, "sqlite", "v26.2.0", 1, "network", 0, created)
+
+    store.add(workspace, name, fill)
+
+
+def names(workspace: Workspace) -> list[str]:
+    return [snapshot.name for snapshot in store.listing(workspace)]
+
+
+def test_many_resets_leave_the_way_back_from_an_upgrade(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "dev")
+    save(workspace, "before-upgrade-20260101-000000", "2026-01-01T00:00:00.000Z")
+    for number in range(1, 8):
+        save(workspace, f"before-reset-20260101-00000{number}", f"2026-01-01T00:00:0{number}.000Z")
+        store.keep_last_safety(workspace, "reset", 5, "")
+    assert names(workspace) == [
+        "before-upgrade-20260101-000000",
+        *(f"before-reset-20260101-00000{number}" for number in range(3, 8)),
+    ]
+
+
+def test_the_one_that_is_to_be_restored_stays_however_old(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "dev")
+    for number in range(4):
+        save(workspace, f"before-restore-20260101-00000{number}", f"2026-01-01T00:00:0{number}.000Z")
+    store.keep_last_safety(workspace, "restore", 2, "before-restore-20260101-000000")
+    assert names(workspace) == [f"before-restore-20260101-00000{number}" for number in (0, 2, 3)]
+
+
+def test_what_people_saved_themselves_is_never_removed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "dev")
+    for name in ("mine", "before-lunch", "before-reset"):
+        save(workspace, name)
+    for occasion in ("lunch", "reset"):
+        store.keep_last_safety(workspace, occasion, 0, "")
+    assert sorted(names(workspace)) == ["before-lunch", "before-reset", "mine"]
+
+
+def test_two_of_one_second_are_listed_as_they_were_made(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "dev")
+    save(workspace, "before-restore-20260101-000000", "2026-01-01T00:00:00.100Z")
+    save(workspace, "before-reset-20260101-000000", "2026-01-01T00:00:00.900Z")
+    assert names(workspace) == ["before-restore-20260101-000000", "before-reset-20260101-000000"]
