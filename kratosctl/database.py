@@ -31,7 +31,7 @@ def has_sqlite_template(kratos_id: str) -> bool:
 def make_sqlite(stack: Stack, kratos_id: str) -> None:
     """Puts a migrated, empty SQLite database in place."""
     assert stack.database_directory is not None
-    template = templates.make_sqlite(stack.kratos_image, kratos_id, stack.place.user, stack.environment.platform)
+    template = templates.make_sqlite(stack.kratos_image, kratos_id, stack.environment.platform)
     templates.copy(template, stack.database_directory / "db.sqlite")
 
 

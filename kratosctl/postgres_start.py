@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -96,15 +95,9 @@ def copy_template(stack: Stack, container: str, template: Path) -> None:
 
 def keep_template(container: str, template: Path) -> None:
     """Keeps a backup of a running PostgreSQL as the image's template, unless somebody signed up meanwhile."""
-    words = ("docker", "exec", container, "pg_basebackup", "-U", "kratos", "-D", "-", "-F", "tar", "-X", "fetch")
+    words = ("pg_basebackup", "-U", "kratos", "-D", "-", "-F", "tar", "-X", "fetch", "--checkpoint", "fast")
     with templates.scratch_file(template) as scratch, scratch.open("wb") as file:
-        done = subprocess.run(
-            [*words, "--checkpoint", "fast"],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
+        done = reading.docker("exec", container, *words, check=False, stdout=file)
         if done.returncode == 0 and not _holds_somebody(container):
             templates.keep(scratch, template)
 

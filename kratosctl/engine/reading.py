@@ -114,6 +114,7 @@ def docker(
     check: bool = True,
     doing: str = "",
     stdin: IO[bytes] | str = "",
+    stdout: IO[bytes] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Runs one docker command and returns what it printed.
 
@@ -126,6 +127,7 @@ def docker(
         check: raise on a non-zero exit code.
         doing: what failed, for the error; the command's name by default.
         stdin: what the command reads.
+        stdout: the file that what it prints goes to, where that is no text.
 
     Raises:
         DockerMissing, DaemonDown past the time, or what `faults.from_output` makes of its standard error stream.
@@ -135,7 +137,8 @@ def docker(
             ["docker", *arguments],
             input=stdin if isinstance(stdin, str) else None,
             stdin=None if isinstance(stdin, str) else stdin,
-            capture_output=True,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
             timeout=timeout,
             encoding="utf-8",
             errors="replace",
