@@ -14,11 +14,12 @@ from pathlib import Path
 from kratosctl.errors import DirectoryReadOnly, DiskFull, EnvironmentBusy
 
 
-def write_atomically(path: Path, text: str, mode: int | None = None, private: bool = False) -> None:
+def write_atomically(path: Path, text: str | bytes, mode: int | None = None, private: bool = False) -> None:
     """Writes a file whole or not at all, even through a power cut.
 
     Args:
         path: the file; missing directories are made. A symbolic link is followed.
+        text: its content; text is written as UTF-8.
         mode: its permission bits; None leaves those it has, or the caller's umask to decide.
         private: its directory is for the owner alone.
 
@@ -32,9 +33,9 @@ def write_atomically(path: Path, text: str, mode: int | None = None, private: bo
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             descriptor = os.open(temporary, flags, 0o666 if mode is None else mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 _give_mode(descriptor, path, mode)
-                file.write(text)
+                file.write(text.encode() if isinstance(text, str) else text)
                 file.flush()
                 os.fsync(descriptor)
             temporary.replace(path)

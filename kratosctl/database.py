@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kratosctl import migration, observe, templates
+from kratosctl import migration, observe, postgres_start, templates
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -60,3 +60,4 @@ def remember(stack: Stack, kratos_id: str) -> None:
     state = stack.workspace.state()
     release = stack.environment.facts.tag
     stack.workspace.save_state(replace(state, migrated=mark, release=release, first_start=False, copying=False))
+    postgres_start.forget_snapshot(stack.workspace.home)

@@ -203,6 +203,8 @@ def _make(workspace: Workspace, opened: Package, made: Snapshot, config_dir: str
     """Makes an environment that starts with the snapshot's data. Known to others only when all of it is there."""
     manifest, content = opened.manifest, store.content(workspace, made.name)
     configuration = opened.configuration()
+    for name, text in configuration.items():
+        write_atomically(workspace.directory / config_dir / name, text, 0o644)
     if made.engine == "sqlite":
         (workspace.home / "database").mkdir(exist_ok=True)
         templates.copy(content, workspace.home / "database" / "db.sqlite")
@@ -215,8 +217,6 @@ def _make(workspace: Workspace, opened: Package, made: Snapshot, config_dir: str
     answers = dict(manifest.answers)
     if configuration:
         answers["config_dir"] = f"./{config_dir}"
-        for name, text in configuration.items():
-            write_atomically(workspace.directory / config_dir / name, text.decode("utf-8"), 0o644)
     configuration_file.save(workspace.directory, workspace.name, answers)
     workspace.save_state(replace(workspace.state(), release=made.release))
 

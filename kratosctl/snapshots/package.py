@@ -10,12 +10,12 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from kratosctl.atomic import said_plainly
-from kratosctl.errors import KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
 from kratosctl.snapshots.store import Snapshot, check_name
 
 FORMAT = 1
@@ -25,10 +25,12 @@ _CONFIGURATION = "configuration/"
 _LARGEST_MANIFEST = 1_000_000
 _LARGEST_CONFIGURATION = 5_000_000
 _MOST_FILES = 500
+_LONGEST_TEXT = 1000
 # nothing that Kratos keeps is packed more tightly; what is was made to fill a disk
 _TIGHTEST = 200
 _SMALL = 64_000_000
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}")
+# in any language; no path, nothing hidden, nothing that a shell or a file system takes for something else
+_NAME = re.compile(r"\w[\w.+@=,~() -]{0,99}")
 _TIME = (1980, 1, 1, 0, 0, 0)
 _ENGINES = ("sqlite", "postgres")
 
@@ -62,10 +64,14 @@ def write(target: Path, manifest: Manifest, database: Path, configuration: Mappi
         configuration: the files of Kratos' configuration by name.
 
     Raises:
+        ConfigurationInvalid: it holds what nobody could take in.
         DiskFull, DirectoryReadOnly: nothing is left behind.
     """
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in configuration.items()}
+    note = "".join(char if char.isprintable() else " " for char in manifest.snapshot.note)[:_LONGEST_TEXT]
+    manifest = replace(manifest, snapshot=replace(manifest.snapshot, note=note))
     head = {"format": FORMAT, **asdict(manifest), "files": digests}
+    _check(head, configuration)
     making = target.with_name(f".{target.name}.making")
     with said_plainly(target):
         try:
@@ -78,6 +84,18 @@ def write(target: Path, manifest: Manifest, database: Path, configuration: Mappi
             making.replace(target)
         finally:
             making.unlink(missing_ok=True)
+
+
+def _check(head: dict[str, Any], configuration: Mapping[str, bytes]) -> None:
+    """Refuses to pack what `opened` would refuse to unpack."""
+    what = "the environment cannot be handed on as it is"
+    try:
+        _manifest(json.loads(json.dumps(head)))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationInvalid(what, str(error), "change that, then export again") from error
+    for name, content in configuration.items():
+        if len(content) > _LARGEST_CONFIGURATION:
+            raise ConfigurationInvalid(what, f"{name} is too large for a configuration file", "move it elsewhere")
 
 
 def _add(package: zipfile.ZipFile, name: str, content: Path) -> None:
@@ -245,6 +263,6 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 1000 or not value.isprintable():
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.isprintable():
         raise TypeError("its manifest is not what kratosctl writes")
     return value

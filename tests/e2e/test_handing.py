@@ -62,6 +62,22 @@ def test_a_colleague_starts_with_the_data_in_a_file(make_directory: Make, databa
 
 
 @pytest.mark.parametrize("database", DATABASES)
+def test_data_that_was_deleted_does_not_come_back(make_directory: Make, database: str) -> None:
+    ours, theirs = make_directory("ours"), make_directory("theirs")
+    ours.up(database=database)
+    add(ours, "ada")
+    ours.run("snapshot", "save", "one")
+    ours.run("snapshot", "export", "one")
+    theirs.run("snapshot", "import", str(ours.path / "one.kratos.zip"))
+    theirs.choose()
+    theirs.run("up", "--yes")
+    assert emails(theirs) == {"ada"}
+    theirs.run("down", "--volumes", "--yes")
+    theirs.run("up", "--yes")
+    assert emails(theirs) == set()
+
+
+@pytest.mark.parametrize("database", DATABASES)
 def test_it_is_taken_in_as_a_snapshot_where_there_is_an_environment(make_directory: Make, database: str) -> None:
     ours, theirs = make_directory("ours"), make_directory("theirs")
     ours.up(database=database)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kratosctl.errors import KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
 from kratosctl.snapshots import package, postgres
 from kratosctl.snapshots.package import Manifest
 from kratosctl.snapshots.store import Snapshot
@@ -88,6 +88,25 @@ def test_what_was_packed_comes_back(packed: Path, tmp_path: Path) -> None:
         assert opened.manifest.snapshot == snapshot()
     assert (tmp_path / "out").read_bytes() == CONTENT
     assert packed.stat().st_mode & 0o777 == 0o600
+
+
+def test_names_and_notes_in_any_language_come_back(tmp_path: Path) -> None:
+    (tmp_path / "database").write_bytes(CONTENT)
+    target = tmp_path / "two.kratos.zip"
+    configuration = {"größe.jsonnet": b"{}", "a+b (1).jsonnet": b"{}", "logo/名前.png": b"\x89PNG\xff"}
+    package.write(target, Manifest("dev", {}, snapshot(note="before\tlunch")), tmp_path / "database", configuration)
+    with package.opened(target) as opened:
+        assert opened.configuration() == configuration
+        assert opened.manifest.snapshot.note == "before lunch"
+
+
+@pytest.mark.parametrize("name", ["a:b.json", "-rf", "a\nb", "x" * 101])
+def test_what_nobody_could_take_in_is_not_packed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "database").write_bytes(CONTENT)
+    target = tmp_path / "two.kratos.zip"
+    with pytest.raises(ConfigurationInvalid, match="cannot be handed on"):
+        package.write(target, Manifest("dev", {}, snapshot()), tmp_path / "database", {name: b""})
+    assert not target.exists()
 
 
 def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
