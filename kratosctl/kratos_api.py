@@ -34,6 +34,25 @@ class Answer:
         return "; ".join(dict.fromkeys(_messages(self.body))) or f"HTTP {self.status}"
 
 
+def connect(url: str, timeout: float = _TIMEOUT, authority: Path | None = None) -> http.client.HTTPConnection:
+    """A connection to where an address points; opened by the first request.
+
+    Args:
+        url: the address; the rest of it does not count.
+        timeout: seconds that Kratos may be silent.
+        authority: a certificate that vouches for https addresses, beside those this host trusts.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(parts.netloc, timeout=timeout)
+    import ssl
+
+    trusted = ssl.create_default_context()
+    if authority:
+        trusted.load_verify_locations(authority)
+    return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusted)
+
+
 class Client:
     """One person at a browser, or one native application. As a context manager it keeps its connections open.
 
@@ -121,18 +140,8 @@ class Client:
             with contextlib.suppress(ConnectionError):
                 return self._over(connection, request)
             connection.close()
-        self._open[place] = self._connection(parts.scheme, parts.netloc)
+        self._open[place] = connect(request.full_url, self.timeout, self.authority)
         return self._over(self._open[place], request)
-
-    def _connection(self, scheme: str, place: str) -> http.client.HTTPConnection:
-        if scheme != "https":
-            return http.client.HTTPConnection(place, timeout=self.timeout)
-        import ssl
-
-        trusted = ssl.create_default_context()
-        if self.authority:
-            trusted.load_verify_locations(self.authority)
-        return http.client.HTTPSConnection(place, timeout=self.timeout, context=trusted)
 
     def _over(self, connection: http.client.HTTPConnection, request: urllib.request.Request) -> Answer:
         sent: Any = request.data

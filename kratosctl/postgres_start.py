@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kratosctl import templates
 from kratosctl.assemble import Stack
+from kratosctl.atomic import said_plainly
 from kratosctl.console import Console
 from kratosctl.engine import faults, reading
 from kratosctl.errors import DatabaseUnreachable, KratosctlError, NotRunning, ServiceFailed
@@ -22,6 +23,7 @@ _HALF_MADE = (
     r"(?i)exists but is not empty|is not a database cluster directory|does not contain .*PG_VERSION|pg_control"
     r"|could not (open|read|locate) .*(global/|base/|pg_wal|checkpoint record)"
 )
+_NOT_MADE_YET = r'(database "kratos"|role "kratos"|relation "identities") does not exist'
 # one process in the container that asks until it is answered: each `docker exec` costs as much as twenty questions
 _ASK = """n=0
 until pg_isready -q {address} -U kratos -d kratos; do
@@ -33,15 +35,24 @@ _PSQL = "psql --username kratos --dbname kratos --no-psqlrc --quiet --set ON_ERR
 _TRY = 0.03
 
 
-def offer_snapshot(home: Path, dump: Path) -> None:
+def offer_snapshot(home: Path, dump: Path, then: str = "") -> None:
     """Lets a new PostgreSQL start with somebody's data.
 
     Args:
         home: the generated directory of an environment that has no database yet.
         dump: plain SQL, as a snapshot holds it.
+        then: SQL to run after it.
     """
-    templates.copy(dump, initdb(home) / _SNAPSHOT_SQL)
-    (initdb(home) / _SNAPSHOT_SQL).chmod(0o644)
+    offered = initdb(home) / _SNAPSHOT_SQL
+    templates.copy(dump, offered)
+    with said_plainly(offered), offered.open("a", encoding="utf-8") as file:
+        file.write(then)
+    offered.chmod(0o644)
+
+
+def forget_snapshot(home: Path) -> None:
+    """The data that PostgreSQL started with is in it: a copy that stayed would come back after the data was deleted."""
+    (home / "initdb" / _SNAPSHOT_SQL).unlink(missing_ok=True)
 
 
 def initdb(home: Path) -> Path:
@@ -98,7 +109,7 @@ def keep_template(container: str, template: Path) -> None:
     words = ("pg_basebackup", "-U", "kratos", "-D", "-", "-F", "tar", "-X", "fetch", "--checkpoint", "fast")
     with templates.scratch_file(template) as scratch, scratch.open("wb") as file:
         done = reading.docker("exec", container, *words, check=False, stdout=file)
-        if done.returncode == 0 and not _holds_somebody(container):
+        if done.returncode == 0 and _holds_somebody(container) is False:
             templates.keep(scratch, template)
 
 
@@ -211,9 +222,9 @@ def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
 
 
 def _was_cut_short(container: str, seconds: float) -> bool:
-    """Whether PostgreSQL's files are half made. Those that hold an identity, whoever made it, never are."""
+    """Whether PostgreSQL's files are half made. Those that hold an identity, whoever made it, never are; nor are those
+    that cannot be asked."""
     goes_on = reading.state(container)[0] == "running"
-    psql = ("exec", container, *_PSQL.split(), "-Atc")
     try:
         reading.start([container])
         wait(container, seconds)
@@ -223,10 +234,15 @@ def _was_cut_short(container: str, seconds: float) -> bool:
     except DatabaseUnreachable:
         return False
     if goes_on:
-        return reading.docker(*psql, "SELECT 1", check=False).returncode != 0
-    return not _holds_somebody(container)
+        done = reading.docker("exec", container, *_PSQL.split(), "-Atc", "SELECT 1", check=False)
+        return done.returncode != 0 and bool(re.search(_NOT_MADE_YET, done.stderr))
+    return _holds_somebody(container) is False
 
 
-def _holds_somebody(container: str) -> bool:
+def _holds_somebody(container: str) -> bool | None:
+    """Whether anybody is in the database; None where it does not say."""
     asked = ("exec", container, *_PSQL.split(), "-Atc", "SELECT 1 FROM identities LIMIT 1")
-    return reading.docker(*asked, check=False).stdout.strip() == "1"
+    done = reading.docker(*asked, check=False)
+    if done.returncode == 0:
+        return done.stdout.strip() == "1"
+    return False if re.search(_NOT_MADE_YET, done.stderr) else None

@@ -21,7 +21,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import DowngradeRefused, KratosctlError, UpgradeFailed
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.snapshots import operations, store
+from kratosctl.snapshots import operations, postgres, sqlite, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.verify import Person, target_of
 from kratosctl.wishes import Wishes
@@ -230,7 +230,10 @@ def _put_back(subject: Subject, snapshot: str) -> None:
 
 
 def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace:
-    """A directory with an environment of its own in it: the same data, the same secrets, other ports."""
+    """A directory with an environment of its own in it: the same data, the same secrets, other ports.
+
+    Mail that waits to be sent is not in it: the environment itself sends that.
+    """
     directory = _clone_directory(found.workspace)
     shutil.rmtree(directory, ignore_errors=True)
     clone = Workspace(directory, found.name)
@@ -239,8 +242,9 @@ def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace
     if environment.database == "sqlite":
         (clone.home / "database").mkdir()
         shutil.copyfile(data, clone.home / "database" / "db.sqlite")
+        sqlite.forget_mail(clone.home / "database" / "db.sqlite")
     else:
-        postgres_start.offer_snapshot(clone.home, data)
+        postgres_start.offer_snapshot(clone.home, data, postgres.FORGET_MAIL)
     return clone
 
 
@@ -249,7 +253,9 @@ def _beside(clone: Workspace, found: Found, environment: Environment) -> dict[st
     theirs = environment.config_dir
     directory = found.workspace.directory / theirs if theirs else found.workspace.home / "kratos"
     ports = dict.fromkeys(("public_port", "admin_port", "ui_port", "mail_port", "postgres_port"))
-    return {"name": clone.name, "ui": False, "config_dir": str(directory), "config": "mount", **ports}
+    # whatever stands before the environment, such as a TLS proxy, does not stand before its clone
+    here = {"host": "localhost", "bind": "127.0.0.1", "https": False, "expose_admin_without_authentication": False}
+    return {"name": clone.name, "ui": False, "config_dir": str(directory), "config": "mount", **here, **ports}
 
 
 def _sign_up(clone: Workspace, environment: Environment) -> Person:
@@ -296,4 +302,4 @@ def _write_note(subject: Subject, change: Change, snapshot: str, stage: str) -> 
 def _other_image(subject: Subject, change: Change) -> str | None:
     """The image to go on with, where the one of the old release with another tag is not it."""
     image = change.after.kratos_image
-    return image if image != operations.with_release_of(subject, change.after.release).kratos_image else None
+    return image if image != operations.image_of(subject.environment, change.after.release) else None

@@ -6,10 +6,9 @@ import http.client
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from kratosctl.engine import reading
-from kratosctl.kratos_api import Client
+from kratosctl.kratos_api import Client, connect
 from kratosctl.running import Found
 from kratosctl.verify import Person
 
@@ -43,8 +42,7 @@ class Trial:
 
     def ask(self, method: str, path: str, headers: Mapping[str, str]) -> Reply:
         """Asks the public API, as a page in a browser does."""
-        parts = urlsplit(self.public)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+        connection = connect(self.public, 10, self.before.authority)
         try:
             connection.request(method, path, headers=dict(headers))
             answer = connection.getresponse()

@@ -14,7 +14,7 @@ from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
-from kratosctl.errors import KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.errors import ChoiceImpossible, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import live as live_database
@@ -22,7 +22,7 @@ from kratosctl.snapshots import showing, store
 from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.wishes import Wishes
-from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE
+from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, Workspace
 
 SAFETY_KEPT = 5
 _LOCK_WAIT = 600
@@ -83,18 +83,29 @@ def restore(
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
         store.check(workspace, snapshot)
+        if with_release and snapshot.release != subject.release:
+            with_release_of(subject, snapshot.release)
         before = save_safety(subject, "restore", spared=snapshot.name)
         note = {"snapshot": snapshot.name, "safety": before.name, "with_release": with_release}
         with console.step(f"restore {snapshot.name}"):
             workspace.write_note(RESTORE_NOTE, note)
-            try:
+            # only one that was cut short is finished by the next command: who is told of an error decides anew
+            with removing_unless_interrupted(workspace, RESTORE_NOTE):
                 subject = _restore(subject, snapshot, with_release, variables)
-            finally:
-                # who is told of an error decides anew: only one that was killed is finished by the next command
-                workspace.remove_note(RESTORE_NOTE)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before.name}
     said = f"restored {snapshot.name}: {snapshot.identities} identities, Kratos {subject.environment.release}"
     return Result("snapshot restore", data, lambda: f"{said}\ntake it back: kratosctl snapshot restore --undo")
+
+
+@contextlib.contextmanager
+def removing_unless_interrupted(workspace: Workspace, note: str) -> Iterator[None]:
+    """Removes a note at the end of a block, but for one that Ctrl-C ends."""
+    try:
+        yield
+    except KratosctlError:
+        workspace.remove_note(note)
+        raise
+    workspace.remove_note(note)
 
 
 def _restore(subject: Subject, snapshot: Snapshot, with_release: bool, variables: Mapping[str, str]) -> Subject:
@@ -132,7 +143,11 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
         raise
     # people may have gone on with what is there
     now = save_safety(subject, "restore", spared=snapshot.name)
-    _restore(subject, snapshot, note["with_release"], variables)
+    subject = _restore(subject, snapshot, note["with_release"], variables)
+    kratos = subject.found.container("kratos")
+    if kratos and reading.state(kratos.name)[0] != "running":
+        # it was stopped for the one that was interrupted
+        converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
     workspace.remove_note(RESTORE_NOTE)
     console.note(f"the restore of {snapshot.name} was interrupted: finished")
     console.note(f"what was there before: snapshots {note['safety']} and {now.name}")
@@ -340,12 +355,27 @@ def _restart(subject: Subject) -> None:
         subject.found.wait_until_ready(60)
 
 
-def with_release_of(subject: Subject, release: str) -> Environment:
-    """The environment on another release of Kratos, and nothing else changed."""
-    environment = subject.environment
+def image_of(environment: Environment, release: str) -> str | None:
+    """The image of another release: the same one with another tag; None where its tag does not name the release."""
     repository, tag = catalog.split_reference(environment.kratos_image)
-    image = f"{repository}:{tag.replace(environment.release, release)}"
-    return replace(environment, release=release, kratos_image=image)
+    head, dash, variant = tag.partition("-")
+    return f"{repository}:{release}{dash}{variant}" if head == environment.release else None
+
+
+def with_release_of(subject: Subject, release: str) -> Environment:
+    """The environment on another release of Kratos, and nothing else changed.
+
+    Raises:
+        ChoiceImpossible: its image does not tell by its tag which one that would be.
+    """
+    image = image_of(subject.environment, release)
+    if image is None:
+        raise ChoiceImpossible(
+            f"which image has Kratos {release}?",
+            f"the tag of {subject.environment.kratos_image} is not {subject.environment.release}",
+            "name it: --kratos-image REF, or kratos_image in kratosctl.yaml",
+        )
+    return replace(subject.environment, release=release, kratos_image=image)
 
 
 def save_release(subject: Subject, release: str, image: str | None = None) -> None:

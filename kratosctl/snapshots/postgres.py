@@ -53,6 +53,8 @@ BEGIN
   END LOOP;
 END $$;
 """
+# without the search path that a dump leaves empty
+FORGET_MAIL = "DELETE FROM public.courier_messages;\n"
 _SENDING_NOW = "Kratos is sending mail"
 _UNLESS_SENDING = f"""IF EXISTS (SELECT FROM courier_messages WHERE {SENDING}) THEN
     RAISE EXCEPTION '{_SENDING_NOW}';

@@ -102,6 +102,20 @@ def empty(database: Path, unless_sending: bool = False) -> bool:
     return True
 
 
+def forget_mail(database: Path) -> None:
+    """Deletes the messages of a database that nobody serves from, sent ones and those that wait.
+
+    Raises:
+        SnapshotDamaged: it is no database of Kratos'.
+    """
+    try:
+        with _opened(database) as connection, connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("DELETE FROM courier_messages")
+    except sqlite3.Error as error:
+        raise SnapshotDamaged(f"{database} is no database of Kratos'", str(error)) from error
+
+
 def _said(database: Path, error: sqlite3.OperationalError, written: Path) -> KratosctlError:
     # the low byte is the kind of error, the others say more of it
     kind = error.sqlite_errorcode & 0xFF

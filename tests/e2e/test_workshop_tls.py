@@ -10,7 +10,7 @@ import pytest
 
 from kratosctl.kratos_api import Client
 from kratosctl.workshop import proxy
-from tests.e2e import engine
+from tests.e2e import engine, images
 from tests.e2e.people import request
 from tests.e2e.program import Directory
 
@@ -137,3 +137,19 @@ def test_a_seat_that_is_not_to_be_reached_by_tls_is_none_of_the_proxys(directory
     directory.run("workshop", "handout")
     pages = [(directory.path / "handouts" / f"{seat}.html").read_text() for seat in ("seat-01", "seat-02")]
     assert ["authority.crt" in page for page in pages] == [False, True]
+
+
+def test_a_seat_can_be_upgraded_and_its_lesson_solved_as_without_tls(directory: Directory) -> None:
+    directory.choose("v25.4.0")
+    words = ("--seats", "1", "--release", "v25.4.0", "--reach", "tls", "--bind", ADDRESS, "--no-mail", "--yes")
+    directory.run("workshop", "init", *words)
+    ready(directory)
+
+    directory.run("upgrade", "seat-01", "--to", images.NEWEST, "--kratos-image", images.kratos(images.NEWEST))
+    assert directory.status("seat-01")["release"] == images.NEWEST
+
+    directory.choose()
+    directory.run("lesson", "start", "no-way-back", "seat-01")
+    assert directory.run("lesson", "check", "seat-01", "--json", code=1).envelope["data"]["solved"] is False
+    directory.run("lesson", "fix", "seat-01", "--yes")
+    assert directory.run("lesson", "check", "seat-01", "--json").data["solved"] is True

@@ -62,8 +62,8 @@ def test_the_template_of_an_image_is_never_half_made(make_directory: Make, tmp_p
 def test_what_a_killed_process_left_in_the_cache_is_cleared_away(directory: Directory, tmp_path: Path) -> None:
     directory.cache = tmp_path / "cache"
     remains = directory.cache / "templates/.making-long-ago"
-    remains.mkdir(parents=True)
-    (remains / "db.sqlite").write_text("half")
+    remains.parent.mkdir(parents=True)
+    remains.write_text("half")
     os.utime(remains, (0, 0))
 
     directory.up()
@@ -107,6 +107,27 @@ def test_a_database_that_holds_somebody_is_never_made_anew(directory: Directory)
     again = directory.run("up", *FLAGS).data
 
     assert people.whoami(again["endpoints"]["public"], token) == "someone@example.org"
+
+
+def test_a_database_that_does_not_say_who_is_in_it_is_never_made_anew(directory: Directory) -> None:
+    told = directory.up(database="postgres")
+    token = people.sign_up_and_ask(told["endpoints"]["public"])
+    allow(directory, told["project"], "false")
+    directory.down()
+    state = directory.home() / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "first_start": True}))
+
+    assert directory.run("up", *FLAGS, code=None).code != 0
+
+    allow(directory, told["project"], "true")
+    again = directory.run("up", *FLAGS).data
+    assert people.whoami(again["endpoints"]["public"], token) == "someone@example.org"
+
+
+def allow(directory: Directory, project: str, connections: str) -> None:
+    """Has PostgreSQL take connections to the database, or refuse them."""
+    script = f"ALTER DATABASE kratos ALLOW_CONNECTIONS {connections}"
+    engine.docker("exec", f"{project}-postgres-1", "psql", "-U", "kratos", "-d", "postgres", "-c", script)
 
 
 def _postgres(directory: Directory) -> str:
