@@ -241,6 +241,7 @@ class Workspace:
         """A copy or a restored backup may have come with other permissions. Some file systems know none."""
         directory = self.home / "secrets"
         with contextlib.suppress(OSError):
+            self.home.chmod(0o700)
             directory.chmod(0o700)
             for path in directory.iterdir():
                 path.chmod(0o600)
@@ -284,7 +285,8 @@ class Workspace:
         from filelock import FileLock, Timeout
 
         with said_plainly(self.home):
-            self.home.mkdir(parents=True, exist_ok=True)
+            # the database lies in it: whoever can read that can sign in as anybody
+            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
             ignore = self.directory / GENERATED / ".gitignore"
             if not ignore.exists():
                 write_atomically(ignore, "*\n")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 )
 def command(session: Session, name: str | None, **options: Any) -> Result:
     """Bring an environment up, and wait until Kratos is ready. Run again, it changes nothing needlessly."""
+    from dataclasses import replace
+
     from kratosctl import configuration_file, selection
     from kratosctl.cli import interview
     from kratosctl.engine import reading
@@ -71,6 +73,10 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     result = up(environment, workspace, wishes, session.console, os.environ)
     if wishes.dry_run:
         return result
+    if result.after and (workspace.wants_seed or options["verify"] or options["attach"]):
+        # others may be waiting for what it keeps
+        result.after()
+        result = replace(result, after=None)
     result = _seeded(session, environment, result)
     if options["verify"]:
         result = _verified(session, environment, result)

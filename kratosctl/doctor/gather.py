@@ -144,7 +144,7 @@ def _files(home: Path) -> Iterator[FileFact]:
     """The generated files whose modes and owners matter."""
     secrets = home / "secrets"
     try:
-        looked_at = [(home, 0o777), *((path, 0o666) for path in (home / "state.json", home / "database" / "db.sqlite"))]
+        looked_at = [(home, 0o700), *((path, 0o666) for path in (home / "state.json", home / "database" / "db.sqlite"))]
         looked_at += [(secrets, 0o700), *((path, 0o600) for path in sorted(secrets.glob("*")))]
     except OSError:
         return
