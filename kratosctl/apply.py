@@ -53,6 +53,8 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
             names = _create_with(stack, compose.services(stack.environment), console)
         elif database.new_from_template(stack, observed):
             names = _new_sqlite(stack, observed, console)
+        elif database.in_volume(stack):
+            names = _sqlite_in_volume(stack, observed, console, limits)
         else:
             template = None if observed.database_exists else postgres_start.template_of(stack, observed)
             if template and templates.found(template, until_kept):
@@ -95,6 +97,19 @@ def _new_sqlite(stack: Stack, observed: Observed, console: Console) -> dict[str,
     database.remember(stack, kratos_id)
     made: dict[str, str] = names
     return made
+
+
+def _sqlite_in_volume(stack: Stack, observed: Observed, console: Console, limits: Limits) -> dict[str, str]:
+    """A SQLite database in a volume, new or migrated."""
+    names = _create_with(stack, ["kratos-migrate", *compose.services(stack.environment)], console)
+    kratos_id = observed.kratos_id or database.kratos_id(stack)
+    with console.step("look into the volume of the database"):
+        migrated = database.fill_volume(stack, kratos_id, names["kratos"])
+    if migrated:
+        database.remember(stack, kratos_id)
+    else:
+        database.migrate(stack, kratos_id, names, console, limits.database)
+    return names
 
 
 def _copied_postgres(

@@ -181,11 +181,8 @@ def ports_held(containers: tuple[reading.Container, ...]) -> set[int]:
     return {int(host.rsplit(":", 1)[1]) for c in containers if c.state in _HOLDING for host in c.published}
 
 
-def _user(engine: reading.Engine | None) -> str | None:
-    """Who Kratos runs as: the caller on a local Linux engine, so that files are the caller's and stay private."""
-    if engine and not engine.local:
-        return None
-    # in a rootless engine, root inside is the caller outside
+def _user(engine: reading.Engine | None) -> str:
+    """Who Kratos runs as: the caller, so that files are the caller's and stay private."""
     return "0:0" if engine and engine.rootless else f"{os.getuid()}:{os.getgid()}"
 
 

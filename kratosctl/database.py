@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kratosctl import migration, observe, postgres_start, templates
+from kratosctl import migration, observe, postgres_start, sqlite_volume, templates
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.plan import Observed
+
+
+def in_volume(stack: Stack) -> bool:
+    """Whether SQLite lies in a volume, out of this host's reach."""
+    return stack.environment.database == "sqlite" and stack.database_directory is None
+
+
+def fill_volume(stack: Stack, kratos_id: str, kratos: str) -> bool:
+    """Puts a database into a volume that has none: one that waits on this host, else an empty one.
+
+    Args:
+        stack: the environment.
+        kratos_id: the ID of its Kratos image.
+        kratos: the container that mounts the volume, stopped.
+
+    Returns:
+        Whether it has all migrations of the image.
+    """
+    waiting = stack.workspace.home / "database" / "db.sqlite"
+    migrated = False
+    if not sqlite_volume.holds_database(kratos):
+        migrated = not waiting.exists()
+        template = (
+            templates.make_sqlite(stack.kratos_image, kratos_id, stack.environment.platform) if migrated else None
+        )
+        sqlite_volume.put(kratos, template or waiting)
+    if waiting.exists():
+        # it is served from no more: what acts on the database is to find the one in the volume
+        waiting.rename(waiting.with_name(f"db.sqlite.before-{time.strftime('%Y%m%d-%H%M%S')}"))
+    return migrated
 
 
 def new_from_template(stack: Stack, observed: Observed) -> bool:

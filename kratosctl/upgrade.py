@@ -25,7 +25,7 @@ from kratosctl.snapshots import operations, postgres, sqlite, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.verify import Person, target_of
 from kratosctl.wishes import Wishes
-from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
@@ -97,6 +97,7 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
     if not workspace.has_unfinished:
         return
     with workspace.locked("settle", 600, console.note):
+        _start_again(workspace, console)
         rehearsing = _clone_directory(workspace).exists()
         _remove_clone(workspace)
         note = workspace.note(UPGRADE_NOTE)
@@ -112,6 +113,18 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         else:
             operations.finish_restore(subject, console, variables)
             operations.undo_content(subject, console)
+
+
+def _start_again(workspace: Workspace, console: Console) -> None:
+    if workspace.note(STOPPED_NOTE) is None:
+        return
+    found = running.find(workspace.directory, workspace.name)
+    kratos = found.container("kratos")
+    if kratos:
+        reading.start([kratos.name])
+        running.find(workspace.directory, workspace.name).wait_until_ready(60)
+        console.note("Kratos was stopped for a command that was interrupted: it runs again")
+    workspace.remove_note(STOPPED_NOTE)
 
 
 def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console, variables: Mapping[str, str]) -> None:
@@ -136,7 +149,7 @@ def forget(workspace: Workspace) -> None:
     """
     with workspace.locked("down", 600, Console(quiet=True).note):
         _remove_clone(workspace)
-        for note in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE):
+        for note in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE, STOPPED_NOTE):
             workspace.remove_note(note)
 
 

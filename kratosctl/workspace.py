@@ -31,6 +31,8 @@ UPGRADE_NOTE = "upgrade.json"
 UPGRADE_CLONE = "upgrade-rehearsal"
 # what replaces the content of a database has begun, and which snapshot undoes it
 CONTENT_NOTE = "content.json"
+# Kratos was stopped, to be started again at once
+STOPPED_NOTE = "stopped.json"
 # a database that `up` made is still to be filled with the environment's seed
 SEED_WANTED = "seed-wanted"
 REPLACED = ".replaced-"  # before the name of a snapshot: it was about to be replaced by another
@@ -163,7 +165,7 @@ class Workspace:
     @property
     def has_unfinished(self) -> bool:
         """What changes data is under way, or was interrupted."""
-        notes = (CONTENT_NOTE, RESTORE_NOTE, UPGRADE_NOTE, UPGRADE_CLONE)
+        notes = (STOPPED_NOTE, CONTENT_NOTE, RESTORE_NOTE, UPGRADE_NOTE, UPGRADE_CLONE)
         return any((self.home / name).exists() for name in notes)
 
     def note(self, name: str) -> dict[str, Any] | None:

@@ -24,7 +24,13 @@ OLDEST_COMPOSE = (2, 21)
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine and how this process reaches it."""
+    """The engine and how this process reaches it.
+
+    Attributes:
+        local: containers share this host's kernel and see its files as they are.
+        rootless: root in a container is the caller outside, as files show.
+        endpoint: where it listens, or `local`.
+    """
 
     version: str
     platform: str
@@ -199,7 +205,9 @@ def engine(timeout: float | None = None) -> Engine:
         version=server["Version"],
         platform=f"{server['Os']}/{server['Arch']}",
         local=unix and same_kernel and not desktop,
-        rootless=any(part["Name"] == "rootlesskit" for part in server.get("Components") or []),
+        # Docker Desktop on Linux maps the caller as a rootless engine does (docs.docker.com/desktop, FAQ for Linux)
+        rootless=any(part["Name"] == "rootlesskit" for part in server.get("Components") or [])
+        or (desktop and sys.platform == "linux" and not same_kernel),
         endpoint=endpoint or "local",
     )
 

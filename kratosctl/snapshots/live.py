@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from kratosctl import sqlite_volume
+from kratosctl.engine import reading
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.running import Found
 from kratosctl.snapshots import postgres, sqlite
 from kratosctl.snapshots.facts import Facts
+from kratosctl.workspace import STOPPED_NOTE
+
+_READY = 60.0  # seconds for Kratos to be ready again
 
 
 class Live(Protocol):
@@ -18,7 +25,7 @@ class Live(Protocol):
 
     def facts(self) -> Facts: ...
 
-    def save(self, target: Path) -> None: ...
+    def save(self, target: Path) -> Facts: ...
 
     def restore(self, source: Path, same_tables: bool) -> None: ...
 
@@ -38,14 +45,73 @@ class SqliteFile:
     def facts(self) -> Facts:
         return sqlite.facts(self.path)
 
-    def save(self, target: Path) -> None:
+    def save(self, target: Path) -> Facts:
         sqlite.save(self.path, target)
+        return sqlite.facts(target, copy=True)
 
     def restore(self, source: Path, same_tables: bool) -> None:
         sqlite.restore(source, self.path)
 
     def empty(self, unless_sending: bool = False) -> bool:
         return sqlite.empty(self.path, unless_sending)
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+class SqliteVolume:
+    """SQLite in a volume of an engine in a virtual machine. Kratos stands still while it is copied, and is stopped and
+    started where its content is replaced: a second, not milliseconds.
+
+    Args:
+        found: the environment.
+        kratos: its container, running or not.
+    """
+
+    engine = "sqlite"
+
+    def __init__(self, found: Found, kratos: str) -> None:
+        self._found, self._kratos = found, kratos
+
+    def facts(self) -> Facts:
+        with sqlite_volume.copied(self._kratos) as file:
+            return sqlite.facts(file)
+
+    def save(self, target: Path) -> Facts:
+        with sqlite_volume.copied(self._kratos) as file:
+            sqlite.save(file, target)
+        return sqlite.facts(target, copy=True)
+
+    def restore(self, source: Path, same_tables: bool) -> None:
+        sqlite.facts(source, copy=True)
+        with self._stopped():
+            sqlite_volume.put(self._kratos, source)
+
+    def empty(self, unless_sending: bool = False) -> bool:
+        if unless_sending:
+            with sqlite_volume.copied(self._kratos) as file:
+                if not sqlite.empty(file, unless_sending=True):
+                    return False
+        with self._stopped(), sqlite_volume.copied(self._kratos) as file:
+            sqlite.empty(file)
+            sqlite_volume.put(self._kratos, file)
+        return True
+
+    @contextlib.contextmanager
+    def _stopped(self) -> Iterator[None]:
+        """Stops Kratos for a block, if it runs. A note has the next command start it where this one is killed."""
+        if reading.state(self._kratos)[0] != "running":
+            yield
+            return
+        workspace = self._found.workspace
+        workspace.write_note(STOPPED_NOTE, {})
+        try:
+            reading.docker("stop", self._kratos)
+            yield
+        finally:
+            reading.start([self._kratos])
+            self._found.wait_until_ready(_READY)
+            workspace.remove_note(STOPPED_NOTE)
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -63,8 +129,11 @@ class Postgres:
     def facts(self) -> Facts:
         return postgres.facts(self.container)
 
-    def save(self, target: Path) -> None:
-        postgres.save(self.container, target)
+    def save(self, target: Path) -> Facts:
+        # each is a process that mostly waits
+        facts, _ = reading.together(self.facts, lambda: postgres.save(self.container, target))
+        found: Facts = facts
+        return found
 
     def restore(self, source: Path, same_tables: bool) -> None:
         postgres.restore(self.container, source, same_tables)
@@ -84,8 +153,8 @@ def of(found: Found, database: str) -> Live:
         database: what kratosctl.yaml says it is: sqlite, postgres, memory or external.
 
     Raises:
-        ChoiceImpossible: a memory or external database, or SQLite in a volume, has no snapshots here.
-        NotRunning: PostgreSQL does not run, or there is no database yet.
+        ChoiceImpossible: a memory or external database has no snapshots.
+        NotRunning: PostgreSQL does not run, or there is no database yet, or no container that mounts its volume.
     """
     if database == "postgres":
         return Postgres(found.running("postgres").name)
@@ -93,11 +162,12 @@ def of(found: Found, database: str) -> Live:
         file = found.workspace.home / "database" / "db.sqlite"
         if file.exists():
             return SqliteFile(file)
-        raise NotRunning(
-            f"environment {found.name} has no database here",
-            "none was made, or it lies in a volume of a remote engine",
-            f"make it: kratosctl up {found.name}",
-        )
+        project, kratos = found.state.project, found.container("kratos")
+        in_volume = sqlite_volume.name_of(project) in reading.project_volumes(project)
+        if in_volume and kratos:
+            return SqliteVolume(found, kratos.name)
+        why = "nothing runs that can read its volume" if in_volume else "none was made"
+        raise NotRunning(f"environment {found.name} has no database here", why, f"start it: kratosctl up {found.name}")
     raise ChoiceImpossible(
         f"a database of kind {database} has no snapshots",
         "it dies with Kratos" if database == "memory" else "it is not kratosctl's to change",

@@ -278,8 +278,7 @@ def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:
     live = subject.live
 
     def fill(content: Path) -> Snapshot:
-        # each is a process that mostly waits
-        facts, _ = reading.together(live.facts, lambda: live.save(content))
+        facts = live.save(content)
         return Snapshot(
             name=name,
             engine=live.engine,

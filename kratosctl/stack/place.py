@@ -16,7 +16,7 @@ class Place:
         origin: the directory the project was allotted in; None is the same one.
         ports: TCP ports of this host by name: public, and admin, ui, mail, postgres where published.
         subnet: the addresses of its network; empty: Docker chooses.
-        user: `uid:gid` Kratos runs as; None is the image's own user.
+        user: `uid:gid` Kratos runs as; None is the image's own user, for files that leave this host.
         bind_database: SQLite lies in a directory of this host; else in a named volume.
         images: references to run, by service, where they differ from what was asked for (a locked digest).
         postgres_major: PostgreSQL's major version, which decides where its volume goes.
