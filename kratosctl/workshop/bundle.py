@@ -17,18 +17,21 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from kratosctl import __version__, images
+from kratosctl import __version__, images, kratos_directory
 from kratosctl.atomic import said_plainly
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import BundleDamaged, ImageMissing, UsageError
 from kratosctl.results import Result
-from kratosctl.workshop import capacity, file, proxy, seats
+from kratosctl.snapshots.handing import SUFFIX
+from kratosctl.workshop import capacity, file, handout, proxy, seats
 from kratosctl.workshop.seats import Seat
+from kratosctl.workspace import GENERATED
 
 _MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
 _FORMAT = 1
 _CHUNK = 1 << 20
+_ALWAYS = (file.FILE_NAME, "kratosctl.yaml", "compose.override.yaml", "compose.override.yml")
 
 
 def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> Result:
@@ -41,7 +44,7 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
         console: where steps are shown.
 
     Raises:
-        UsageError: there is a file of that name.
+        UsageError: there is a file of that name, or a seat is made from what lies elsewhere.
         ImageMissing: an image is not on this engine.
         DiskFull, DirectoryReadOnly: nothing was written.
     """
@@ -49,7 +52,7 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already", fix="say --overwrite to replace it")
     references = _references(everyone)
-    sources = list(_sources(directory, everyone))
+    sources = list(_sources(directory, everyone, target))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with said_plainly(target):
         try:
@@ -84,21 +87,42 @@ def _references(everyone: list[Seat]) -> list[str]:
     return wanted
 
 
-def _sources(directory: Path, everyone: list[Seat]) -> Iterator[tuple[str, Path]]:
-    """The files a class is made from: no secret and no data is among them."""
-    names = {file.FILE_NAME, "kratosctl.yaml", "compose.override.yaml", "compose.override.yml"}
+def _sources(directory: Path, everyone: list[Seat], target: Path) -> Iterator[tuple[str, Path]]:
+    """The files a class is made from, each once: no secret and no data is among them.
+
+    Raises:
+        UsageError: one lies elsewhere, or where kratosctl keeps secrets.
+        ConfigurationInvalid: one cannot be read.
+    """
     given = {value for seat in everyone for value in (seat.environment.config_dir, seat.environment.seed) if value}
-    outside = [name for name in given if not (directory / name).resolve().is_relative_to(directory)]
-    if outside:
+    found = {PurePosixPath(name) for name in _ALWAYS if (directory / name).is_file()}
+    for name in sorted(given):
+        within = _within(directory, directory / name)
+        inside = list(kratos_directory.files(directory, name)) if (directory / name).is_dir() else [""]
+        found |= {within / path for path in inside if within.parts or not _was_handed_out(path)}
+    for one in sorted(found):
+        real = directory / _within(directory, (directory / one).resolve())
+        if real != target.resolve() and real.is_file():
+            yield f"{_FILES}{one}", real
+
+
+def _was_handed_out(name: str) -> bool:
+    """What a class made beside its files, where its configuration directory is the workshop's own."""
+    return name.endswith(SUFFIX) or PurePosixPath(name).parts[0] == handout.DIRECTORY
+
+
+def _within(directory: Path, path: Path) -> PurePosixPath:
+    """A path as seen from the directory; one that leaves it, or leads to what kratosctl generated, is refused."""
+    # not resolved: what is reached by a link is known by the link's name there, too
+    name = Path(os.path.normpath(path))
+    if not name.is_relative_to(directory):
         raise UsageError(
-            f"{outside[0]} lies outside {directory}", "its place on another machine is not known", "copy it in here"
+            f"{path} lies outside {directory}", "its place on another machine is not known", "copy it in here"
         )
-    for name in sorted(names | given):
-        path = directory / name
-        found = sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path]
-        for one in found:
-            if one.is_file():
-                yield _FILES + one.relative_to(directory).as_posix(), one
+    within = PurePosixPath(name.relative_to(directory).as_posix())
+    if GENERATED in within.parts[:1]:
+        raise UsageError(f"{within} cannot be bundled", f"secrets lie in {GENERATED}", "copy it to another place")
+    return within
 
 
 def _write(target: Path, name: str, references: list[str], sources: list[tuple[str, Path]]) -> None:
