@@ -6,6 +6,7 @@ A tar file: `manifest.json` last, with the SHA-256 of each member before it; `im
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -13,7 +14,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -21,7 +22,7 @@ from kratosctl import __version__, images, kratos_directory
 from kratosctl.atomic import said_plainly
 from kratosctl.console import Console
 from kratosctl.engine import reading
-from kratosctl.errors import BundleDamaged, ImageMissing, UsageError
+from kratosctl.errors import BundleDamaged, DirectoryReadOnly, ImageMissing, UsageError
 from kratosctl.results import Result
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.workshop import capacity, file, handout, proxy, seats
@@ -166,24 +167,62 @@ def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Re
 
     Raises:
         BundleDamaged: it is not whole, or not one; nothing was changed.
-        UsageError: a file of its is there already, and differs.
+        UsageError: a file of its is there already, and differs; or what is there has no room for it.
+        DiskFull, DirectoryReadOnly: no file was changed.
     """
     with said_plainly(directory), tempfile.TemporaryDirectory(dir=directory, prefix=".bundle-") as scratch:
+        staged = Path(scratch)
         with console.step(f"check {source.name}"):
-            manifest = _unpack(source, Path(scratch))
-        files = [PurePosixPath(name.removeprefix(_FILES)) for name in manifest["sha256"] if name.startswith(_FILES)]
-        changed = [name for name in files if _differs(Path(scratch) / _FILES / name, directory / name)]
-        there = [str(name) for name in changed if (directory / name).exists()]
-        if there and not overwrite:
-            raise UsageError(f"{there[0]} is there already, and differs", fix="say --overwrite, or load it elsewhere")
+            manifest = _unpack(source, staged)
+        changed = [name for name in _inside(manifest["sha256"]) if _differs(staged / _FILES / name, directory / name)]
+        _refuse_occupied(directory, changed, overwrite)
         with console.step(f"load {len(manifest['images'])} images"):
-            reading.docker("load", "--quiet", "--input", str(Path(scratch) / _IMAGES))
-        for name in changed:
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(scratch) / _FILES / name).replace(directory / name)
+            reading.docker("load", "--quiet", "--input", str(staged / _IMAGES))
+        _move_in(staged, directory, changed)
     data = {"workshop": manifest["workshop"], "images": manifest["images"], "written": [str(name) for name in changed]}
     said = f"loaded {manifest['workshop']}: {len(manifest['images'])} images, {len(changed)} files"
     return Result("workshop load", data, lambda: f"{said}\nnext: kratosctl workshop up")
+
+
+def _inside(members: Iterable[str]) -> list[PurePosixPath]:
+    """The paths of a bundle's files in the directory; workshop.yaml, by which there is a workshop, last."""
+    names = [PurePosixPath(member.removeprefix(_FILES)) for member in members if member.startswith(_FILES)]
+    return sorted(names, key=lambda name: (str(name) == file.FILE_NAME, name))
+
+
+def _refuse_occupied(directory: Path, changed: Sequence[PurePosixPath], overwrite: bool) -> None:
+    """Refuses a place where files cannot be put, before anything is."""
+    for name in changed:
+        target = directory / name
+        if target.exists() and not overwrite:
+            raise UsageError(f"{name} is there already, and differs", fix="say --overwrite, or load it elsewhere")
+        if target.is_dir():
+            raise UsageError(f"{name} is a directory here", "in the bundle it is a file", "load it elsewhere")
+        above = next(path for path in target.parents if path.exists())
+        if not above.is_dir():
+            raise UsageError(f"{above} is a file here", "in the bundle it is a directory", "load it elsewhere")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise DirectoryReadOnly(f"cannot write to {above}", fix="load it elsewhere, or mend its permissions")
+
+
+def _move_in(staged: Path, directory: Path, changed: Sequence[PurePosixPath]) -> None:
+    """Moves files to their places: all of them, or none."""
+    kept = staged / "kept"
+    kept.mkdir()
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for number, name in enumerate(changed):
+            target, before = directory / name, kept / str(number)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            moved.append((target, before))
+            if target.exists():
+                shutil.copy2(target, before)
+            shutil.move(staged / _FILES / name, target)
+    except BaseException:
+        for target, before in reversed(moved):
+            with contextlib.suppress(OSError):
+                shutil.move(before, target) if before.exists() else target.unlink(missing_ok=True)
+        raise
 
 
 def _differs(one: Path, other: Path) -> bool:
@@ -196,12 +235,12 @@ def _differs(one: Path, other: Path) -> bool:
 def _unpack(source: Path, scratch: Path) -> dict[str, Any]:
     """Unpacks a bundle beside its place, and compares every checksum."""
     digests: dict[str, str] = {}
-    manifest: dict[str, Any] = {}
+    manifest: Any = {}
     try:
         with tarfile.open(source, "r:") as tar:
             for entry in tar:
-                content = tar.extractfile(entry)
-                if content is None or not _is_ours(entry.name):
+                content = tar.extractfile(entry) if entry.isreg() else None
+                if content is None or entry.name in digests or not _is_ours(entry.name):
                     raise _damaged(source, f"{entry.name[:60]!r} does not belong there")
                 if entry.name == _MANIFEST:
                     manifest = json.load(content)
@@ -214,20 +253,30 @@ def _unpack(source: Path, scratch: Path) -> dict[str, Any]:
                     digests[entry.name] = _digest(written)
     except FileNotFoundError as error:
         raise UsageError(f"there is no {source}") from error
-    except (tarfile.TarError, ValueError, EOFError) as error:
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise _damaged(source, "one of its parts is a file and a directory") from error
+    except (tarfile.TarError, ValueError, EOFError, RecursionError) as error:
         raise _damaged(source, str(error)[:100]) from error
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _damaged(source, "it has no list of its parts, or one of another kratosctl")
-    if manifest.get("sha256") != digests or _IMAGES not in digests:
+    if manifest.get("sha256") != digests or not {_IMAGES, _FILES + file.FILE_NAME} <= set(digests):
         raise _damaged(source, "a part of it is not what was written")
+    if not isinstance(manifest.get("workshop"), str) or not _are_texts(manifest.get("images")):
+        raise _damaged(source, "its list says neither a name nor images")
     return manifest
 
 
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
 def _is_ours(name: str) -> bool:
-    """A member that a bundle can have: no path leads out of it."""
-    path = PurePosixPath(name)
-    inside = not path.is_absolute() and ".." not in path.parts and "\0" not in name
-    return inside and (name in (_MANIFEST, _IMAGES) or (name.startswith(_FILES) and len(path.parts) > 1))
+    """A member that a bundle can have: its path is as `bundle` writes one, and leads neither out nor to secrets."""
+    if not name.startswith(_FILES):
+        return name in (_MANIFEST, _IMAGES)
+    path = PurePosixPath(name.removeprefix(_FILES))
+    plain = f"{_FILES}{path}" == name and not path.is_absolute() and "\0" not in name
+    return plain and bool(path.parts) and ".." not in path.parts and path.parts[0] != GENERATED
 
 
 def _damaged(source: Path, why: str) -> BundleDamaged:

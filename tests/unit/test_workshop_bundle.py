@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import io
+import json
+import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from kratosctl.console import Console
-from kratosctl.errors import UsageError
+from kratosctl.errors import BundleDamaged, DiskFull, UsageError
 from kratosctl.workshop import bundle, file
 from kratosctl.workshop.file import Workshop
 
@@ -97,3 +102,115 @@ def test_a_link_takes_nothing_of_that_along(classroom: Callable[..., list[str]],
 
     with pytest.raises(UsageError):
         classroom({**SECRETS, "kratos/kratos.yml": "{}"}, config_dir="kratos")
+
+
+def packed(target: Path, members: Mapping[str, str]) -> Path:
+    """A bundle with these members, and a manifest that fits them."""
+    with tarfile.open(target, "w") as tar:
+        digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in members.items()}
+        manifest = {"format": 1, "workshop": "class", "images": ["kratos"], "sha256": digests}
+        for name, text in {**members, "manifest.json": json.dumps(manifest)}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return target
+
+
+WHOLE = {"images.tar": "images", "files/workshop.yaml": "name: class\n", "files/kratos/kratos.yml": "{}"}
+
+
+def files_of(directory: Path) -> dict[str, str]:
+    found = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_text() for path in found}
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    (tmp_path / "there").mkdir()
+    return tmp_path / "there"
+
+
+def test_a_bundle_is_taken_in(docker: list[tuple[str, ...]], tmp_path: Path, there: Path) -> None:
+    told = bundle.load(packed(tmp_path / "class.tar", WHOLE), there, False, QUIET)
+
+    assert files_of(there) == {"workshop.yaml": "name: class\n", "kratos/kratos.yml": "{}"}
+    assert told.data["written"] == ["kratos/kratos.yml", "workshop.yaml"]
+    assert [words[0] for words in docker] == ["load"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "files/{outside}",
+        "files/../evil",
+        "files/a/../../evil",
+        "files/./evil",
+        "files/a//evil",
+        "files/evil/",
+        "files/",
+        "files/.kratosctl/seat-01/state.json",
+        "/evil",
+        "files/kratos",
+        "files/kratos/kratos.yml/evil",
+    ],
+)
+def test_no_part_of_a_bundle_leads_out_of_the_directory_and_nothing_is_loaded_with_it(
+    docker: list[tuple[str, ...]], tmp_path: Path, there: Path, name: str
+) -> None:
+    evil = packed(tmp_path / "evil.tar", {**WHOLE, name.format(outside=tmp_path / "outside"): "evil"})
+
+    with pytest.raises(BundleDamaged):
+        bundle.load(evil, there, True, QUIET)
+
+    assert docker == []
+    assert list(there.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.tar", "there"]
+
+
+@pytest.mark.parametrize("lacking", list(WHOLE)[:2])
+def test_a_bundle_without_images_or_workshop_is_none(
+    docker: list[tuple[str, ...]], tmp_path: Path, there: Path, lacking: str
+) -> None:
+    members = {name: text for name, text in WHOLE.items() if name != lacking}
+
+    with pytest.raises(BundleDamaged):
+        bundle.load(packed(tmp_path / "class.tar", members), there, False, QUIET)
+
+    assert docker == []
+
+
+@pytest.mark.parametrize("taken", ["kratos", "kratos/kratos.yml/of-mine"])
+def test_where_there_is_no_room_for_a_file_nothing_is_loaded(
+    docker: list[tuple[str, ...]], tmp_path: Path, there: Path, taken: str
+) -> None:
+    (there / taken).parent.mkdir(parents=True, exist_ok=True)
+    (there / taken).write_text("mine")
+
+    with pytest.raises(UsageError):
+        bundle.load(packed(tmp_path / "class.tar", WHOLE), there, True, QUIET)
+
+    assert docker == []
+    assert files_of(there) == {taken: "mine"}
+
+
+def test_files_that_cannot_all_be_moved_in_leave_those_that_were_there(
+    docker: list[tuple[str, ...]], tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = {"kratos/kratos.yml": "mine", "kratosctl.yaml": "mine"}
+    for name, text in mine.items():
+        (there / name).parent.mkdir(exist_ok=True)
+        (there / name).write_text(text)
+    move = shutil.move
+
+    def full(source: Path, target: Path) -> None:
+        if target.name == "workshop.yaml":
+            raise OSError(errno.ENOSPC, "no space left")
+        move(source, target)
+
+    monkeypatch.setattr(shutil, "move", full)
+    whole = packed(tmp_path / "class.tar", {**WHOLE, "files/kratosctl.yaml": "{}", "files/people.csv": "a"})
+
+    with pytest.raises(DiskFull):
+        bundle.load(whole, there, True, QUIET)
+
+    assert files_of(there) == mine
