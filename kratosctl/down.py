@@ -14,6 +14,7 @@ from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import DirectoryReadOnly
 from kratosctl.results import Result
+from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,15 @@ def remove(containers: Sequence[str], projects: Sequence[str]) -> None:
 
 
 def delete(found: running.Found, data: Data) -> None:
-    """Deletes an environment's database for good; the caller holds its lock.
+    """Deletes an environment's database for good, and what interrupted work left; the caller holds its lock.
 
     Raises:
         DirectoryReadOnly: a directory of it cannot be deleted.
     """
+    remove_clone(found.workspace)
+    # what they tell of is undone with the data that goes, and could not be undone without
+    for note in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE, STOPPED_NOTE):
+        found.workspace.remove_note(note)
     if data.volumes:
         reading.docker("volume", "rm", *data.volumes)
     if data.directory:
@@ -109,6 +114,23 @@ def delete(found: running.Found, data: Data) -> None:
     if state.project:
         # what is known of the data is gone with it
         found.workspace.save_state(replace(state, migrated={}, release="", postgres_major=0))
+
+
+def clone_directory(workspace: Workspace) -> Path:
+    """Where an upgrade is tried on a clone of an environment."""
+    return workspace.home / UPGRADE_CLONE
+
+
+def remove_clone(workspace: Workspace) -> None:
+    """Removes the clone on which an upgrade was tried, if there is one; the caller holds the environment's lock."""
+    directory = clone_directory(workspace)
+    if not directory.exists():
+        return
+    clone = Workspace(directory, workspace.name)
+    if clone.state().project:
+        found = running.find(directory, workspace.name)
+        down(found, data_of(found), Console(quiet=True))
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _identities(found: running.Found, directory: Path) -> int | None:

@@ -25,7 +25,7 @@ from kratosctl.snapshots import operations, postgres, sqlite, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.verify import Person, target_of
 from kratosctl.wishes import Wishes
-from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
@@ -98,8 +98,8 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         return
     with workspace.locked("settle", 600, console.note):
         _start_again(workspace, console)
-        rehearsing = _clone_directory(workspace).exists()
-        _remove_clone(workspace)
+        rehearsing = down.clone_directory(workspace).exists()
+        down.remove_clone(workspace)
         note = workspace.note(UPGRADE_NOTE)
         if note is None and rehearsing:
             console.note("an upgrade was interrupted while it was tried: undone, nothing was changed")
@@ -142,17 +142,6 @@ def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console,
     workspace.remove_note(UPGRADE_NOTE)
 
 
-def forget(workspace: Workspace) -> None:
-    """Removes what interrupted work left, where the data it was about goes too.
-
-    The caller does not hold the lock.
-    """
-    with workspace.locked("down", 600, Console(quiet=True).note):
-        _remove_clone(workspace)
-        for note in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE, STOPPED_NOTE):
-            workspace.remove_note(note)
-
-
 def _check_newer(change: Change) -> None:
     before, after = change.before.facts.tag, change.after.facts.tag
     if version_key(after) <= version_key(before):
@@ -185,7 +174,7 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
             f"nothing was changed: {change.before.release} serves with its data",
         ) from error
     finally:
-        _remove_clone(found.workspace)
+        down.remove_clone(found.workspace)
 
 
 def _swap(subject: Subject, change: Change, snapshot: str, console: Console, variables: Mapping[str, str]) -> None:
@@ -247,7 +236,7 @@ def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace
 
     Mail that waits to be sent is not in it: the environment itself sends that.
     """
-    directory = _clone_directory(found.workspace)
+    directory = down.clone_directory(found.workspace)
     shutil.rmtree(directory, ignore_errors=True)
     clone = Workspace(directory, found.name)
     clone.home.mkdir(parents=True, mode=0o700)
@@ -283,21 +272,6 @@ def _must(outcome: tuple[bool, str, str], what: str) -> None:
     ok, said, cause = outcome
     if not ok:
         raise UpgradeFailed(what, said, cause)
-
-
-def _clone_directory(workspace: Workspace) -> Path:
-    return workspace.home / UPGRADE_CLONE
-
-
-def _remove_clone(workspace: Workspace) -> None:
-    directory = _clone_directory(workspace)
-    if not directory.exists():
-        return
-    clone = Workspace(directory, workspace.name)
-    if clone.state().project:
-        found = running.find(directory, workspace.name)
-        down.down(found, down.data_of(found), Console(quiet=True))
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _write_note(subject: Subject, change: Change, snapshot: str, stage: str) -> None:

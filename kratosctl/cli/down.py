@@ -29,8 +29,6 @@ def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Res
     data = down.data_of(found) if volumes else None
     if data and data.lost and not yes:
         confirm(session, f"Delete {data.lost}? It cannot be brought back.")
-    if volumes and found.workspace.has_unfinished:
-        upgrade.forget(found.workspace)
     return down.down(found, data, session.console)
 
 

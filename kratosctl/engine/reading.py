@@ -253,7 +253,19 @@ def containers(project: str | None = None, oneoff: bool = False) -> tuple[Contai
         project: a Compose project; None finds all that carry kratosctl's label.
         oneoff: also those of `docker compose run`.
     """
-    label = f"com.docker.compose.project={project}" if project else LABEL + "environment"
+    return _labelled_with(f"com.docker.compose.project={project}" if project else LABEL + "environment", oneoff)
+
+
+def of_compose(oneoff: bool = False) -> tuple[Container, ...]:
+    """The containers of all Compose projects: services of a user's compose.override.yaml carry no label of ours.
+
+    Args:
+        oneoff: also those of `docker compose run`.
+    """
+    return _labelled_with("com.docker.compose.project", oneoff)
+
+
+def _labelled_with(label: str, oneoff: bool) -> tuple[Container, ...]:
     out = docker("ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", _PS_FORMAT).stdout
     rows = [json.loads(line) for line in out.splitlines() if line.strip()]
     return tuple(_container(row) for row in rows if oneoff or row["oneoff"] != "True")

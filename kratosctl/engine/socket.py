@@ -32,8 +32,8 @@ class Socket:
         self._path, self._patience = path, patience
 
     def containers(self) -> tuple[Container, ...]:
-        """Every container that kratosctl made on this engine, whether it runs or not."""
-        filters = json.dumps({"label": [LABEL + "environment"]})
+        """Every container of a Compose project on this engine, whether it runs or not."""
+        filters = json.dumps({"label": [_COMPOSE + "project"]})
         rows = self._json("GET", "/containers/json?" + urlencode({"all": "1", "filters": filters}))
         found = [container(row) for row in rows]
         return tuple(one for one in found if one is not None)

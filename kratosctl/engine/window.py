@@ -15,7 +15,7 @@ class Window(Protocol):
     """What can be seen of an engine; each may raise what `reading.docker` raises."""
 
     def containers(self) -> tuple[Container, ...]:
-        """Every container that kratosctl made, whether it runs or not."""
+        """Every container of a Compose project, kratosctl's or not, whether it runs or not."""
 
     def moments(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """When containers were started and when they ended."""
@@ -31,7 +31,7 @@ class Docker:
     """The engine, asked through the docker command: a process for each question."""
 
     def containers(self) -> tuple[Container, ...]:
-        return reading.containers()
+        return reading.of_compose()
 
     def moments(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         form = "{{.Id}} {{.State.StartedAt}} {{.State.FinishedAt}}"

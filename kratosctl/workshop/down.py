@@ -68,11 +68,14 @@ def stop(
         exported: the files that hold it, for the result.
     """
     with seats.all_locked(chosen, "workshop down", console.note):
-        containers = seats.by_project()
+        containers = seats.by_project(oneoff=True)
         found = [seat.found(containers) for seat in chosen]
         names = [container.name for one in found for container in one.containers]
         with console.step(f"stop {len(chosen)} seats"):
             down.remove(names, [one.state.project for one in found] if work else [])
+        for seat in chosen:
+            # of an upgrade that was killed while it was tried; what it began at the data is settled by the next `up`
+            down.remove_clone(seat.workspace)
         if work:
             with console.step("delete the databases"):
                 _delete(chosen, found, work)

@@ -96,10 +96,14 @@ def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Work
     return workshop, picked
 
 
-def by_project() -> dict[str, list[reading.Container]]:
-    """All containers that kratosctl made on this engine, by project."""
+def by_project(oneoff: bool = False) -> dict[str, list[reading.Container]]:
+    """All containers of this engine that belong to a Compose project, by project.
+
+    Args:
+        oneoff: also those of `docker compose run`.
+    """
     found: dict[str, list[reading.Container]] = {}
-    for container in reading.containers():
+    for container in reading.of_compose(oneoff):
         found.setdefault(container.project, []).append(container)
     return found
 

@@ -190,6 +190,30 @@ class TestComingAndGoing:
         assert engine.of_directory(directory.path) == {}
         assert people.whoami(addresses(up(directory))["seat-02"], token) is None
 
+    def test_services_of_ones_own_stay_as_they_are_and_go_with_the_class(self, directory: Directory) -> None:
+        service = f"image: {images.postgres()}, entrypoint: [sleep, infinity], init: true"
+        (directory.path / "compose.override.yaml").write_text(f"services: {{app: {{{service}}}}}\n")
+        make(directory, "--seats", "1")
+        up(directory)
+        project = directory.status("seat-01")["project"]
+        assert engine.running(project) == {"kratos", "app"}
+
+        assert [row["changed"] for row in up(directory)["seats"]] == [False]
+        assert directory.run("workshop", "status", "--json").data["count"]["ready"] == 1
+        directory.run("workshop", "down", "--volumes", "--yes")
+
+        assert engine.running(project) == set()
+        assert engine.of_directory(directory.path) == {}
+
+    def test_after_an_interrupted_act_a_class_whose_data_was_deleted_comes_up_new(self, directory: Directory) -> None:
+        make(directory, "--seats", "1")
+        up(directory)
+        (directory.home("seat-01") / "content.json").write_text('{"undo": "before-reset", "act": "reset"}')
+
+        directory.run("workshop", "down", "--volumes", "--yes")
+
+        assert up(directory)["seats"][0]["ready"]
+
     def test_who_comes_late_gets_a_seat_and_who_leaves_takes_nothing_of_others_along(
         self, directory: Directory
     ) -> None:
