@@ -19,6 +19,8 @@ from typing import Any
 from kratosctl.errors import EnvironmentBusy, UsageError
 
 ACTS = ("reset", "restart")
+# -P: a file of the workshop's directory, such as secrets.py, is no module of Python's
+PROGRAM = (sys.executable, "-P", "-m", "kratosctl")
 _AT_ONCE = 4  # the others wait: a class that is reset seat by seat still has to be served
 
 
@@ -107,7 +109,7 @@ class Acts:
 
     def _run(self, words: list[str]) -> Mapping[str, str] | None:
         """Runs kratosctl to its end, and returns the error it met."""
-        command = [sys.executable, "-m", "kratosctl", *words, "--directory", str(self._directory), "--json", "--quiet"]
+        command = [*PROGRAM, *words, "--directory", str(self._directory), "--json", "--quiet"]
         try:
             with self._lock:
                 if self._ended:

@@ -16,6 +16,7 @@ from pathlib import Path
 from kratosctl.atomic import said_plainly
 from kratosctl.errors import KratosctlError, UsageError
 from kratosctl.workshop import file, seats
+from kratosctl.workshop.acting import PROGRAM
 from kratosctl.workshop.file import Workshop
 
 WARNED = datetime.timedelta(minutes=10)
@@ -60,7 +61,7 @@ def start(directory: Path) -> None:
     home = seats.home(directory).home
     with said_plainly(home), (home / _LOG).open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "kratosctl", "--directory", str(directory), "workshop", "keep"],
+            [*PROGRAM, "--directory", str(directory), "workshop", "keep"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

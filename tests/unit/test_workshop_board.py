@@ -6,13 +6,14 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kratosctl.errors import DaemonDown, PortTaken
 from kratosctl.results import Result, error_json
-from kratosctl.workshop.acting import outcome
+from kratosctl.workshop.acting import Acts, outcome
 from kratosctl.workshop.door import Door, is_loopback
 from kratosctl.workshop.seen import Picture, Seen
 from kratosctl.workshop.watch import Watch
@@ -142,6 +143,22 @@ class TestWatch:
         time.sleep(0.3)
 
         assert looks == []
+
+
+class TestActs:
+    def test_a_file_beside_workshop_yaml_is_no_part_of_the_program_that_acts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "secrets.py").write_text("raise SystemExit(3)")
+        monkeypatch.chdir(tmp_path)
+        ended = threading.Event()
+        acts = Acts(tmp_path, lambda _, has_ended: ended.set() if has_ended else None)
+
+        acts.begin("seat-01", "reset", whole=True)
+
+        assert ended.wait(30)
+        # there is no workshop.yaml either, which the program says itself
+        assert acts.data()["seat-01"]["error"]["code"] == "usage-error"
 
 
 class TestOutcomes:
