@@ -106,7 +106,7 @@ def save(directory: Path, name: str, answers: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationInvalid, DiskFull, DirectoryReadOnly: nothing was changed.
     """
-    with _one_writer(directory):
+    with one_writer(directory):
         for remains in directory.glob(f".{FILE_NAME}.*.tmp"):
             # of one that was killed: nobody else writes now
             with contextlib.suppress(OSError):
@@ -118,8 +118,8 @@ def save(directory: Path, name: str, answers: Mapping[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _one_writer(directory: Path) -> Iterator[None]:
-    """Holds a lock on the directory itself: it leaves nothing behind."""
+def one_writer(directory: Path) -> Iterator[None]:
+    """Lets one at a time change what people wrote in a directory, whose own lock it is: nothing is left behind."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         # some network file systems have no such locks

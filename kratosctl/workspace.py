@@ -82,11 +82,12 @@ class State:
 class Workspace:
     """The generated directory of one environment: `.kratosctl/<name>/` beside kratosctl.yaml."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, called: str = "") -> None:
         """
         Args:
             directory: where kratosctl.yaml lies.
             name: the environment.
+            called: what it is called where somebody waits for it; `environment NAME` by default.
 
         Raises:
             ConfigurationInvalid: no Compose file can name the directory.
@@ -95,6 +96,7 @@ class Workspace:
             what = f"the directory {ascii(str(directory))[:200]} cannot be used"
             raise ConfigurationInvalid(what, "its path holds control characters, or is not UTF-8", "rename it")
         self.directory, self.name = directory, name
+        self._called = called or f"environment {name}"
         self.home = directory / GENERATED / name
 
     def state(self) -> State:
@@ -298,12 +300,12 @@ class Workspace:
             with said_plainly(self.home):
                 lock.acquire(timeout=0)
         except Timeout:
-            say(f"waiting for {_read_holder(holder)}, which holds environment {self.name}")
+            say(f"waiting for {_read_holder(holder)}, which holds {self._called}")
             try:
                 lock.acquire(timeout=timeout, poll_interval=0.05)
             except Timeout:
                 raise EnvironmentBusy(
-                    f"environment {self.name} is held by {_read_holder(holder)}",
+                    f"{self._called} is held by {_read_holder(holder)}",
                     f"it did not finish within {timeout:g} s",
                     "wait for it, or stop that process",
                 ) from None

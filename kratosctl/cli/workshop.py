@@ -111,14 +111,14 @@ def plan(session: Session, count: int | None, **flags: Any) -> Result:
 def down(session: Session, volumes: bool, target: str | None, yes: bool) -> Result:
     """Stop every seat. What attendees made stays, unless --volumes says otherwise; --export lets them take it along."""
     from kratosctl.cli.down import confirm
-    from kratosctl.workshop import down, seats, takeaway
+    from kratosctl.workshop import down, seats
 
-    workshop, everyone = seats.chosen(session.directory, (), everybody=True)
-    work = down.work_of(everyone) if volumes else None
-    if work and work.lost and not yes:
-        confirm(session, f"Delete {work.lost}? They cannot be brought back.")
-    exported = takeaway.write(everyone, session.directory / target, session.console) if target else []
-    return down.stop_all(session.directory, workshop, everyone, work, session.console, exported)
+    if volumes and not yes:
+        _, everyone = seats.chosen(session.directory, (), everybody=True)
+        work = down.work_of(everyone)
+        if work.lost:
+            confirm(session, f"Delete {work.lost}? They cannot be brought back.")
+    return down.stop_all(session.directory, volumes, session.directory / target if target else None, session.console)
 
 
 @define(click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C."))
@@ -199,7 +199,7 @@ def add(session: Session, names: tuple[str, ...], count: int, roster: str | None
     """Give people a seat: a free one first, then a new one."""
     from kratosctl.workshop import init
 
-    return init.add(session.directory, names, count, session.directory / roster if roster else None)
+    return init.add(session.directory, names, count, session.directory / roster if roster else None, session.console)
 
 
 @define(
@@ -211,12 +211,12 @@ def remove(session: Session, names: tuple[str, ...], yes: bool) -> Result:
     from kratosctl.cli.down import confirm
     from kratosctl.workshop import acts, down, seats
 
-    workshop, chosen = seats.chosen(session.directory, names, everybody=False)
-    work = down.work_of(chosen)
     if not yes:
+        workshop, chosen = seats.chosen(session.directory, names, everybody=False)
+        work = down.work_of(chosen)
         labels = ", ".join(workshop.label(seat.name) for seat in chosen)
         confirm(session, f"Remove {labels}" + (f", deleting {work.lost}" if work.lost else "") + "?")
-    return acts.remove(session.directory, workshop, chosen, work, session.console)
+    return acts.remove(session.directory, names, session.console)
 
 
 @define(
@@ -274,11 +274,12 @@ def render(session: Session, way: str, output: str | None, nodes: tuple[str, ...
 @define(reports=False, hidden=True)
 def keep(session: Session) -> int:
     """Wait for the end of the workshop, and take it down then; `workshop up` starts this."""
-    from kratosctl.workshop import down, keeper, seats
+    from kratosctl.workshop import down, keeper
 
     def end() -> None:
-        workshop, everyone = seats.chosen(session.directory, (), everybody=True)
-        session.console.note(down.stop_all(session.directory, workshop, everyone, None, session.console).text())
+        # whoever holds the workshop for long may be changing when it ends
+        ended = down.stop_all(session.directory, False, None, session.console, patience=10)
+        session.console.note(ended.text())
 
     keeper.keep(session.directory, end)
     return 0

@@ -17,7 +17,6 @@ from kratosctl.seeding import seed
 from kratosctl.snapshots import operations
 from kratosctl.snapshots.operations import Subject
 from kratosctl.workshop import down, file, seats
-from kratosctl.workshop.down import Work
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -103,22 +102,26 @@ def _told(outcome: Mapping[str, Any] | KratosctlError) -> dict[str, Any]:
     return {"ok": True, **outcome}
 
 
-def remove(directory: Path, workshop: Workshop, chosen: Sequence[Seat], work: Work, console: Console) -> Result:
+def remove(directory: Path, who: Sequence[str], console: Console) -> Result:
     """Takes seats out of the workshop, with all that was made there.
 
     Args:
         directory: where workshop.yaml lies.
-        workshop: the workshop.
-        chosen: its seats that are meant.
-        work: their data, which goes for good.
+        who: the names of the seats, or of those who sit there.
         console: where steps are shown.
+
+    Raises:
+        UsageError: there is no such seat.
+        EnvironmentBusy: the workshop is being brought up or down, and that took too long.
     """
-    down.stop(workshop, chosen, work, console)
-    # from here on a seat that is still in the file comes up empty with the next `up`
-    file.change(directory, {seat.name: None for seat in chosen})
-    for seat in chosen:
-        with said_plainly(seat.workspace.home):
-            shutil.rmtree(seat.workspace.home, ignore_errors=False)
+    with seats.locked(directory, "workshop remove", console):
+        workshop, chosen = seats.chosen(directory, who, everybody=False)
+        down.stop(workshop, chosen, down.work_of(chosen), console)
+        # from here on a seat that is still in the file comes up empty with the next `up`
+        file.change(directory, {seat.name: None for seat in chosen})
+        for seat in chosen:
+            with said_plainly(seat.workspace.home):
+                shutil.rmtree(seat.workspace.home, ignore_errors=False)
     names = [seat.name for seat in chosen]
     said = "\n".join(f"{workshop.label(name)} is gone" for name in names)
     return Result("workshop remove", {"workshop": workshop.name, "removed": names}, lambda: said)

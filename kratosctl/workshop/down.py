@@ -11,7 +11,7 @@ from kratosctl.console import Console
 from kratosctl.down import Data
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.workshop import proxy, seats
+from kratosctl.workshop import proxy, seats, takeaway
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
@@ -92,16 +92,27 @@ def stop(
 
 
 def stop_all(
-    directory: Path,
-    workshop: Workshop,
-    everyone: Sequence[Seat],
-    work: Work | None,
-    console: Console,
-    exported: Sequence[Path] = (),
+    directory: Path, delete: bool, target: Path | None, console: Console, patience: float | None = None
 ) -> Result:
-    """Stops every seat, and what stands before them; takes what `stop` takes."""
-    proxy.down(directory, forget=work is not None)
-    return stop(workshop, everyone, work, console, exported)
+    """Stops every seat, and what stands before them.
+
+    Args:
+        directory: where workshop.yaml lies.
+        delete: their networks and databases go, too.
+        target: the directory that the data of each is written to first; None writes none.
+        console: where steps are shown.
+        patience: seconds to wait for who brings the workshop up, or down.
+
+    Raises:
+        EnvironmentBusy: that took longer.
+        KratosctlError: data could not be written to files: nothing was stopped then.
+    """
+    with seats.locked(directory, "workshop down", console, patience):
+        workshop, everyone = seats.chosen(directory, (), everybody=True)
+        work = work_of(everyone) if delete else None
+        exported = takeaway.write(everyone, target, console) if target else []
+        proxy.down(directory, forget=delete)
+        return stop(workshop, everyone, work, console, exported)
 
 
 def _delete(chosen: Sequence[Seat], found: Sequence[Found], work: Work) -> None:

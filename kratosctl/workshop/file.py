@@ -15,7 +15,7 @@ import yaml
 
 from kratosctl import yaml_answers, yaml_text
 from kratosctl.atomic import write_atomically
-from kratosctl.configuration_file import WORKSHOP_FILE
+from kratosctl.configuration_file import WORKSHOP_FILE, one_writer
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.stack.subnets import DEFAULT_POOL
 
@@ -161,7 +161,7 @@ def _line(seat: str, attendee: str) -> str:
 
 
 def change(directory: Path, seats: Mapping[str, str | None]) -> Workshop:
-    """Changes who sits where, and leaves all else as it was written.
+    """Changes who sits where, and leaves all else as it was written, also what others change at the same time.
 
     Args:
         directory: where workshop.yaml lies.
@@ -173,15 +173,21 @@ def change(directory: Path, seats: Mapping[str, str | None]) -> Workshop:
     Raises:
         ConfigurationInvalid: it is written in a way that cannot be changed line by line. Nothing was changed.
     """
-    text = yaml_text.read_text(directory / FILE_NAME)
+    with one_writer(directory):
+        after, found = _with(yaml_text.read_text(directory / FILE_NAME), seats)
+        write_atomically(directory / FILE_NAME, after)
+    return found
+
+
+def _with(text: str, seats: Mapping[str, str | None]) -> tuple[str, Workshop]:
+    """The text with some seats changed, and what it then says; raises what `change` raises."""
     before = parse(text)
     wanted = {seat: who for seat, who in {**before.seats, **seats}.items() if who is not None}
     after = _changed(text, before, seats)
     with contextlib.suppress(KratosctlError):
         found = parse(after)
         if dict(found.seats) == wanted and (found.name, found.environment) == (before.name, before.environment):
-            write_atomically(directory / FILE_NAME, after)
-            return found
+            return after, found
     raise ConfigurationInvalid(
         f"{FILE_NAME}: kratosctl cannot change its seats",
         "they are not written one to a line, as `seat-01: Ada Lovelace`",

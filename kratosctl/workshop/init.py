@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import selection
+from kratosctl import configuration_file, selection
+from kratosctl.console import Console
 from kratosctl.environment import from_answers
 from kratosctl.errors import ChoiceImpossible, UsageError
 from kratosctl.results import Result
-from kratosctl.workshop import file, roster
+from kratosctl.workshop import file, roster, seats
 from kratosctl.workshop.file import MOST_SEATS, Workshop
 
 
@@ -63,19 +64,19 @@ def init(directory: Path, wanted: Wanted) -> Result:
         ChoiceImpossible, FloatingTag, ConfigurationInvalid: what the seats are to be cannot work.
         DiskFull, DirectoryReadOnly: nothing was written.
     """
-    refuse_second(directory)
     check(wanted.environment)
     names = [*file.next_seats({}, len(wanted.attendees)), *file.next_seats({}, wanted.spares, "spare")]
     if len(names) > MOST_SEATS:
         raise UsageError(f"{len(names)} seats are too many", f"one workshop has {MOST_SEATS} at most")
-    seats = dict(zip(names, [*wanted.attendees, *[""] * wanted.spares], strict=True))
-    workshop = Workshop(wanted.name, wanted.environment, seats, wanted.ends)
-    file.write(directory, workshop)
-    said = f"wrote {file.FILE_NAME}: {len(seats)} seats for {wanted.name}{_named(wanted.attendees)}"
+    sitting = dict(zip(names, [*wanted.attendees, *[""] * wanted.spares], strict=True))
+    with configuration_file.one_writer(directory):
+        refuse_second(directory)
+        file.write(directory, Workshop(wanted.name, wanted.environment, sitting, wanted.ends))
+    said = f"wrote {file.FILE_NAME}: {len(sitting)} seats for {wanted.name}{_named(wanted.attendees)}"
     data = {
         "workshop": wanted.name,
         "written": [file.FILE_NAME],
-        "seats": _rows(seats),
+        "seats": _rows(sitting),
         "next": "kratosctl workshop up",
     }
     return Result("workshop init", data, lambda: f"{said}\nnext: kratosctl workshop up", _twice(wanted.attendees))
@@ -120,7 +121,7 @@ def pinned(answers: Mapping[str, Any]) -> dict[str, Any]:
     return selection.saved_answers(answers, from_answers("seat-01", answers))
 
 
-def add(directory: Path, names: Sequence[str], count: int, roster_file: Path | None) -> Result:
+def add(directory: Path, names: Sequence[str], count: int, roster_file: Path | None, console: Console) -> Result:
     """Gives people seats: free ones first, then new ones.
 
     Args:
@@ -128,11 +129,19 @@ def add(directory: Path, names: Sequence[str], count: int, roster_file: Path | N
         names: of people.
         count: how many further seats for whoever comes.
         roster_file: a CSV file; those of it who have a seat already keep it.
+        console: told who is waited for.
 
     Raises:
         UsageError: nobody was named; or there would be too many.
         ConfigurationInvalid: a name or a file cannot be read.
+        EnvironmentBusy: the workshop is being brought up or down, and that took too long.
     """
+    # `up` may give a free seat to somebody else
+    with seats.locked(directory, "workshop add", console):
+        return _add(directory, names, count, roster_file)
+
+
+def _add(directory: Path, names: Sequence[str], count: int, roster_file: Path | None) -> Result:
     workshop = file.load(directory)
     coming = [file.checked_name(name) for name in names]
     if roster_file:
@@ -146,19 +155,19 @@ def add(directory: Path, names: Sequence[str], count: int, roster_file: Path | N
     new = file.next_seats(workshop.seats, len(coming) - len(free) + count)
     if len(workshop.seats) + len(new) > MOST_SEATS:
         raise UsageError("that is too many seats", f"one workshop has {MOST_SEATS} at most")
-    seats = dict(zip([*free, *new], [*coming, *[""] * count], strict=True))
-    if seats:
-        file.change(directory, dict(seats))
-    data = {"workshop": workshop.name, "seats": _rows(seats), "new": new}
-    lines = [f"{seat}  {who or 'whoever comes'}" for seat, who in seats.items()] or ["everybody has a seat"]
+    given = dict(zip([*free, *new], [*coming, *[""] * count], strict=True))
+    if given:
+        file.change(directory, dict(given))
+    data = {"workshop": workshop.name, "seats": _rows(given), "new": new}
+    lines = [f"{seat}  {who or 'whoever comes'}" for seat, who in given.items()] or ["everybody has a seat"]
     if new:
         lines.append("next: kratosctl workshop up")
     everybody = [*(who for who in workshop.seats.values() if who), *coming]
     return Result("workshop add", data, lambda: "\n".join(lines), _twice(everybody) if coming else [])
 
 
-def _rows(seats: Mapping[str, str]) -> list[dict[str, str | None]]:
-    return [{"seat": seat, "attendee": who or None} for seat, who in seats.items()]
+def _rows(sitting: Mapping[str, str]) -> list[dict[str, str | None]]:
+    return [{"seat": seat, "attendee": who or None} for seat, who in sitting.items()]
 
 
 def _named(names: Sequence[str]) -> str:

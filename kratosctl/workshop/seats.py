@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kratosctl import configuration_file, identity
+from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import KratosctlError, UsageError
@@ -20,6 +21,7 @@ from kratosctl.workspace import State, Workspace
 
 T = TypeVar("T")
 
+PATIENCE = 3600.0  # seconds
 # no name of an environment begins with a dot
 _HOME = ".workshop"
 
@@ -50,7 +52,27 @@ class Seat:
 
 def home(directory: Path) -> Workspace:
     """The workshop's own generated directory and lock."""
-    return Workspace(directory, _HOME)
+    return Workspace(directory, _HOME, "the workshop")
+
+
+@contextlib.contextmanager
+def locked(directory: Path, command: str, console: Console, patience: float | None = None) -> Iterator[None]:
+    """Lets one at a time start, stop, add and remove seats. Whoever holds it reads workshop.yaml anew.
+
+    Args:
+        directory: where workshop.yaml lies.
+        command: what the holder does, shown to those who wait.
+        console: told who is waited for.
+        patience: seconds to wait for another holder; None: as long as a big class takes to come up.
+
+    Raises:
+        UsageError, ConfigurationInvalid: there is no workshop, or it cannot be read.
+        EnvironmentBusy: somebody else held it for all that time.
+    """
+    # nothing is generated where there is none
+    file.load(directory)
+    with home(directory).locked(command, PATIENCE if patience is None else patience, console.note):
+        yield
 
 
 def of(directory: Path, workshop: Workshop) -> list[Seat]:

@@ -104,12 +104,12 @@ def up(
     Raises:
         KratosctlError: what stands in the way of all of them; those that are ready stay so.
     """
-    workshop = file.load(directory)
-    everyone = seats.of(directory, workshop)
-    keeper.refuse_ended(workshop, datetime.datetime.now())
-    if not everyone:
-        raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
-    with seats.home(directory).locked("workshop up", 3600, console.note):
+    with seats.locked(directory, "workshop up", console):
+        workshop = file.load(directory)
+        everyone = seats.of(directory, workshop)
+        keeper.refuse_ended(workshop, datetime.datetime.now())
+        if not everyone:
+            raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
         shared = _look(everyone, console)
         secure = proxy.behind(everyone)
         if secure:
@@ -135,11 +135,12 @@ def up(
             proxy.up(directory, workshop, everyone, console)
         moved = _replace(directory, workshop, everyone, outcomes)
         took = time.monotonic() - began
+        if notes:
+            notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
+        told = _result(directory, everyone, outcomes, moved, notes, took)
     if workshop.ends:
         keeper.start(directory)
-    if notes:
-        notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
-    return _result(directory, everyone, outcomes, moved, notes, took)
+    return told
 
 
 def _refuse_too_many(everyone: Sequence[Seat], shared: Shared, taken: Callable[[], list[Network]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from kratosctl.console import Console
 from kratosctl.down import Data
 from kratosctl.engine import reading
 from kratosctl.engine.reading import Container
+from kratosctl.errors import EnvironmentBusy, UsageError
 from kratosctl.running import Found
-from kratosctl.workshop import acts, file, seats
+from kratosctl.workshop import acts, file, init, seats
 from kratosctl.workshop import down as workshop_down
 from kratosctl.workshop.file import Workshop
 from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, State, Workspace
@@ -70,7 +72,7 @@ def test_a_workshop_that_goes_down_for_the_night_keeps_what_is_to_be_settled_but
 def test_with_a_seat_that_is_removed_the_clone_of_its_upgrade_is_taken_down(
     classroom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workshop, chosen = seats.chosen(classroom, ["seat-01"], everybody=False)
+    _, chosen = seats.chosen(classroom, ["seat-01"], everybody=False)
     clone = down.clone_directory(interrupted(chosen[0].workspace))
     Workspace(clone, "seat-01").save_state(State(project="clone"))
     gone: list[Path] = []
@@ -78,10 +80,42 @@ def test_with_a_seat_that_is_removed_the_clone_of_its_upgrade_is_taken_down(
     monkeypatch.setattr(down, "data_of", lambda found: DATA)
     monkeypatch.setattr(down, "down", lambda found, data, console: gone.append(found.workspace.directory))
 
-    acts.remove(classroom, workshop, chosen, workshop_down.Work({"seat-01": DATA}, 0), QUIET)
+    acts.remove(classroom, ["Ada"], QUIET)
 
     assert gone == [clone]
     assert not chosen[0].workspace.home.exists()
+
+
+def down_for_good(directory: Path) -> None:
+    workshop_down.stop_all(directory, True, None, QUIET)
+
+
+def remove(directory: Path) -> None:
+    acts.remove(directory, ["seat-01"], QUIET)
+
+
+def add(directory: Path) -> None:
+    init.add(directory, ["Grace"], 0, None, QUIET)
+
+
+@pytest.mark.parametrize("change", [down_for_good, remove, add])
+def test_nobody_changes_a_class_while_it_comes_up(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    before = file.load(classroom)
+    monkeypatch.setattr(seats, "PATIENCE", 0.1)
+
+    with seats.locked(classroom, "workshop up", QUIET), pytest.raises(EnvironmentBusy, match="the workshop is held by"):
+        change(classroom)
+
+    assert file.load(classroom) == before
+
+
+def test_where_there_is_no_workshop_nothing_is_generated(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        down_for_good(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_services_that_people_add_belong_to_the_seat_whose_project_they_are_in(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kratosctl import configuration_file
+from kratosctl.atomic import write_atomically
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.workshop import file
 from kratosctl.workshop.file import Workshop
@@ -86,6 +89,22 @@ def test_comments_and_all_other_lines_stay_as_they_were(tmp_path: Path) -> None:
     assert after == WRITTEN.replace("  seat-02: 'Hopper, \"Amazing\" Grace'\n", "").replace(
         "  seat-03:\n", "  seat-03: Linus\n  seat-04:\n"
     )
+
+
+def test_changes_of_many_at_once_undo_none_of_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write(tmp_path, Workshop("class", {}, {"seat-01": ""}))
+
+    def write_slowly(path: Path, text: str) -> None:
+        time.sleep(0.02)
+        write_atomically(path, text)
+
+    monkeypatch.setattr(file, "write_atomically", write_slowly)
+    names = [f"seat-{number:02d}" for number in range(1, 9)]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: file.change(tmp_path, {name: "Ada"}), names))
+
+    assert dict(file.load(tmp_path).seats) == dict.fromkeys(names, "Ada")
 
 
 @pytest.mark.parametrize("seats", ["seats: {seat-01: Ada}\n", "seats:\n  seat-01:\n    Ada\n"])

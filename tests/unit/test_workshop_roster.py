@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kratosctl.atomic import write_atomically
+from kratosctl.console import Console
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.workshop import file, init, roster
 
@@ -84,8 +90,7 @@ class TestSeating:
         (tmp_path / "names.csv").write_text("Ada\nGrace\nAda\n")
         init.init(tmp_path, init.Wanted("class", ["Ada", ""], spares=1))
 
-        said = init.add(tmp_path, [], 0, tmp_path / "names.csv")
-        again = init.add(tmp_path, [], 0, tmp_path / "names.csv")
+        said, again = (init.add(tmp_path, [], 0, tmp_path / "names.csv", Console(quiet=True)) for _ in range(2))
 
         assert dict(file.load(tmp_path).seats) == {
             "seat-01": "Ada",
@@ -95,6 +100,37 @@ class TestSeating:
         }
         assert said.warnings == ["Ada is there 2 times: each has a seat"]
         assert again.text() == "everybody has a seat"
+
+    def test_of_many_who_are_added_at_once_each_has_a_seat(self, tmp_path: Path) -> None:
+        init.init(tmp_path, init.Wanted("class", ["", ""]))
+        people = [f"Person {number}" for number in range(8)]
+        program = [sys.executable, "-m", "kratosctl", "-C", str(tmp_path), "workshop", "add"]
+
+        adding = [subprocess.Popen([*program, who], stdout=subprocess.DEVNULL) for who in people]
+
+        assert [process.wait() for process in adding] == [0] * 8
+        assert sorted(file.load(tmp_path).seats.values()) == people
+
+    def test_of_two_workshops_that_are_made_at_once_one_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def write_slowly(path: Path, text: str) -> None:
+            time.sleep(0.1)
+            write_atomically(path, text)
+
+        monkeypatch.setattr(file, "write_atomically", write_slowly)
+
+        def make(name: str) -> str:
+            try:
+                init.init(tmp_path, init.Wanted(name, ["Ada"]))
+            except UsageError:
+                return ""
+            return name
+
+        with ThreadPoolExecutor(2) as pool:
+            made = list(filter(None, pool.map(make, ["one", "two"])))
+
+        assert made == [file.load(tmp_path).name]
 
     def test_more_names_than_seats_are_refused(self, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("Ada\nGrace\n")
