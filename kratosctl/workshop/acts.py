@@ -112,13 +112,16 @@ def remove(directory: Path, who: Sequence[str], console: Console) -> Result:
 
     Raises:
         UsageError: there is no such seat.
+        ConfigurationInvalid: workshop.yaml cannot be changed line by line; nothing was removed.
         EnvironmentBusy: the workshop is being brought up or down, and that took too long.
     """
     with seats.locked(directory, "workshop remove", console):
         workshop, chosen = seats.chosen(directory, who, everybody=False)
+        changes = {seat.name: None for seat in chosen}
+        file.check_change(directory, changes)
         down.stop(workshop, chosen, down.work_of(chosen), console)
         # from here on a seat that is still in the file comes up empty with the next `up`
-        file.change(directory, {seat.name: None for seat in chosen})
+        file.change(directory, changes)
         for seat in chosen:
             with said_plainly(seat.workspace.home):
                 shutil.rmtree(seat.workspace.home, ignore_errors=False)

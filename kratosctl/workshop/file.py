@@ -179,6 +179,11 @@ def change(directory: Path, seats: Mapping[str, str | None]) -> Workshop:
     return found
 
 
+def check_change(directory: Path, seats: Mapping[str, str | None]) -> None:
+    """Refuses a change that `change` would refuse, before what depends on it is done; takes and raises the same."""
+    _with(yaml_text.read_text(directory / FILE_NAME), seats)
+
+
 def _with(text: str, seats: Mapping[str, str | None]) -> tuple[str, Workshop]:
     """The text with some seats changed, and what it then says; raises what `change` raises."""
     before = parse(text)
@@ -191,8 +196,12 @@ def _with(text: str, seats: Mapping[str, str | None]) -> tuple[str, Workshop]:
     raise ConfigurationInvalid(
         f"{FILE_NAME}: kratosctl cannot change its seats",
         "they are not written one to a line, as `seat-01: Ada Lovelace`",
-        "change it yourself: " + ", ".join(f"{seat}: {who or ''}" for seat, who in list(seats.items())[:3]),
+        "change it yourself: " + ", ".join(_asked(seat, who) for seat, who in list(seats.items())[:3]),
     )
+
+
+def _asked(seat: str, who: str | None) -> str:
+    return f"take {seat} out" if who is None else f"{seat}: {who}"
 
 
 def _changed(text: str, before: Workshop, seats: Mapping[str, str | None]) -> str:

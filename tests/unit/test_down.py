@@ -12,7 +12,7 @@ from kratosctl.console import Console
 from kratosctl.down import Data
 from kratosctl.engine import reading
 from kratosctl.engine.reading import Container
-from kratosctl.errors import EnvironmentBusy, UsageError
+from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, UsageError
 from kratosctl.running import Found
 from kratosctl.workshop import acts, file, init, seats
 from kratosctl.workshop import down as workshop_down
@@ -116,6 +116,18 @@ def test_where_there_is_no_workshop_nothing_is_generated(tmp_path: Path) -> None
         down_for_good(tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seat_that_cannot_be_taken_out_of_the_file_keeps_its_data(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (classroom / file.FILE_NAME).write_text("seats: {seat-01: Ada, seat-02: }\n")
+    monkeypatch.setattr(workshop_down, "stop", lambda *_: pytest.fail("it is stopped, and its data deleted"))
+
+    with pytest.raises(ConfigurationInvalid) as caught:
+        remove(classroom)
+
+    assert caught.value.fix == "change it yourself: take seat-01 out"
 
 
 def test_services_that_people_add_belong_to_the_seat_whose_project_they_are_in(
