@@ -90,9 +90,11 @@ def keep(
     home = seats.home(directory).home
     home.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(Timeout), FileLock(home / "keeper", mode=0o600).acquire(timeout=0):
-        while _lasts(directory, now):
-            sleep(_pause(directory, now))
-        while _to_end(directory, now):
+        while (remaining := _remaining(directory, now)) is not None:
+            if remaining > datetime.timedelta():
+                # not beyond the end, and not so long that a changed one is missed
+                sleep(min(_LOOK_EVERY, max(0.2, remaining.total_seconds())))
+                continue
             try:
                 down()
             except KratosctlError as error:
@@ -102,31 +104,14 @@ def keep(
                 return
 
 
-def _lasts(directory: Path, now: Callable[[], datetime.datetime]) -> bool:
-    """Whether there is an end to wait for, and it has not come."""
+def _remaining(directory: Path, now: Callable[[], datetime.datetime]) -> datetime.timedelta | None:
+    """How long it is until there is something to do; None where there is nothing to wait for."""
     try:
         remaining = left(file.load(directory), now())
     except KratosctlError:
         # somebody is writing it, or took it away
-        return file.exists(directory)
-    return remaining is not None and remaining > datetime.timedelta() and _any_seat(directory)
-
-
-def _pause(directory: Path, now: Callable[[], datetime.datetime]) -> float:
-    """How many seconds to sleep: not beyond the end, and not so long that a changed one is missed."""
-    with contextlib.suppress(KratosctlError):
-        remaining = left(file.load(directory), now())
-        if remaining is not None:
-            return min(_LOOK_EVERY, max(0.2, remaining.total_seconds()))
-    return _LOOK_EVERY
-
-
-def _to_end(directory: Path, now: Callable[[], datetime.datetime]) -> bool:
-    try:
-        remaining = left(file.load(directory), now())
-    except KratosctlError:
-        return False
-    return remaining is not None and remaining <= datetime.timedelta() and _any_seat(directory)
+        return datetime.timedelta(seconds=_LOOK_EVERY) if file.exists(directory) else None
+    return remaining if remaining is not None and _any_seat(directory) else None
 
 
 def _any_seat(directory: Path) -> bool:

@@ -90,6 +90,20 @@ def test_where_the_engine_does_not_answer_it_is_tried_again(ends: Path) -> None:
     assert tries == 3
 
 
+def test_an_end_that_is_put_off_while_the_engine_does_not_answer_is_kept(ends: Path) -> None:
+    clock, calls = Clock(), []
+
+    def down() -> None:
+        calls.append(clock.now())
+        if len(calls) == 1:
+            put_end(ends, "2026-12-01 15:00")
+            raise DaemonDown("the Docker engine does not answer")
+
+    keeper.keep(ends, down, clock.now, clock.sleep)
+
+    assert calls == [NOON + datetime.timedelta(hours=1), NOON + datetime.timedelta(hours=3)]
+
+
 def test_with_the_last_seat_it_goes_too(ends: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "_any_seat", lambda _: False)
     clock = Clock()
