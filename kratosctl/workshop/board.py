@@ -28,7 +28,7 @@ PORT = 4400
 _PORTS = 20  # tried where none was asked for
 _PAGE = Path(__file__).parent / "page"
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_FILES = ("board.css", "board.js", "board.svg")
+_FILES = ("board.css", "board.js", "board.svg", "enter.js")
 _PATIENCE = 20.0  # seconds a page waits for something new
 _LINES = 200
 _MOST = 4096  # bytes of a request's body, which nobody reads
@@ -43,10 +43,13 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_ENTERED = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/"><title>Board</title>'
-_NOT_LET_IN = UsageError(
-    "this board needs its key", "", "open the address that `kratosctl workshop board` printed, with all that follows ?"
-)
+_ENTERED = """\
+<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="token" content="{token}"><title>Board</title>
+<script src="/enter.js"></script><noscript><meta http-equiv="refresh" content="0; url=/"></noscript></head></html>
+"""
+_PRINTED = "open the address that `kratosctl workshop board` printed, with all that follows ?"
+_NOT_LET_IN = UsageError("this board needs its key", "", _PRINTED)
+_MAY_NOT_ACT = UsageError("only a page that was opened with the board's key may do that", "", _PRINTED)
 _STATUS = {UsageError: HTTPStatus.NOT_FOUND, EnvironmentBusy: HTTPStatus.CONFLICT, NotRunning: HTTPStatus.CONFLICT}
 
 
@@ -178,12 +181,12 @@ class _Handler(BaseHTTPRequestHandler):
         key = parse_qs(url.query).get("key", [""])[0] if url.path == "/" else ""
         if key and self.server.door.opens(key):
             # a page of its own: a cookie of this kind is not sent where another page has led here
-            self._answer(HTTPStatus.OK, _ENTERED.encode(), ".html", {"Set-Cookie": self.server.door.cookie()})
+            entered = _ENTERED.format(token=self.server.door.token).encode()
+            self._answer(HTTPStatus.OK, entered, ".html", {"Set-Cookie": self.server.door.cookie()})
         elif not self.server.door.knows(self.headers):  # type: ignore[arg-type]
             self._refuse(HTTPStatus.UNAUTHORIZED, _NOT_LET_IN)
         elif url.path == "/":
-            page = (_PAGE / "board.html").read_text(encoding="utf-8")
-            self._answer(HTTPStatus.OK, page.replace("{token}", self.server.door.token).encode(), ".html")
+            self._answer(HTTPStatus.OK, (_PAGE / "board.html").read_bytes(), ".html")
         elif url.path[1:] in _FILES:
             self._answer(HTTPStatus.OK, (_PAGE / url.path[1:]).read_bytes(), Path(url.path).suffix)
         elif url.path == "/api/seats":
@@ -214,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not door.knows(headers):  # type: ignore[arg-type]
             self._refuse(HTTPStatus.UNAUTHORIZED, _NOT_LET_IN)
         elif not door.may_act(headers):  # type: ignore[arg-type]
-            self._refuse(HTTPStatus.FORBIDDEN, UsageError("only the board's own page may do that"))
+            self._refuse(HTTPStatus.FORBIDDEN, _MAY_NOT_ACT)
         elif route := _ROUTE.fullmatch(url.path):
             self.server.act(route[1], route[2])
             self._json(HTTPStatus.ACCEPTED, {"seat": route[1]})

@@ -15,8 +15,9 @@ TOKEN_HEADER = "X-Kratosctl-Token"
 class Door:
     """The keys of one run of a board. None of them outlives it.
 
-    The key in the printed address is exchanged for a cookie, which no script can read; what changes anything needs a
-    token beside it, which only the board's own page knows: a cookie is sent along from pages of other ports, too.
+    The key in the printed address is exchanged for a cookie, which no script can read, and for a token beside it, which
+    whatever changes anything needs. The page keeps that where no other port can read it: the cookie is sent to every
+    server of this host that the browser visits, whose owner can then look, but not act.
     """
 
     def __init__(self, port: int) -> None:

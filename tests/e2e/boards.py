@@ -36,7 +36,7 @@ class Board:
     Attributes:
         url: the address that it printed.
         cookie: what it gave for that.
-        token: what its page sends with each act.
+        token: what it gave beside that, and its page sends with each act.
     """
 
     url: str
@@ -57,9 +57,9 @@ class Board:
         entered = people.request("GET", self.url)
         assert entered.status == 200, entered.text
         self.cookie = str(entered.headers["Set-Cookie"]).split(";")[0]
+        (self.token,) = re.findall(r'name="token" content="([^"]+)"', entered.text)
         page = self.get("/")
         assert page.status == 200, page.text
-        (self.token,) = re.findall(r'name="token" content="([^"]+)"', page.text)
 
     def get(self, path: str, **headers: str) -> people.Answer:
         return people.request("GET", self.root + path, headers={"Cookie": self.cookie, **headers})

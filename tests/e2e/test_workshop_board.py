@@ -108,6 +108,13 @@ class TestWhoMayLook:
         assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
         assert board.url.partition("key=")[2] not in cookie
 
+    def test_who_has_the_cookie_alone_is_not_told_what_changes_seats(self, board: Board) -> None:
+        for path in ("/", "/board.js", "/enter.js", "/api/seats", "/?key=guessed"):
+            answer = board.get(path)
+
+            assert answer.status == 200
+            assert board.token not in answer.text + str(answer.headers)
+
     def test_a_name_of_somebody_elses_that_leads_here_is_refused(self, board: Board) -> None:
         assert board.get("/api/seats", Host=f"evil.example:{board.port}").status == 421
         assert board.get("/api/seats", Host=f"localhost:{board.port}").status == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,39 @@ def test_a_seat_that_dies_is_seen_and_healed_and_another_reset_in_one_page(class
         assert "owned" not in page.run("document.title")
     page.until("!document.getElementById('problem').hidden", 10)
     assert "does not answer" in page.run("document.getElementById('problem').innerText")
+
+
+def test_a_page_acts_with_the_printed_key_also_when_it_is_read_again_and_without_it_says_so(
+    classroom: Directory, page: Page
+) -> None:
+    restarting = "fetch('/api/seats').then(a => a.json()).then(d => d.seats[1].act)"
+    with boards.served(classroom) as board:
+        page.open(board.url)
+        page.until("document.querySelectorAll('.seat[data-state=ready]').length == 2")
+        assert "key=" not in page.run("location.href + document.documentElement.outerHTML")
+
+        page.call("Page.reload")
+        page.until("document.querySelectorAll('.seat[data-state=ready]').length == 2")
+        press(page, "seat-02", "Restart")
+        page.until(f"{restarting}.then(act => act && act.seconds !== null && act.error === null)")
+
+        # another tab, in which the address without the key is opened
+        page.run("sessionStorage.clear()")
+        page.open(f"{board.root}/")
+        page.until("document.querySelectorAll('.seat[data-state=ready]').length == 2")
+        began = page.run(restarting)
+        for button in ("Restart", "Reset"):
+            press(page, "seat-02", button)
+            page.until(f"{card('seat-02')}.innerText.includes('{button} failed: this page was opened without')", 5)
+        time.sleep(2.5)  # it stays while the page follows the seats
+        assert "open the address that kratosctl workshop board printed" in page.run(f"{card('seat-02')}.innerText")
+        assert page.run(restarting) == began
+
+        page.open(board.url)
+        page.until("document.querySelectorAll('.seat[data-state=ready]').length == 2")
+        press(page, "seat-02", "Restart")
+        page.until(f"{restarting}.then(act => act.began !== '{began['began']}')")
+        page.until(f"{card('seat-02')}.dataset.state == 'ready'")
 
 
 def seats(number: int) -> tuple[Seen, ...]:

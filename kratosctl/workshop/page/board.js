@@ -14,10 +14,18 @@ const DONE_SHOWN = 15; // seconds
 const STILL = 4; // seconds after the pointer moved over the seats in which none changes its place
 
 const byId = (id) => document.getElementById(id);
-const token = document.querySelector("meta[name=token]").content;
+const token = kept("token"); // of the address with the key; a page that was opened without it shows, and changes nothing
 const cards = new Map(); // seat -> its card
 const dismissed = new Set(); // acts whose error was read: seat and when it began
 let data = null, tag = "", moved = 0;
+
+function kept(name) {
+  try {
+    return sessionStorage.getItem(name) || "";
+  } catch {
+    return ""; // a browser that keeps nothing
+  }
+}
 
 function make(kind, className, text) {
   const node = document.createElement(kind);
@@ -80,6 +88,7 @@ function makeCard(name) {
     act: make("div", "act"),
     acts: make("div", "acts"),
     state: "",
+    here: null,
   };
   parts.act.setAttribute("role", "status");
   top.append(parts.word, parts.people, parts.since, parts.name);
@@ -154,6 +163,8 @@ function linkName(node, seat) {
   else node.removeAttribute("href");
 }
 
+const stageOf = (act) => (act ? `${act.began} ${act.seconds}` : "");
+
 function fillAct(parts, seat) {
   const act = seat.act;
   const busy = Boolean(act) && act.seconds === null;
@@ -163,6 +174,9 @@ function fillAct(parts, seat) {
   for (const doing of ["restart", "reset"]) parts.buttons[doing].disabled = busy;
   parts.buttons.reset.disabled = busy || seat.state === "absent";
   parts.buttons.log.disabled = seat.state === "absent";
+  // what this page itself had to say stays until something else is done there
+  if (parts.here === stageOf(act)) return;
+  parts.here = null;
   parts.card.classList.toggle("failing", Boolean(shown && act.error));
   if (parts.act.dataset.shown === shown) return;
   parts.act.dataset.shown = shown;
@@ -345,6 +359,7 @@ async function act(name, doing) {
 }
 
 function failHere(parts, doing, error) {
+  parts.here = stageOf(data.seats.find((seat) => seat.seat === parts.name.textContent).act);
   parts.act.className = "act failed";
   parts.act.hidden = false;
   parts.act.dataset.shown = "here";
@@ -353,11 +368,17 @@ function failHere(parts, doing, error) {
   parts.buttons.restart.disabled = parts.buttons.reset.disabled = false;
 }
 
+function mayAct(name, doing) {
+  if (!token) failHere(cards.get(name), doing, { what: "this page was opened without the board's key", why: "so it shows seats, and changes none", fix: "open the address that kratosctl workshop board printed in this tab" });
+  return Boolean(token);
+}
+
 function restart(name) {
-  act(name, "restart");
+  if (mayAct(name, "restart")) act(name, "restart");
 }
 
 function askReset(name) {
+  if (!mayAct(name, "reset")) return;
   const seat = data.seats.find((one) => one.seat === name);
   const lost = seat.identities === null ? "Everything" : seat.identities === 1 ? "Its one identity" : `Its ${seat.identities} identities`;
   byId("ask-title").textContent = `Reset ${label(seat)}?`;
