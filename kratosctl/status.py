@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kratosctl import catalog, configuration_file, owner, readiness, running, urls
+from kratosctl import catalog, configuration_file, owner, readiness, running, states, urls
 from kratosctl.engine import reading
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.results import Result, table
@@ -31,7 +31,7 @@ def status(directory: Path, name: str | None) -> Result:
         "environment": found.name,
         "directory": str(directory),
         "project": found.state.project,
-        "state": _state(found),
+        "state": states.state_of(found.containers, _answers(found)),
         "release": release,
         "variant": labels.get("variant") or asked.get("variant") or "default",
         "database": labels.get("database") or asked.get("database") or "sqlite",
@@ -63,18 +63,12 @@ def endpoints(found: running.Found, host: str, https: bool) -> dict[str, str]:
     return open_now
 
 
-def _state(found: running.Found) -> str:
-    """ready, starting, stopped or absent; a service that should run and does not makes it broken."""
-    serving = [c for c in found.containers if c.service != "kratos-migrate"]
-    if not serving:
-        return "absent"
-    alive = [c for c in serving if c.state == "running"]
-    if not alive:
-        return "stopped"
-    if len(alive) < len(serving) or any(c.health == "unhealthy" for c in alive):
-        return "broken"
-    public = found.public_address()
-    return "ready" if public and readiness.is_ready(*public) == 200 else "starting"
+def _answers(found: running.Found) -> bool | None:
+    """Whether Kratos says that it is ready; None where it cannot be asked."""
+    kratos, public = found.container("kratos"), found.public_address()
+    if not public or kratos is None or kratos.state != "running":
+        return None
+    return readiness.is_ready(*public) == 200
 
 
 def _service(container: reading.Container) -> dict[str, Any]:

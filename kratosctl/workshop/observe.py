@@ -17,11 +17,12 @@ from kratosctl.engine.reading import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
 from kratosctl.running import Found
+from kratosctl.states import ended, services, state_of
 from kratosctl.workshop import file, seats
 from kratosctl.workshop.counting import Count, mark
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
-from kratosctl.workshop.seen import Picture, Seen, ended, services, state_of
+from kratosctl.workshop.seen import Picture, Seen
 from kratosctl.workspace import State
 
 _LINES = 200

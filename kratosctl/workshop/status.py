@@ -13,9 +13,10 @@ from kratosctl.console import Console
 from kratosctl.engine import window
 from kratosctl.errors import KratosctlError
 from kratosctl.results import Result, table
+from kratosctl.states import STATES
 from kratosctl.workshop import file, keeper, proxy, seats
 from kratosctl.workshop.observe import Observer
-from kratosctl.workshop.seen import STATES, Picture, Seen
+from kratosctl.workshop.seen import Picture, Seen
 
 EVERY = 2.0  # seconds between two looks
 _HEAD = ("SEAT", "ATTENDEE", "STATE", "RELEASE", "DATABASE", "IDENTITIES", "ADDRESS", "LAST ERROR")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
+from kratosctl.states import STATES
 from kratosctl.workshop.board import Board
-from kratosctl.workshop.seen import STATES, Picture, Seen
+from kratosctl.workshop.seen import Picture, Seen
 from kratosctl.workshop.watch import Watch
 from tests.e2e import boards, chromium, engine, people
 from tests.e2e.chromium import Page

@@ -10,9 +10,10 @@ import pytest
 
 from kratosctl import kratos_logs
 from kratosctl.engine.reading import Container
+from kratosctl.states import ended, state_of
 from kratosctl.workshop import status
 from kratosctl.workshop.counting import Count
-from kratosctl.workshop.seen import Picture, Seen, ended, state_of
+from kratosctl.workshop.seen import Picture, Seen
 
 
 def container(service: str = "kratos", state: str = "running", health: str = "", code: int | None = None) -> Container:
@@ -46,6 +47,9 @@ class TestStates:
             ([container(state="exited", code=1)], None, "broken"),
             ([container(state="exited", code=0), container("ui", "exited", code=143)], None, "stopped"),
             ([container(state="exited", code=0), container("ui", "exited", code=1)], None, "broken"),
+            ([container(), container("load-people", "exited", code=0)], True, "ready"),
+            ([container(), container("load-people", "exited", code=1)], True, "broken"),
+            ([container(), container("app", "exited", code=137)], True, "broken"),
         ],
     )
     def test_each_is_told_by_a_word(self, containers: Sequence[Container], answers: bool | None, state: str) -> None:

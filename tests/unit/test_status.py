@@ -1,0 +1,46 @@
+"""`status` says of a seat what `workshop status` and the board say. Without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from kratosctl import readiness, running, status
+from kratosctl.engine.reading import Container
+from kratosctl.running import Found
+from kratosctl.states import state_of
+from kratosctl.workspace import State, Workspace
+
+
+def kratos(state: str, health: str = "", code: int | None = None) -> Container:
+    ports = {"127.0.0.1:4433": 4433} if state == "running" else {}
+    return Container("1", "1", "kratos", "p", state, "", health, code, "image", ports)
+
+
+UI = Container("2", "2", "ui", "p", "running", "", "", None, "image")
+
+
+@pytest.mark.parametrize(
+    ("containers", "ready", "state"),
+    [
+        ([kratos("exited", code=1)], False, "broken"),
+        ([kratos("exited", code=0)], False, "stopped"),
+        ([kratos("running", "unhealthy"), UI], True, "ready"),
+        ([kratos("running", "unhealthy"), UI], False, "broken"),
+        ([kratos("running"), UI], False, "starting"),
+        ([kratos("restarting"), UI], False, "starting"),
+        ([kratos("exited", code=137), UI], False, "broken"),
+        ([], False, "absent"),
+    ],
+)
+def test_one_environment_has_the_state_that_it_has_among_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, containers: Sequence[Container], ready: bool, state: str
+) -> None:
+    found = Found(Workspace(tmp_path, "seat-01"), State(project="p"), tuple(containers))
+    monkeypatch.setattr(running, "find", lambda directory, name: found)
+    monkeypatch.setattr(readiness, "is_ready", lambda address, port: 200 if ready else 503)
+
+    assert status.status(tmp_path, "seat-01").data["state"] == state
+    assert state_of(containers, ready) == state
