@@ -202,5 +202,6 @@ def _refuse_floating(environment: Environment) -> None:
     images += [environment.postgres_image] if environment.database == "postgres" else []
     images += [environment.ui_image] if environment.ui else []
     images += [environment.mail_image] if environment.mail else []
+    images += [environment.proxy_image] if environment.https else []
     for image in images:
         catalog.check_reference(image, environment.allow_floating_tag)

@@ -135,9 +135,18 @@ def _ports(
         if asked and port not in wanted:
             continue
         held = number in own
-        bind = "127.0.0.1" if asked is None else asked.bind
-        who = ports.holder(number) if not held and ports.is_taken(number, bind) else ""
+        # where the engine opens it: at `bind` listens what stands before it, if anything does
+        address = "127.0.0.1" if asked is None else asked.addresses[port]
+        who = ports.holder(number) if not held and _is_taken(number, address) else ""
         yield Port(name, port, number, asked=bool(wanted.get(port)), own=held, holder=who)
+
+
+def _is_taken(port: int, address: str) -> bool:
+    try:
+        return ports.is_taken(port, address)
+    except KratosctlError:
+        # no address of this host, which `up` says: nothing listens there
+        return False
 
 
 def _files(home: Path) -> Iterator[FileFact]:

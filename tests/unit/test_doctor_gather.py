@@ -193,3 +193,26 @@ def test_disks_are_looked_at(programs: Path, directory: Path) -> None:
     (disk,) = gather(directory, {}).disks
     assert disk.path == str(directory)
     assert 0 <= disk.free <= disk.total
+
+
+def test_a_port_is_looked_for_where_the_engine_opens_it(programs: Path, directory: Path) -> None:
+    """Behind a TLS proxy that is loopback; the proxy itself listens at `bind`, at the same number."""
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.2", 0))
+        proxy.listen()
+        number = proxy.getsockname()[1]
+        Workspace(directory, "dev").save_state(State("app-dev-1", str(directory), ports={"public": number}))
+        held = {}
+        for https in ("true", "false"):
+            answers = f"{{ui: false, mail: false, bind: 127.0.0.2, https: {https}}}"
+            (directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {answers}\n")
+            held[https] = bool(gather(directory, {}).ports[0].holder)
+
+    assert held == {"true": False, "false": True}
+
+
+def test_an_address_that_this_host_has_not_is_no_reason_to_fail(programs: Path, directory: Path) -> None:
+    Workspace(directory, "dev").save_state(State("app-dev-1", str(directory), ports={"public": 4433}))
+    (directory / "kratosctl.yaml").write_text("environments:\n  dev: {ui: false, mail: false, bind: 192.0.2.1}\n")
+
+    assert gather(directory, {}).ports[0].holder == ""

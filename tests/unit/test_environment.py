@@ -34,7 +34,7 @@ class TestDefaults:
 
     def test_every_default_image_is_pinned(self) -> None:
         asked = from_answers("dev", {"database": "postgres"})
-        for image in (asked.kratos_image, asked.postgres_image, asked.ui_image, asked.mail_image):
+        for image in (asked.kratos_image, asked.postgres_image, asked.ui_image, asked.mail_image, asked.proxy_image):
             catalog.check_reference(image, allow_floating=False)
 
     def test_an_answer_that_is_none_is_no_answer(self) -> None:
@@ -81,15 +81,17 @@ class TestImages:
         assert (asked.release, asked.kratos_image) == ("v1.1.0", "acme/login:v3")
         assert from_answers("dev", {"kratos_image": "acme/login:v3"}).release == catalog.NEWEST.tag
 
-    @pytest.mark.parametrize("key", ["kratos_image", "ui_image", "mail_image"])
+    @pytest.mark.parametrize("key", ["kratos_image", "ui_image", "mail_image", "proxy_image"])
     def test_latest_and_no_tag_are_refused_for_every_image(self, key: str) -> None:
         for reference in ("x/y", "x/y:latest"):
+            answers = {key: reference, "https": True}
             with pytest.raises(FloatingTag):
-                from_answers("dev", {key: reference})
-            assert getattr(from_answers("dev", {key: reference, "allow_floating_tag": True}), key) == reference
+                from_answers("dev", answers)
+            assert getattr(from_answers("dev", {**answers, "allow_floating_tag": True}), key) == reference
 
     def test_an_image_that_does_not_run_may_be_called_anything(self) -> None:
-        asked = {"ui_image": "x", "mail_image": "x", "postgres_image": "x", "ui": False, "mail": False}
+        asked: dict[str, str | bool] = dict.fromkeys(["ui_image", "mail_image", "postgres_image", "proxy_image"], "x")
+        asked |= {"ui": False, "mail": False}
         assert from_answers("dev", asked).ui_image == "x"
         with pytest.raises(FloatingTag):
             from_answers("dev", {"postgres_image": "x", "database": "postgres"})
