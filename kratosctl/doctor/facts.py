@@ -146,6 +146,7 @@ class Facts:
         directory: where kratosctl.yaml lies, or would.
         writable: the caller may write there.
         ignored: the generated directory tells git to ignore it; True where there is none.
+        watchers: inotify instances that this user may still have; None where containers run elsewhere.
         configuration_fault: what is wrong with kratosctl.yaml as a file.
     """
 
@@ -157,5 +158,6 @@ class Facts:
     ports: tuple[Port, ...] = ()
     files: tuple[FileFact, ...] = ()
     remains: tuple[Remains, ...] = ()
+    watchers: int | None = None
     configuration_fault: KratosctlError | None = None
     environments: tuple[EnvironmentFacts, ...] = ()

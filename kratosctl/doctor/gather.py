@@ -16,6 +16,7 @@ from kratosctl.doctor.facts import Disk, EnvironmentFacts, Facts, FileFact, Port
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
+from kratosctl.workshop import capacity
 from kratosctl.workspace import GENERATED, State, Workspace
 
 
@@ -46,6 +47,7 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
         ports=tuple(port for name, asked, _ in found for port in _ports(directory, name, asked, containers)),
         files=tuple(fact for name in names for fact in _files(Workspace(directory, name).home)),
         remains=gather_engine.remains(containers, projects) if here else (),
+        watchers=capacity.watchers() if here and here.local else None,
         configuration_fault=fault,
         environments=tuple(facts for _, _, facts in found),
     )

@@ -11,6 +11,7 @@ from kratosctl.doctor.facts import Facts, FileFact, Remains
 from kratosctl.doctor.finding import Finding, Level
 from kratosctl.engine.reading import is_remote
 from kratosctl.errors import KratosctlError
+from kratosctl.workshop import capacity
 
 MIB = 1024 * 1024
 DISK_PROBLEM = 256 * MIB
@@ -90,6 +91,18 @@ def networks_left(facts: Facts) -> Iterator[Finding]:
             f"the engine has {facts.engine.networks} bridge networks",
             "each environment needs one; about 30 exhaust the engine's address pools",
             "docker network prune",
+        )
+
+
+def watchers_left(facts: Facts) -> Iterator[Finding]:
+    """What runs has its watchers already: the question is whether one more Kratos fits."""
+    if facts.watchers is not None and facts.watchers < capacity.WATCHERS:
+        yield Finding(
+            "watchers",
+            "warning",
+            f"{facts.watchers} inotify instances are left for your programs on this host",
+            f"each Kratos needs {capacity.WATCHERS} to watch its configuration, and ends without them",
+            capacity.MORE_WATCHERS,
         )
 
 
@@ -229,6 +242,7 @@ RULES: tuple[Rule, ...] = (
     engine_security,
     compose_plugin,
     networks_left,
+    watchers_left,
     disk_space,
     directory_writable,
     file_modes,

@@ -29,7 +29,8 @@ _MEMORY = {"kratos": 64 * MIB, "ui": 55 * MIB, "mail": 22 * MIB, "postgres": 90 
 _DISK = {"sqlite": 8 * MIB, "postgres": 80 * MIB, "memory": 2 * MIB}
 _CPU_SECONDS_TO_START = {"kratos": 0.6, "ui": 0.5, "mail": 0.3, "postgres": 0.6}
 # inotify instances of one Kratos: of its configuration, its schemas and its secrets
-_WATCHERS = 3
+WATCHERS = 3
+MORE_WATCHERS = "sudo sysctl fs.inotify.max_user_instances=1024"
 # for the host itself
 _MEMORY_KEPT = 512 * MIB
 _DISK_KEPT = 1024 * MIB
@@ -64,7 +65,7 @@ def need(environment: Environment) -> dict[str, int]:
         "disk": _DISK[environment.database],
         "ports": len(ports.wanted(environment)),
         "networks": 1,
-        "watchers": _WATCHERS,
+        "watchers": WATCHERS,
     }
 
 
@@ -112,11 +113,11 @@ def look(environment: Environment, taken: Sequence[Network]) -> Host:
         disk=shutil.disk_usage(here).free,
         ports=blocks,
         networks=max(0, pool.num_addresses // 16 - others),
-        watchers=_watchers(),
+        watchers=watchers(),
     )
 
 
-def _watchers() -> int | None:
+def watchers() -> int | None:
     """How many more inotify instances the processes of this user may have; Linux has 128 for all of them by default."""
     try:
         most = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
@@ -179,7 +180,7 @@ _WAYS = {
     "disk": "free some space: docker system df shows where it went",
     "ports": "stop what listens between 4433 and 65535",
     "networks": "take another range: `subnets: 10.214.0.0/16` in workshop.yaml",
-    "watchers": "raise the limit: sudo sysctl fs.inotify.max_user_instances=1024",
+    "watchers": f"raise the limit: {MORE_WATCHERS}",
 }
 
 

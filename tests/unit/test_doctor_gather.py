@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from kratosctl.doctor.gather import gather
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import diagnose
+from kratosctl.workshop import capacity
 from kratosctl.workspace import State, Workspace
 
 YAML = "environments:\n  dev: {ui: false, mail: false}\n"
@@ -216,3 +218,22 @@ def test_an_address_that_this_host_has_not_is_no_reason_to_fail(programs: Path, 
     (directory / "kratosctl.yaml").write_text("environments:\n  dev: {ui: false, mail: false, bind: 192.0.2.1}\n")
 
     assert gather(directory, {}).ports[0].holder == ""
+
+
+@pytest.mark.parametrize(("kernel", "counted"), [(os.uname().release, 7), ("of another machine", None)])
+def test_watchers_of_files_are_counted_where_containers_run_on_this_host(
+    programs: Path, directory: Path, monkeypatch: pytest.MonkeyPatch, kernel: str, counted: int | None
+) -> None:
+    monkeypatch.setattr(capacity, "watchers", lambda: 7)
+    version = VERSION.replace('"Server":{', f'"Server":{{"KernelVersion":"{kernel}",')
+    docker(
+        programs,
+        f"""case "$1" in
+        --version) echo "Docker version 28.2.2, build 1";;
+        compose) echo 2.40.0;;
+        version) echo '{version}';;
+        info) echo '{{"DockerRootDir":"/x"}}';;
+    esac""",
+    )
+
+    assert gather(directory, {}).watchers == counted

@@ -187,3 +187,12 @@ def test_the_report_counts_and_says_how_to_mend() -> None:
     assert {"rule", "level", "what", "why", "fix"} == set(envelope["data"]["findings"][0])
     assert "-> use another one: --directory DIR" in result.text()
     assert result.text().endswith("1 problem, 1 warning")
+
+
+@pytest.mark.parametrize(("left", "warned"), [(None, False), (3, False), (2, True), (0, True)])
+def test_watchers_of_files_that_are_too_few_for_one_more_kratos_are_said(left: int | None, warned: bool) -> None:
+    found = list(rules.watchers_left(facts(watchers=left)))
+
+    assert [finding.level for finding in found] == ["warning"] * warned
+    assert all(finding.fix == "sudo sysctl fs.inotify.max_user_instances=1024" for finding in found)
+    assert found == [finding for finding in diagnose(facts(watchers=left)) if finding.rule == "watchers"]
