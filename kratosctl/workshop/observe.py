@@ -18,7 +18,7 @@ from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
 from kratosctl.running import Found
 from kratosctl.states import ended, services, state_of
-from kratosctl.workshop import file, seats
+from kratosctl.workshop import file, proxy, seats
 from kratosctl.workshop.counting import Count, mark
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
@@ -95,7 +95,11 @@ class Observer:
         seen = tuple(self._seen(seat) for seat in self._seats)
         whole = frozenset(seat.name for seat in self._seats if _is_whole(self._memories[seat.name].containers))
         ends = self._workshop.ends
-        return Picture(self._workshop.name, ends.astimezone().isoformat() if ends else None, seen, whole)
+        # nobody comes in where nothing was brought up
+        is_up = any(seat.state != "absent" for seat in seen)
+        warning = proxy.warning(self._directory, self._seats, of_project) if is_up else ""
+        shown_end = ends.astimezone().isoformat() if ends else None
+        return Picture(self._workshop.name, shown_end, seen, whole, (warning,) if warning else ())
 
     def kratos(self, seat: str) -> str:
         """The ID of a seat's Kratos, as it was last seen; empty where there is none."""

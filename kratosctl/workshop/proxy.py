@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -17,7 +17,7 @@ import yaml
 from kratosctl import apply, cache, identity, images, ports, readiness, urls
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
-from kratosctl.errors import ChoiceImpossible, PortTaken, ServiceFailed
+from kratosctl.errors import ChoiceImpossible, KratosctlError, PortTaken, ServiceFailed
 from kratosctl.stack.labels import LABEL
 from kratosctl.workshop import proxy_files, seats
 from kratosctl.workshop.file import Workshop
@@ -162,9 +162,21 @@ def is_running(directory: Path) -> bool:
     return any(one.service == SERVICE and one.state == "running" for one in reading.containers(state.project))
 
 
-def warning(directory: Path, everyone: Sequence[Seat]) -> str:
-    """What is to be said where attendees cannot come in; empty where they can."""
-    if front(directory, everyone) is None or is_running(directory):
+def warning(directory: Path, everyone: Sequence[Seat], containers: Mapping[str, Sequence[reading.Container]]) -> str:
+    """What is to be said where attendees cannot come in; empty where they can.
+
+    Args:
+        directory: where workshop.yaml lies.
+        everyone: the seats.
+        containers: of all projects.
+    """
+    try:
+        state = identity.settled_state(_workspace(directory))
+    except KratosctlError as error:
+        return error.what
+    own = containers.get(state.project, ())
+    alive = any(one.service == SERVICE and one.state == "running" for one in own)
+    if alive or _PORT not in state.ports or not behind(everyone):
         return ""
     return "the TLS proxy does not run: nobody reaches a seat; start it with `kratosctl workshop up`"
 

@@ -48,12 +48,14 @@ class Picture:
         ends: when it is over, with the offset from UTC; None where nobody said.
         seats: in the order of its file.
         whole: seats of which every service runs.
+        warnings: what is to be said beside the seats.
     """
 
     workshop: str
     ends: str | None
     seats: tuple[Seen, ...]
     whole: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
         """The same for scripts and pages."""

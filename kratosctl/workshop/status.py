@@ -14,7 +14,7 @@ from kratosctl.engine import window
 from kratosctl.errors import KratosctlError
 from kratosctl.results import Result, table
 from kratosctl.states import STATES
-from kratosctl.workshop import file, keeper, proxy, seats
+from kratosctl.workshop import file, keeper
 from kratosctl.workshop.observe import Observer
 from kratosctl.workshop.seen import Picture, Seen
 
@@ -31,10 +31,7 @@ def status(directory: Path) -> Result:
         KratosctlError: workshop.yaml or the engine cannot be read.
     """
     picture = Observer(directory, window.opened()).look(everything=True)
-    workshop = file.load(directory)
-    warnings = [keeper.warning(workshop, datetime.datetime.now())]
-    if any(seat.state != "absent" for seat in picture.seats):
-        warnings.append(proxy.warning(directory, seats.of(directory, workshop)))
+    warnings = [keeper.warning(file.load(directory), datetime.datetime.now()), *picture.warnings]
     return Result("workshop status", picture.data(), lambda: text(picture), [said for said in warnings if said])
 
 

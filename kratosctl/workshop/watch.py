@@ -146,5 +146,6 @@ def _said(picture: Picture | None, problem: Mapping[str, str] | None, acts: Mapp
     data = picture.data() if picture else {"workshop": "", "ends": None, "count": {}, "seats": []}
     for seat in data["seats"]:
         seat["act"] = acts.get(seat["seat"])
-    body = json.dumps({**data, "problem": problem}, ensure_ascii=False, separators=(",", ":")).encode()
+    beside = {"warnings": picture.warnings if picture else (), "problem": problem}
+    body = json.dumps({**data, **beside}, ensure_ascii=False, separators=(",", ":")).encode()
     return Said(hashlib.sha256(body).hexdigest()[:24], body)

@@ -130,6 +130,27 @@ def seats(number: int) -> tuple[Seen, ...]:
     return tuple(found)
 
 
+def test_what_is_to_be_said_of_the_whole_class_is_shown_while_it_holds(classroom: Directory, page: Page) -> None:
+    warnings: list[str] = []
+    board = Board(classroom.path, 0)
+    board.watch = Watch(lambda: Picture("class", None, seats(3), warnings=tuple(warnings)), dict, every=0.1)
+    threading.Thread(target=board.serve, daemon=True).start()
+    try:
+        page.open(board.url(board.door.key))
+        page.until("document.querySelectorAll('.seat').length == 3")
+        assert page.run("document.getElementById('warnings').hidden")
+
+        warnings.append("the TLS proxy does not run: <b>nobody</b> comes in")
+        page.until("!document.getElementById('warnings').hidden", 10)
+        said = page.run("document.getElementById('warnings').innerText")
+        warnings.clear()
+        page.until("document.getElementById('warnings').hidden", 10)
+    finally:
+        board.shutdown()
+
+    assert said == "The TLS proxy does not run: <b>nobody</b> comes in."
+
+
 @pytest.mark.parametrize("number", [30, 100])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_many_seats_stay_readable_light_and_dark(

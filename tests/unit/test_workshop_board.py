@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,11 @@ class TestWatch:
 
         told = [json.loads(said.body)["seats"][0]["state"] for said in (first, second)]
         assert told == ["ready", "broken"]
+
+    def test_what_is_to_be_said_beside_the_seats_is_told(self) -> None:
+        watch = watching(lambda: replace(picture(), warnings=("the TLS proxy does not run",)))
+
+        assert json.loads(watch.said().body)["warnings"] == ["the TLS proxy does not run"]
 
     def test_who_waits_in_vain_is_told_the_same(self) -> None:
         watch = watching(picture)

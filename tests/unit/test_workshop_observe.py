@@ -68,6 +68,24 @@ def kratos(directory: Path, seat: str, port: int) -> Container:
     return Container(seat, seat, "kratos", project, "running", "Up", "healthy", None, "image", published, labels)
 
 
+def test_a_proxy_that_does_not_run_is_said_while_a_seat_does(directory: Path, window: Window) -> None:
+    text = "name: class\nenvironment: {https: true, bind: 192.168.1.10}\nseats:\n  seat-01: Ada\n"
+    (directory / "workshop.yaml").write_text(text)
+    home = Workspace(directory, ".proxy")
+    home.save_state(replace(identity.settled_state(home), ports={"certificate": 4480}))
+    project = identity.settled_state(home).project
+    caddy = Container("c", "c", "proxy", project, "running", "Up", "", None, "caddy")
+    seat = window.there[0]
+
+    def warned(*there: Container) -> list[str]:
+        window.there = list(there)
+        return [said.partition(":")[0] for said in Observer(directory, window).look().warnings]
+
+    assert warned(seat, caddy) == []
+    assert warned(seat) == warned(seat, replace(caddy, state="exited")) == ["the TLS proxy does not run"]
+    assert warned() == []
+
+
 def test_each_seat_is_told_of(directory: Path, window: Window) -> None:
     ada, free = Observer(directory, window).look().seats
 

@@ -221,6 +221,7 @@ function render() {
   document.body.classList.toggle("dense", data.seats.length > MANY);
   document.body.classList.toggle("stale", Boolean(data.problem));
   showCounts();
+  showWarnings();
   tick();
   const seats = ordered();
   for (const name of [...cards.keys()]) {
@@ -250,6 +251,15 @@ function showCounts() {
     group.append(shape(state), make("dd", "", String(data.count[state] ?? 0)), word);
     return group;
   }));
+}
+
+function showWarnings() {
+  const box = byId("warnings");
+  const now = data.warnings.join("\n");
+  if (box.dataset.shown === now) return;
+  box.dataset.shown = now;
+  box.hidden = !now;
+  box.replaceChildren(...data.warnings.map((warning) => make("p", "", `${sentence(warning)}.`)));
 }
 
 function ordered() {
