@@ -170,13 +170,15 @@ def warning(directory: Path, everyone: Sequence[Seat], containers: Mapping[str, 
         everyone: the seats.
         containers: of all projects.
     """
+    if not behind(everyone):
+        return ""
     try:
         state = identity.settled_state(_workspace(directory))
     except KratosctlError as error:
         return error.what
     own = containers.get(state.project, ())
     alive = any(one.service == SERVICE and one.state == "running" for one in own)
-    if alive or _PORT not in state.ports or not behind(everyone):
+    if alive or _PORT not in state.ports:
         return ""
     return "the TLS proxy does not run: nobody reaches a seat; start it with `kratosctl workshop up`"
 
