@@ -14,7 +14,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, EngineRemote
-from kratosctl.stack import compose, fragments, kratos_configuration, secrets
+from kratosctl.stack import compose, fragments, inbox, kratos_configuration, secrets
 from kratosctl.stack import custom_image as custom_images
 from kratosctl.stack.custom_image import CustomImage
 from kratosctl.stack.files import COMPOSE_FILE, File
@@ -138,6 +138,7 @@ def assemble(
         sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
         content=custom.content if custom else "",
         owner=state.owner,
+        inbox=inbox.digest(complete.inbox_password),
     )
     files = render(environment, place, complete, theirs)
     revisions = _revisions(environment, place, files)

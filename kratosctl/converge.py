@@ -14,7 +14,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import NetworkTaken, PortTaken
 from kratosctl.look import Look, begin
 from kratosctl.results import Result
-from kratosctl.stack import compose, fragments, subnets
+from kratosctl.stack import compose, fragments, inbox, subnets
 from kratosctl.wishes import Wishes
 from kratosctl.workspace import State, Workspace
 
@@ -168,6 +168,7 @@ def result(stack: Stack, steps: plan.Plan) -> Result:
     """What `up` tells: the endpoints, and what was done."""
     environment = stack.environment
     urls = endpoints(stack)
+    login = inbox.where(environment.name, stack.workspace.home) if environment.guards_inbox else None
     data: dict[str, Any] = {
         "environment": environment.name,
         "project": stack.place.project,
@@ -175,6 +176,7 @@ def result(stack: Stack, steps: plan.Plan) -> Result:
         "variant": environment.variant,
         "database": environment.database,
         "endpoints": urls,
+        "mail_login": login,
         "changed": steps.changes,
         "steps": [{"do": s.kind, "subject": s.subject, "reason": s.reason} for s in steps.steps],
     }
@@ -187,7 +189,10 @@ def result(stack: Stack, steps: plan.Plan) -> Result:
     def text() -> str:
         width = max(len(name) for name in _TITLES.values()) + 2
         head = f"{environment.name} is ready: Kratos {environment.release} on {environment.database}"
-        return "\n".join([head, *(f"  {_TITLES[name]:<{width}}{url}" for name, url in urls.items())])
+        after = {"mail": inbox.said(login)}
+        return "\n".join(
+            [head, *(f"  {_TITLES[name]:<{width}}{url}{after.get(name, '')}" for name, url in urls.items())]
+        )
 
     return Result("up", data, text, warnings)
 

@@ -68,6 +68,11 @@ class Environment:
         page = "127.0.0.1" if self.https else self.bind
         return {"public": page, "admin": self.admin_bind, "ui": page, "mail": page, "postgres": "127.0.0.1"}
 
+    @property
+    def guards_inbox(self) -> bool:
+        """Whether the mail inbox asks for a password: the codes in it open accounts, and others could come to it."""
+        return self.mail and urls.beyond_host(self.bind, self.https)
+
     def url(self, name: str, port: int) -> str:
         """The address that people open for a port of this host, by the port's name."""
         return urls.of_port(name, port, self.host, self.https)

@@ -19,7 +19,7 @@ from kratosctl.stack.files import COMPOSE_FILE, File
 from kratosctl.workspace import GENERATED, Workspace
 
 _LONGEST_LOOK = 5.0
-_IGNORED = "# data and secrets belong in no repository\nsecrets/\ndatabase/\n"
+_IGNORED = "# data and secrets belong in no repository\nsecrets/\ndatabase/\nhandouts/\n"
 
 
 def show(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> Result:
@@ -128,7 +128,8 @@ def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
     """
     _refuse_to_overwrite(files, target, overwrite)
     for file in files:
-        write_atomically(target / file.path, file.text, 0o600 if file.secret else 0o644, private=file.secret)
+        mode = 0o600 if file.secret or file.private else 0o644
+        write_atomically(target / file.path, file.text, mode, private=file.secret)
     if not (target / ".gitignore").exists():
         write_atomically(target / ".gitignore", _IGNORED)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from kratosctl.stack.inbox import Login
+
 _TIMEOUT = 30.0
 Json = dict[str, Any]
 
@@ -61,11 +63,19 @@ class Client:
         browser: keep cookies as a browser does; otherwise hold a session token, as an app does.
         timeout: seconds that Kratos may be silent.
         authority: a certificate that vouches for https addresses, beside those this host trusts.
+        login: what the mail inbox asks for; for a client of nothing else.
     """
 
-    def __init__(self, public: str, browser: bool, timeout: float = _TIMEOUT, authority: Path | None = None) -> None:
+    def __init__(
+        self,
+        public: str,
+        browser: bool,
+        timeout: float = _TIMEOUT,
+        authority: Path | None = None,
+        login: Login | None = None,
+    ) -> None:
         self.public, self.browser, self.timeout, self.authority = public.rstrip("/"), browser, timeout, authority
-        self.token = ""
+        self.login, self.token = login, ""
         self.cookies = http.cookiejar.CookieJar()
         self._keeps_open = False
         self._open: dict[tuple[str, str], http.client.HTTPConnection] = {}
@@ -119,6 +129,8 @@ class Client:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.token:
             headers["X-Session-Token"] = self.token
+        if self.login:
+            headers["Authorization"] = self.login.header
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         try:
             return self._exchange(urllib.request.Request(url, data, headers, method=method))

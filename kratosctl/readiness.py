@@ -13,6 +13,8 @@ from kratosctl.errors import KratosctlError, NotReady
 _PAUSE = 0.02
 _LOOK_EVERY = 0.5
 _PAGES = {"mail": "/readyz", "ui": "/health/alive"}
+# who asks for a password is there
+_UP = (200, 401)
 
 
 def is_ready(address: str, port: int, path: str = "/health/ready", patience: float = 5) -> int:
@@ -88,7 +90,7 @@ def wait_for_pages(
     """
     end = clock() + seconds
     for service, port in ports.items():
-        while is_ready(address, port, _PAGES[service]) != 200:
+        while is_ready(address, port, _PAGES[service]) not in _UP:
             if clock() > end:
                 raise NotReady(
                     f"service {service} did not answer within {seconds:g} s", fix=f"see `kratosctl logs {service}`"

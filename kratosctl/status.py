@@ -9,6 +9,7 @@ from kratosctl import catalog, configuration_file, owner, readiness, running, st
 from kratosctl.engine import reading
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.results import Result, table
+from kratosctl.stack import inbox
 from kratosctl.workspace import Workspace
 
 _FATES: dict[owner.Fate, str] = {
@@ -37,6 +38,7 @@ def status(directory: Path, name: str | None) -> Result:
         "database": labels.get("database") or asked.get("database") or "sqlite",
         "migrated_by": found.state.release if found.state.migrated else None,
         "endpoints": endpoints(found, asked.get("host") or "localhost", asked.get("https") or False),
+        "mail_login": mail_login(found, asked.get("https") or False),
         # Compose creates kratos-migrate beside Kratos; it never ran where there was nothing to migrate
         "services": [_service(c) for c in found.containers if (c.service, c.state) != ("kratos-migrate", "created")],
     }
@@ -71,6 +73,20 @@ def _answers(found: running.Found) -> bool | None:
     return readiness.is_ready(*public) == 200
 
 
+def mail_login(found: running.Found, https: bool) -> dict[str, str] | None:
+    """Who may open the mail inbox that runs: the name and the file with the password; None where it asks nobody.
+
+    Args:
+        found: the environment.
+        https: people come by a TLS proxy.
+    """
+    mail = found.container("mail")
+    for address, inside in (mail.published if mail else {}).items():
+        if inside == CONTAINER_PORTS["mail"] and urls.beyond_host(address.rpartition(":")[0].strip("[]"), https):
+            return inbox.where(found.name, found.workspace.home)
+    return None
+
+
 def _service(container: reading.Container) -> dict[str, Any]:
     return {
         "service": container.service,
@@ -101,7 +117,8 @@ def _status_text(data: dict[str, Any]) -> str:
         rows = [[s["service"], _service_state(s), _ports(s["ports"]), s["image"]] for s in data["services"]]
         lines += ["", table(("SERVICE", "STATE", "PORTS", "IMAGE"), rows)]
     if data["endpoints"]:
-        lines += ["", *(f"{name:<10}{url}" for name, url in data["endpoints"].items())]
+        after = {"mail": inbox.said(data["mail_login"])}
+        lines += ["", *(f"{name:<10}{url}{after.get(name, '')}" for name, url in data["endpoints"].items())]
     return "\n".join(lines)
 
 

@@ -26,6 +26,7 @@ from kratosctl.kratos_api import Admin, Answer, Client, Json
 from kratosctl.limits import Limits
 from kratosctl.snapshots import live, operations, store
 from kratosctl.snapshots.operations import Subject
+from kratosctl.stack import inbox
 from kratosctl.wishes import Wishes
 
 __all__ = ["Asked", "Identity", "Kratos", "kratos"]
@@ -257,7 +258,9 @@ class Kratos:
 
     def _empty_inbox(self) -> None:
         if self.mail_url:
-            done = Client(self.mail_url, browser=False).request("DELETE", f"{self.mail_url}/api/v1/messages")
+            password = self._subject.found.workspace.secrets().inbox_password
+            client = Client(self.mail_url, browser=False, login=inbox.login(self._subject.environment, password))
+            done = client.request("DELETE", f"{self.mail_url}/api/v1/messages")
             if not done.ok:
                 raise NotReady("the mail inbox was not emptied", done.messages)
 

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 # what the TLS proxy stands before; the admin API and PostgreSQL stay on this host
 PROXIED = ("public", "ui", "mail")
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def beyond_host(bind: str, https: bool) -> bool:
+    """Whether pages are reached from other machines.
+
+    Args:
+        bind: the address of this host they listen at.
+        https: people come by a TLS proxy.
+    """
+    return https or bind not in LOOPBACK
 
 
 def of_port(name: str, port: int, host: str, https: bool) -> str:

@@ -16,6 +16,7 @@ from kratosctl.environment import Environment
 from kratosctl.kratos_api import Admin, Answer, Client, Json
 from kratosctl.results import Result
 from kratosctl.running import Found
+from kratosctl.stack.inbox import Login
 
 _MAIL_PATIENCE = 20.0
 _LOOK_EVERY = 0.5
@@ -51,6 +52,7 @@ class Target:
         admin: URL of the admin API where this host reaches it; empty where it does not.
         mail: URL of the mail inbox; empty where there is none.
         authority: the certificate of who vouches for its addresses; None: whom this host trusts.
+        login: what the mail inbox asks for; None: nothing.
         browser: use browser flows, with cookies and CSRF tokens; otherwise API flows.
     """
 
@@ -59,6 +61,7 @@ class Target:
     mail: str
     browser: bool
     authority: Path | None = None
+    login: Login | None = None
 
 
 class Person:
@@ -151,6 +154,8 @@ class Person:
 
     def _cause(self, done: Answer) -> str:
         """Why a form did not do what it is for. No mail comes from a Kratos that is gone, either."""
+        if done.body == _NO_CODE and self._is_refused():
+            return "the mail inbox has another password than the secrets say: kratosctl up"
         gone = self.client.whoami() if done.body == _NO_CODE else done
         return _flow_cause(gone, self.target) if gone.status == 0 and gone != done else _submit_cause(done, self.target)
 
@@ -222,7 +227,7 @@ class Person:
         return traits or {"email": self.email}
 
     def _inbox(self) -> Client:
-        return Client(self.target.mail, browser=False, authority=self.target.authority)
+        return Client(self.target.mail, browser=False, authority=self.target.authority, login=self.target.login)
 
     def _mails(self) -> int:
         return len(self._found_mails()) if self.target.mail else 0
@@ -234,7 +239,7 @@ class Person:
 
     def _code(self, since: int) -> str:
         """The code of the newest mail to this person, once there are more than `since`."""
-        if not self.target.mail:
+        if not self.target.mail or self._is_refused():
             return ""
         end = self.clock() + _MAIL_PATIENCE
         look = self.clock() + _LOOK_EVERY
@@ -253,6 +258,10 @@ class Person:
             time.sleep(0.05)
         return ""
 
+    def _is_refused(self) -> bool:
+        """The inbox asks for a password, and for another one than ours."""
+        return bool(self.target.mail) and self._inbox().get(f"{self.target.mail}/api/v1/messages?limit=1").status == 401
+
     def _is_abandoned(self) -> bool:
         """Kratos has given up sending the newest mail to this person."""
         found = Admin(self.target.admin).messages(self.email) if self.target.admin else None
@@ -267,6 +276,7 @@ def target_of(found: Found, environment: Environment) -> Target:
         NotRunning: Kratos does not run.
     """
     urls = status.endpoints(found, environment.host, environment.https)
+    asked = status.mail_login(found, environment.https)
     authority = None
     if environment.https:
         from kratosctl.workshop import proxy
@@ -278,6 +288,7 @@ def target_of(found: Found, environment: Environment) -> Target:
         mail=urls.get("mail", ""),
         browser=environment.preset != "api-only",
         authority=authority,
+        login=Login(found.name, found.workspace.secrets().inbox_password) if asked else None,
     )
 
 

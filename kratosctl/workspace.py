@@ -23,6 +23,7 @@ from kratosctl.errors import (
     GeneratedFileEdited,
 )
 from kratosctl.stack.files import File
+from kratosctl.stack.inbox import PASSWORD_FILE
 from kratosctl.stack.secrets import KINDS, Secrets, postgres_dsn
 
 GENERATED = ".kratosctl"
@@ -37,6 +38,8 @@ STOPPED_NOTE = "stopped.json"
 SEED_WANTED = "seed-wanted"
 REPLACED = ".replaced-"  # before the name of a snapshot: it was about to be replaced by another
 _STATE = "state.json"
+# what it means to lose a file of secrets
+_LOST = {"kratos.yml": "logs everybody out", "mail-password": "the inbox has another one then"}
 _UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -124,12 +127,14 @@ class Workspace:
             ConfigurationInvalid: a secrets file is damaged. It is never replaced: that would log everybody out.
         """
         password, ui = self._read_secret("postgres-password"), self._read_secret("ui.env") or ""
+        inbox = self._read_secret(PASSWORD_FILE.rpartition("/")[2]) or ""
         lines = dict(line.split("=", 1) for line in ui.splitlines() if "=" in line)
         others = Secrets(
             # an editor may have added a line break; PostgreSQL's image does not read it either
             postgres_password=(password or "").rstrip("\n"),
             ui_cookie=lines.get("COOKIE_SECRET", ""),
             ui_csrf=lines.get("CSRF_COOKIE_SECRET", ""),
+            inbox_password=inbox.strip(),
         )
         if password is not None and not others.postgres_password:
             raise self._damaged("postgres-password", "it is empty")
@@ -160,7 +165,7 @@ class Workspace:
             raise ConfigurationInvalid(f"{path} cannot be read", error.strerror or "", fix) from None
 
     def _damaged(self, name: str, why: str) -> ConfigurationInvalid:
-        lost = "logs everybody out" if name == "kratos.yml" else "Kratos is then refused by its database"
+        lost = _LOST.get(name, "Kratos is then refused by its database")
         fix = f"mend it or restore it from a backup; removing it makes new secrets: {lost}"
         return ConfigurationInvalid(f"{self.home / 'secrets' / name} is damaged", why, fix)
 

@@ -27,11 +27,17 @@ def command(session: Session, page: str | None, name: str | None, print_only: bo
     found = running.find(session.directory, name)
     found.running("kratos")
     asked = configuration_file.load(session.directory).get(found.name, {})
-    urls = status.endpoints(found, asked.get("host") or "localhost", asked.get("https") or False)
+    https = asked.get("https") or False
+    urls = status.endpoints(found, asked.get("host") or "localhost", https)
     wanted = PAGES[page] if page else "ui" if "ui" in urls else "public"
     if wanted not in urls:
         fix = "publish it: kratosctl up --admin-port 4434" if page == "admin" else f"run it: kratosctl up --{page}"
         raise NotRunning(f"environment {found.name} has no {page}", f"open now: {', '.join(urls)}", fix)
+    login = status.mail_login(found, https) if wanted == "mail" else None
+    if login:
+        session.console.note(
+            f"it asks for a name, {login['user']}, and a password, which is in {login['password_file']}"
+        )
     return open_page(session, urls[wanted] + ("/health/ready" if wanted in ("public", "admin") else ""), print_only)
 
 

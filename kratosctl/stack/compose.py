@@ -10,6 +10,7 @@ from typing import Any
 
 from kratosctl.environment import Environment
 from kratosctl.stack import fragments, kratos_configuration
+from kratosctl.stack.inbox import ACCESS_FILE
 from kratosctl.stack.labels import LABEL
 from kratosctl.stack.place import Place
 
@@ -76,6 +77,8 @@ def variables(environment: Environment, place: Place) -> dict[str, str]:
         "POSTGRES_PASSWORD_FILE": str(home / "secrets" / "postgres-password"),
         "POSTGRES_VOLUME_TARGET": "/var/lib/postgresql" + ("/data" if place.postgres_major < 18 else ""),
         "MAIL_IMAGE": images["mail"],
+        "MAIL_USER": place.user or "",
+        "MAIL_ACCESS_FILE": str(home / ACCESS_FILE),
         "UI_IMAGE": images["ui"],
         "UI_USER": place.user or "",
         "UI_SECRETS_FILE": str(home / "secrets" / "ui.env"),
@@ -106,6 +109,8 @@ def _fragment_names(environment: Environment, place: Place) -> Iterator[str]:
         yield "postgres-port"
     if environment.mail:
         yield "mail"
+    if environment.guards_inbox:
+        yield "mail-password"
     if environment.ui:
         yield "ui"
 
@@ -145,6 +150,8 @@ def _label(model: dict[str, Any], environment: Environment, place: Place, config
         made_from = [service, place.override]
         if name.startswith("kratos"):
             made_from += [configuration, place.secrets_generation, *([place.content] if place.content else [])]
+        if name == "mail" and environment.guards_inbox:
+            made_from.append(place.inbox)
         revision = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
         service["labels"] = whose | (facts if name == "kratos" else {}) | {LABEL + "revision": revision}
     # never another label: Compose deletes a volume whose labels change, to make it anew

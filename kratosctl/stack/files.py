@@ -10,8 +10,16 @@ ENVIRONMENT_FILE = "environment.yml"
 
 @dataclass(frozen=True)
 class File:
-    """One file to write: a path relative to the environment's generated directory, and its text."""
+    """One file to write.
+
+    Attributes:
+        path: relative to the environment's generated directory.
+        text: what is in it.
+        secret: for the owner alone, and lost where it is written over.
+        private: for the owner alone; it can be made again.
+    """
 
     path: str
     text: str = field(repr=False)
     secret: bool = False
+    private: bool = False

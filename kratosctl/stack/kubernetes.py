@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kratosctl.ports import CONTAINER_PORTS
-from kratosctl.stack import helm
+from kratosctl.stack import helm, inbox
 from kratosctl.stack.compose import IMAGE_KEYS
 from kratosctl.stack.files import File
 from kratosctl.stack.portable import Portable
@@ -21,6 +21,7 @@ SECRET_VALUES, SECRET_BESIDE = f"secrets/{VALUES}", f"secrets/{BESIDE}"
 _SIZE = "1Gi"
 _UI_USER = 10000
 _NOBODY = 65534
+_HTPASSWD = "htpasswd"
 
 
 def render(seat: Portable) -> list[File]:
@@ -76,6 +77,9 @@ def _secrets(seat: Portable) -> Iterator[dict[str, Any]]:
     if seat.environment.ui:
         named = {"COOKIE_SECRET": seat.secrets.ui_cookie, "CSRF_COOKIE_SECRET": seat.secrets.ui_csrf}
         yield _secret(seat, "ui", named)
+    if seat.environment.guards_inbox:
+        access = next(file.text for file in seat.secret_files if file.path == inbox.ACCESS_FILE)
+        yield _secret(seat, "mail", {_HTPASSWD: access})
 
 
 def _beside(seat: Portable) -> Iterator[dict[str, Any]]:
@@ -93,8 +97,12 @@ def _beside(seat: Portable) -> Iterator[dict[str, Any]]:
 
 
 def _policy(seat: Portable) -> dict[str, Any]:
-    """From other namespaces, and so from other seats, only what people use is reached: not the admin API."""
-    visited = ["public", *(name for name in ("ui", "mail") if getattr(seat.environment, name))]
+    """From other namespaces, and so from other seats, only what people use is reached: not the admin API.
+
+    Nor an inbox that asks nobody for a password: its owner comes by `kubectl port-forward`, which needs no rule.
+    """
+    pages = {"ui": seat.environment.ui, "mail": seat.environment.guards_inbox}
+    visited = ["public", *(name for name, there in pages.items() if there)]
     rules = [
         {"from": [{"podSelector": {}}]},
         {"ports": [{"port": CONTAINER_PORTS[name], "protocol": "TCP"} for name in visited]},
@@ -135,14 +143,19 @@ def _postgres(seat: Portable) -> Iterator[dict[str, Any]]:
 
 
 def _mail(seat: Portable) -> Iterator[dict[str, Any]]:
-    container = {
+    container: dict[str, Any] = {
         "env": [{"name": "MP_DISABLE_VERSION_CHECK", "value": "true"}],
         "ports": [{"containerPort": 1025}, {"containerPort": 8025}],
         "securityContext": _confined(_NOBODY) | {"readOnlyRootFilesystem": True},
         "readinessProbe": _probe("exec", command=["/mailpit", "readyz"]),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
-    yield _runs(seat, "Deployment", "mail", container, [{"name": "tmp", "emptyDir": {}}])
+    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {}}]
+    if seat.environment.guards_inbox:
+        container["env"].append({"name": "MP_UI_AUTH_FILE", "value": f"/run/secrets/mail/{_HTPASSWD}"})
+        container["volumeMounts"].append({"name": "secret", "mountPath": "/run/secrets/mail", "readOnly": True})
+        volumes.append({"name": "secret", "secret": {"secretName": "mail"}})
+    yield _runs(seat, "Deployment", "mail", container, volumes)
     yield _service(seat, "mail", "mail", [{"port": 1025}])
     yield _page(seat, "mail-web", "mail")
 

@@ -25,6 +25,7 @@ class Place:
         sends_mail: there is a server Kratos can hand mail to; else mails wait in its queue.
         content: digest of the configuration in a custom image, empty where it is mounted.
         override: digest of the user's compose.override.yaml, empty where there is none.
+        inbox: digest of the password of the mail inbox, so that its container is made anew with another.
         owner: the process an ephemeral environment lives for; empty for any other.
     """
 
@@ -43,6 +44,7 @@ class Place:
     content: str = ""
     origin: Path | None = None
     owner: str = ""
+    inbox: str = ""
 
     def home(self, environment: str) -> Path:
         """The generated directory of an environment."""

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from kratosctl.environment import Environment
-from kratosctl.stack import compose, fragments, kratos_configuration, secrets
+from kratosctl.stack import compose, fragments, inbox, kratos_configuration, secrets
 from kratosctl.stack.files import COMPOSE_FILE, ENVIRONMENT_FILE, File
 from kratosctl.stack.place import Place
 from kratosctl.stack.secrets import Secrets
@@ -70,7 +70,7 @@ def _secret_files(environment: Environment, kept: Secrets, theirs: Mapping[str, 
     if environment.ui:
         ui = f"COOKIE_SECRET={kept.ui_cookie}\nCSRF_COOKIE_SECRET={kept.ui_csrf}\n"
         files.append(File("secrets/ui.env", ui, secret=True))
-    return files
+    return files + inbox.files(environment, kept.inbox_password)
 
 
 def kratos_secrets(content: Mapping[str, Any]) -> File:

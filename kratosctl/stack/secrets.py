@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kratosctl.errors import SecretTooShort
+from kratosctl.stack.inbox import new_password
 
 KINDS = ("default", "cookie", "cipher")
 CIPHER_LENGTH = 32  # exactly: Kratos uses it as an XChaCha20-Poly1305 key
@@ -28,6 +29,7 @@ class Secrets:
     postgres_password: str = field(default="", repr=False)
     ui_cookie: str = field(default="", repr=False)
     ui_csrf: str = field(default="", repr=False)
+    inbox_password: str = field(default="", repr=False)
     external_dsn: str = field(default="", repr=False)
 
     def of(self, kind: str) -> tuple[str, ...]:
@@ -62,6 +64,7 @@ def complete(kept: Secrets, variables: Mapping[str, str], make: Callable[[], str
         postgres_password=kept.postgres_password or make(),
         ui_cookie=kept.ui_cookie or make(),
         ui_csrf=kept.ui_csrf or make(),
+        inbox_password=kept.inbox_password or new_password(),
         external_dsn=variables.get("DSN") or kept.external_dsn,
     )
 

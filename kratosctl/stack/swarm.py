@@ -34,10 +34,13 @@ def render(seat: Portable, node: str) -> list[File]:
         seat: what to render.
         node: the host name of the node it lives on.
     """
+    model = _model(seat, node)
+    given = {"./" + file.path: file for file in seat.secret_files}
     return [
-        File(STACK_FILE, dump(_model(seat, node), *_header(seat, node))),
+        File(STACK_FILE, dump(model, *_header(seat, node))),
         *(File(path, text) for path, text in _configs(seat).items()),
-        *seat.secret_files,
+        # what services are given; of the inbox' password that is a hash
+        *(given[secret["file"]] for secret in model["secrets"].values()),
     ]
 
 

@@ -47,6 +47,8 @@ def readme(workshop: Workshop, way: str, bound: Sequence[Bound]) -> str:
         where = " ".join(f"{name} {url}" for name, url in one.found.addresses.items())
         lines.append(f"  {workshop.label(one.seat.name)}: {where}")
     lines += ["", "handouts/ has a page for each attendee, to open and to print."]
+    if any(one.found.environment.guards_inbox for one in bound):
+        lines += ["The pages hold the passwords of the mail inboxes: each is for its attendee alone."]
     lines += ["secrets/ in each directory is for you alone: it belongs in no repository and in no mail."]
     return "\n".join(lines) + "\n"
 

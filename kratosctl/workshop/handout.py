@@ -10,6 +10,8 @@ from pathlib import Path
 from kratosctl.atomic import said_plainly, write_atomically
 from kratosctl.errors import NotRunning
 from kratosctl.results import Result
+from kratosctl.stack import inbox
+from kratosctl.stack.inbox import Login
 from kratosctl.workshop import proxy, proxy_files, seats
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
@@ -48,6 +50,7 @@ class Sheet:
         browser: people sign in on pages; otherwise an app does it for them.
         here: attendees sit at the host itself: where to run kratosctl; empty where they do not.
         trust: what they install first; None where addresses are plain HTTP.
+        login: what the mail inbox asks for; None: nothing.
     """
 
     seat: str
@@ -57,6 +60,7 @@ class Sheet:
     browser: bool
     here: str = ""
     trust: Trust | None = None
+    login: Login | None = None
 
     @property
     def first(self) -> str:
@@ -81,8 +85,9 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
     trust = Trust(front.certificate, proxy.fingerprint(directory)) if front else None
     sheets = [_sheet(directory, seat, trust) for seat in everyone]
     pages = render(workshop, sheets)
+    private = any(sheet.login for sheet in sheets)
     for name, text in pages.items():
-        write_atomically(target / name, text, 0o644)
+        write_atomically(target / name, text, 0o600 if private else 0o644)
     with said_plainly(target):
         for old in target.glob("*.html"):
             # of seats that are no more; whatever else somebody put there stays
@@ -90,13 +95,16 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
                 old.unlink()
     data = {"workshop": workshop.name, "directory": str(target), "pages": sorted(pages)}
     said = f"wrote {len(sheets)} handouts to {target}/\nopen {target}/index.html; print {target}/all.html"
-    return Result("workshop handout", data, lambda: said)
+    return Result("workshop handout", data, lambda: said, [_PRIVATE] if private else [])
 
 
 def _sheet(directory: Path, seat: Seat, trust: Trust | None) -> Sheet:
     environment, ports = seat.environment, seats.state_of(seat).ports
     if "public" not in ports:
         raise NotRunning(f"{seat.name} has no addresses yet", fix="bring it up first: kratosctl workshop up")
+    login = inbox.login(environment, seat.workspace.secrets().inbox_password)
+    if login and not login.password:
+        raise NotRunning(f"the inbox of {seat.name} has no password yet", fix="`kratosctl workshop up` makes it")
     shown = [name for name in ("ui", "mail", "public") if name in ports and getattr(environment, name, True)]
     return Sheet(
         seat=seat.name,
@@ -106,9 +114,11 @@ def _sheet(directory: Path, seat: Seat, trust: Trust | None) -> Sheet:
         browser=environment.preset != "api-only",
         here=str(directory) if environment.bind in ("127.0.0.1", "::1") else "",
         trust=trust if environment.https else None,
+        login=login,
     )
 
 
+_PRIVATE = "the pages hold the passwords of the inboxes: only you can read the files; keep them out of repositories"
 _MARK = 'name="generator" content="kratosctl"'
 
 
@@ -136,7 +146,7 @@ def _page(title: str, articles: Sequence[str]) -> str:
 def _article(workshop: Workshop, sheet: Sheet) -> str:
     rows = "".join(
         f'<tr><th>{_TITLES[name]}<td><a href="{escape(url)}">{escape(url)}</a><br>'
-        f'<span class="soft">{_ABOUT[name]}</span>'
+        f'{_asks(sheet.login) if name == "mail" else ""}<span class="soft">{_ABOUT[name]}</span>'
         for name, url in sheet.urls.items()
     )
     ends = f", until {workshop.ends:%H:%M on %d %B}" if workshop.ends else ""
@@ -147,9 +157,24 @@ def _article(workshop: Workshop, sheet: Sheet) -> str:
         f'<div class="code">{_qr(sheet.first)}</div></header>\n'
         f"{_first(sheet.trust) if sheet.trust else ''}<h2>Your addresses</h2>\n<table>{rows}</table>\n"
         f"<h2>First commands</h2>\n<pre>{commands}</pre>\n"
-        '<p class="soft">Your accounts and sessions are yours alone. Whoever opens the address of your inbox can read '
-        "it: use made-up names, and no password that you use elsewhere.</p>\n</article>"
+        f'<p class="soft">Your accounts and sessions are yours alone. {_who_reads(sheet)}: use made-up names, and no '
+        "password that you use elsewhere.</p>\n</article>"
     )
+
+
+def _asks(login: Login | None) -> str:
+    """The name and the password of the inbox, to be copied from paper."""
+    if login is None:
+        return ""
+    return f"user name <code>{escape(login.user)}</code>, password <code>{escape(login.password)}</code><br>"
+
+
+def _who_reads(sheet: Sheet) -> str:
+    """Who else can read the mail."""
+    if sheet.login is None:
+        return "Whoever opens the address of your inbox can read it"
+    listeners = "" if sheet.urls["mail"].startswith("https:") else ", and so can whoever listens in this network"
+    return f"Whoever has the password of your inbox can read it{listeners}"
 
 
 def _first(trust: Trust) -> str:

@@ -17,7 +17,7 @@ from kratosctl.engine import reading
 from kratosctl.environment import reason_against
 from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
 from kratosctl.results import Result
-from kratosctl.stack import helm, kratos_configuration, kubernetes, secrets, swarm
+from kratosctl.stack import helm, inbox, kratos_configuration, kubernetes, secrets, swarm
 from kratosctl.stack.files import File
 from kratosctl.stack.place import Place
 from kratosctl.stack.portable import Portable, portable
@@ -98,8 +98,10 @@ def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], consol
         allot.allot(everyone, _held, None)
         bound = [_bound(wishes, seat, number, variables, console) for number, seat in enumerate(everyone)]
     files = [File(f"{one.seat.name}/{file.path}", file.text, file.secret) for one in bound for file in one.files]
-    pages = handout.render(workshop, [_sheet(one) for one in bound])
-    files += [File(f"{handout.DIRECTORY}/{name}", page) for name, page in pages.items()]
+    sheets = [_sheet(one) for one in bound]
+    pages = handout.render(workshop, sheets)
+    private = any(sheet.login for sheet in sheets)
+    files += [File(f"{handout.DIRECTORY}/{name}", page, private=private) for name, page in pages.items()]
     # last: who finds it has all of it
     files.append(File("README.txt", elsewhere.readme(workshop, wishes.way, bound)))
     export.write_files(files, wishes.target, wishes.overwrite)
@@ -128,7 +130,8 @@ def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str]
             bound = Bound(seat, found, files, deploy, remove, reach=kubernetes.forwarding(found))
         else:
             node = wishes.nodes[number % len(wishes.nodes)]
-            found = _portable(seat, node.address, variables)
+            # whatever it listens at here: Swarm opens ports on every address, so that its inbox wants a password
+            found = _portable(seat, node.address, variables, bind="0.0.0.0")
             deploy, remove = swarm.commands(found, seat.name)
             bound = Bound(seat, found, swarm.render(found, node.name), deploy, remove, node=node.name)
         # only where it can be rendered
@@ -138,15 +141,22 @@ def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str]
 
 def _sheet(one: Bound) -> Sheet:
     """What its attendee is told: the addresses there, and nothing to run here."""
-    environment = one.seat.environment
-    browser = environment.preset != "api-only"
-    return Sheet(one.seat.name, one.seat.attendee, one.found.addresses, environment.release, browser)
+    environment = one.found.environment
+    return Sheet(
+        seat=one.seat.name,
+        attendee=one.seat.attendee,
+        urls=one.found.addresses,
+        release=environment.release,
+        browser=environment.preset != "api-only",
+        login=inbox.login(environment, one.found.secrets.inbox_password),
+    )
 
 
-def _portable(seat: Seat, address: str, variables: Mapping[str, str]) -> Portable:
+def _portable(seat: Seat, address: str, variables: Mapping[str, str], bind: str = "") -> Portable:
     """A seat with all that is allotted to it."""
     # configs and ConfigMaps carry the configuration; an image built here would be on no other machine
-    environment = replace(seat.environment, config="mount", host=address or seat.environment.host)
+    asked = seat.environment
+    environment = replace(asked, config="mount", host=address or asked.host, bind=bind or asked.bind)
     reason = reason_against("host", environment.host, asdict(environment))
     if reason:
         raise ChoiceImpossible(*reason)

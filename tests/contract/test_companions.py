@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import smtplib
+from contextlib import AbstractContextManager
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
 from kratosctl.catalog import UI_REPOSITORY
+from kratosctl.stack import inbox
+from kratosctl.stack.inbox import Login
+from tests.unit import stacks
 
 from . import containers, http
 from .conftest import MAIL_IMAGE, TESTED, companion
+
+PASSWORD = "kq4x-9mzt-hw7c-3rdb"
 
 
 def test_mail_is_taken_over_smtp_and_read_as_json() -> None:
@@ -28,6 +36,44 @@ def test_mail_is_taken_over_smtp_and_read_as_json() -> None:
         assert http.request("GET", web, "/").status == 200
         assert http.request("DELETE", web, "/api/v1/messages").status == 200
         assert http.request("GET", web, "/api/v1/messages").json()["messages"] == []
+
+
+def test_an_inbox_with_an_access_file_asks_for_a_password_and_mail_and_health_do_not(tmp_path: Path) -> None:
+    asked = stacks.environment("seat-01", bind="0.0.0.0")
+    access = tmp_path / "mail.htpasswd"
+    access.write_text(next(file.text for file in inbox.files(asked, PASSWORD) if file.path == inbox.ACCESS_FILE))
+    with guarded(access) as server:
+        web = server.port(8025)
+        containers.until(lambda: server.execute("/mailpit", "readyz").code == 0, server.logs)
+        send(server.port(1025), "ada@example.org", "Your code", "123456\n")
+        right, wrong = Login("seat-01", PASSWORD), (Login("seat-01", "another"), Login("seat-02", PASSWORD))
+        for path in ("/", "/api/v1/messages", "/api/v1/message/latest", "/view/latest.txt", "/api/events"):
+            refused = http.request("GET", web, path)
+            assert refused.status == 401, path
+            assert refused.headers["WWW-Authenticate"] == 'Basic realm="Login"'
+            for login in wrong:
+                assert http.request("GET", web, path, headers={"Authorization": login.header}).status == 401
+        assert http.request("DELETE", web, "/api/v1/messages").status == 401
+        listed = http.request("GET", web, "/api/v1/messages", headers={"Authorization": right.header})
+        assert [message["Subject"] for message in listed.json()["messages"]] == ["Your code"]
+        assert http.request("GET", web, "/", headers={"Authorization": right.header}).status == 200
+        assert [http.request("GET", web, path).status for path in ("/livez", "/readyz")] == [200, 200]
+
+
+def test_an_inbox_whose_access_file_is_missing_is_not_opened() -> None:
+    with containers.container(MAIL_IMAGE, options=["--env=MP_UI_AUTH_FILE=/run/secrets/none"]) as server:
+        done = server.wait_for_end()
+    assert done.code == 1
+    assert "[ui] HTTP password file not found or readable" in done.text
+
+
+def guarded(access: Path) -> AbstractContextManager[containers.Container]:
+    """Mail as the services that kratosctl generates run it, with an access file."""
+    access.chmod(0o600)
+    options = [*containers.HARDENED, f"--user={os.getuid()}:{os.getgid()}"]
+    options += ["--publish=127.0.0.1::1025", "--publish=127.0.0.1::8025"]
+    options += [f"--volume={access}:/run/secrets/mail.htpasswd:ro", "--env=MP_UI_AUTH_FILE=/run/secrets/mail.htpasswd"]
+    return containers.container(MAIL_IMAGE, options=options)
 
 
 def send(port: int, to: str, subject: str, text: str) -> None:

@@ -20,6 +20,7 @@ UP = {
     "variant": str,
     "database": str,
     "endpoints": {"ui": str, "public": str, "mail": str},
+    "mail_login": None,
     "changed": bool,
     "steps": [STEP],
 }
@@ -43,6 +44,7 @@ STATUS = {
     "database": str,
     "migrated_by": str,
     "endpoints": {"ui": str, "public": str, "mail": str},
+    "mail_login": None,
     "services": [SERVICE],
 }
 LISTED = {

@@ -21,6 +21,7 @@ KINDS: dict[str, Mapping[str, Any]] = {
     "memory": {"database": "memory", "preset": "api-only"},
     "oldest": {"release": "v1.0.0", "database": "postgres"},
     "for a platform": {"platform": "linux/arm64"},
+    "over the network": {"bind": "0.0.0.0", "host": "192.168.1.5"},
     "all ports": {"database": "postgres", "admin_port": 4434, "postgres_port": 5432},
 }
 

@@ -26,6 +26,7 @@ SECRETS = Secrets(
     postgres_password="postgres-password-4",
     ui_cookie="ui-cookie-secret-5",
     ui_csrf="ui-csrf-secret-6",
+    inbox_password="inbox-password-8",
     external_dsn="postgres://ada:external-password-7@db.example:5432/shop",
 )
 EVERY_SECRET = (
@@ -35,6 +36,7 @@ EVERY_SECRET = (
     SECRETS.postgres_password,
     SECRETS.ui_cookie,
     SECRETS.ui_csrf,
+    SECRETS.inbox_password,
     "external-password-7",
 )
 
@@ -108,6 +110,7 @@ def environments(draw: st.DrawFn) -> Environment:
         "config": draw(st.sampled_from(questions.CONFIG_WAYS)),
         "platform": draw(st.none() | st.sampled_from(catalog.ARCHITECTURES[variant])),
         "bind": draw(st.sampled_from(ADDRESSES)),
+        "https": draw(st.booleans()),
         "expose_admin_without_authentication": draw(st.booleans()),
         "config_dir": draw(st.none() | NAMES_OF_FILES),
     }

@@ -100,7 +100,7 @@ def test_every_fragment_fits_the_stack_it_is_made_for() -> None:
     calls = {}
     for path in sorted(FRAGMENTS.glob("*.yaml")):
         base = ["kratos.yaml", "migrate.yaml"]
-        base += ["postgres.yaml"] if path.name.startswith("postgres-") else []
+        base += [f"{name}.yaml" for name in ("postgres", "mail") if path.name.startswith(f"{name}-")]
         names = [*base, *([path.name] if path.name not in base else [])]
         calls[path.name] = (*(word for name in names for word in ("-f", name)), "config", "--quiet")
     assert complaints(calls, FRAGMENTS) == {}

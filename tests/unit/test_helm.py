@@ -161,9 +161,9 @@ def test_secrets_of_the_users_own_go_before_ours_and_into_the_secret() -> None:
     assert helm.unheard(seat) == ["secrets.pagination"]
 
 
-def objects(seat: Portable) -> dict[tuple[str, str], dict[str, Any]]:
+def objects(seat: Portable, path: str = kubernetes.BESIDE) -> dict[tuple[str, str], dict[str, Any]]:
     """What is beside the chart, by kind and name."""
-    text = next(file.text for file in kubernetes.render(seat) if file.path == kubernetes.BESIDE)
+    text = next(file.text for file in kubernetes.render(seat) if file.path == path)
     found = [stacks.load(document) for document in text.split("\n---\n")]
     return {(each["kind"], each["metadata"]["name"]): each for each in found}
 
@@ -184,7 +184,24 @@ def test_other_seats_reach_no_admin_api() -> None:
 
     inside, everywhere = policy["ingress"]
     assert inside == {"from": [{"podSelector": {}}]}
-    assert [port["port"] for port in everywhere["ports"]] == [4433, 3000, 8025]
+    assert [port["port"] for port in everywhere["ports"]] == [4433, 3000]
+
+
+def test_an_inbox_that_others_can_come_to_asks_for_a_password() -> None:
+    seat = portables.of_kind("over the network")
+    lan, secrets = objects(seat), objects(seat, kubernetes.SECRET_BESIDE)
+
+    policy = lan["NetworkPolicy", "only-what-people-use"]["spec"]["ingress"][1]
+    assert 8025 in [port["port"] for port in policy["ports"]]
+    pod = lan["Deployment", "mail"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (variable,) = [each for each in container["env"] if each["name"] == "MP_UI_AUTH_FILE"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    (volume,) = [each for each in pod["volumes"] if "secret" in each]
+    keys = [
+        f"{mounts[volume['name']]}/{key}" for key in secrets["Secret", volume["secret"]["secretName"]]["stringData"]
+    ]
+    assert keys == [variable["value"]]
 
 
 def test_attendees_with_machines_of_their_own_get_addresses_of_the_cluster() -> None:

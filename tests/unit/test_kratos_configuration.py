@@ -70,7 +70,9 @@ class TestAddresses:
             for text in leaf if isinstance(leaf, list) else [leaf]:
                 assert "{" not in str(text)
                 if str(text).startswith("http"):
-                    port = int(str(text).removeprefix(f"http://{asked.host}:").partition("/")[0])
+                    port = int(
+                        str(text).removeprefix(f"http{'s' if asked.https else ''}://{asked.host}:").partition("/")[0]
+                    )
                     assert port in place.ports.values()
 
 

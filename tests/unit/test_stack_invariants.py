@@ -52,7 +52,7 @@ def test_every_port_listens_where_bind_says_and_nowhere_else(stack: Stack) -> No
     }
     for (service, container), address in found.items():
         admin, database = (service, container) == ("kratos", 4434), service == "postgres"
-        wanted = asked.admin_bind if admin else "127.0.0.1" if database else asked.bind
+        wanted = asked.admin_bind if admin else "127.0.0.1" if database or asked.https else asked.bind
         assert address == wanted
 
 
@@ -90,7 +90,7 @@ def test_no_secret_stands_in_a_file_that_is_not_secret(stack: Stack) -> None:
 def test_the_secrets_that_are_searched_for_do_stand_in_the_secret_files() -> None:
     found = ""
     for database in ("postgres", "external"):
-        asked = stacks.environment(database=database)
+        asked = stacks.environment(database=database, bind="0.0.0.0")
         found += "".join(f.text for f in stacks.files(asked, stacks.place(asked)).values() if f.secret)
     assert [secret for secret in stacks.EVERY_SECRET if secret not in found] == []
 
@@ -110,15 +110,34 @@ def test_what_is_off_leaves_no_trace(stack: Stack) -> None:
     assert set(model["services"]) == services
     for service in model["services"].values():
         assert set(service.get("depends_on", {})) <= services
-    assert set(model["secrets"]) == {"kratos"} | ({"ui"} if asked.ui else set()) | (
-        {"postgres-password"} if asked.database == "postgres" else set()
-    )
+    given = {"ui": asked.ui, "postgres-password": asked.database == "postgres", "mail": asked.guards_inbox}
+    assert set(model["secrets"]) == {"kratos", *(name for name, there in given.items() if there)}
     volume = "postgres" if asked.database == "postgres" else "sqlite"
     named = asked.database == "postgres" or (asked.database == "sqlite" and not place.bind_database)
     assert set(model.get("volumes", {})) == ({volume} if named else set())
     paths = set(stacks.files(asked, place))
     assert ("secrets/ui.env" in paths) == asked.ui
     assert ("secrets/postgres-password" in paths) == (asked.database == "postgres")
+    assert ("secrets/mail-password" in paths) == ("secrets/mail.htpasswd" in paths) == asked.guards_inbox
+
+
+@given(stacks.stacks())
+def test_an_inbox_that_others_could_come_to_asks_for_a_password_and_no_other_does(stack: Stack) -> None:
+    asked, place = stack
+    assume(asked.mail)
+    mail = stacks.compose(asked, place)["services"]["mail"]
+    reached = asked.https or any(address not in LOOPBACK for address, _, _ in stacks.published(mail))
+    assert ("MP_UI_AUTH_FILE" in mail["environment"]) == reached
+    assert mail.get("secrets", []) == ([{"source": "mail", "target": "mail.htpasswd"}] if reached else [])
+
+
+@given(stacks.stacks())
+def test_another_password_of_the_inbox_makes_its_container_anew_and_no_other(stack: Stack) -> None:
+    asked, place = stack
+    after = Place(**(vars(place) | {"inbox": "another"}))
+    before, now = (stacks.compose(asked, where)["services"] for where in (place, after))
+    changed = {name for name in before if before[name]["labels"] != now[name]["labels"]}
+    assert changed == ({"mail"} if asked.guards_inbox else set())
 
 
 @given(stacks.stacks())
@@ -285,7 +304,8 @@ def test_secrets_have_the_lengths_kratos_wants() -> None:
         (secret,) = made.of(kind)
         assert len(secret) == 32
         assert re.fullmatch("[0-9a-f]+", secret), "not safe in a URL, in YAML or in a shell"
-    assert len({*made.default, *made.cookie, *made.cipher, made.postgres_password, made.ui_cookie, made.ui_csrf}) == 6
+    others = {made.postgres_password, made.ui_cookie, made.ui_csrf, made.inbox_password}
+    assert len({*made.default, *made.cookie, *made.cipher, *others}) == 7
 
 
 @given(st.text(min_size=1))

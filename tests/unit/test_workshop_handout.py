@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import re
 from html.parser import HTMLParser
 
+from kratosctl.stack.inbox import Login
 from kratosctl.workshop import handout
 from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.handout import Sheet
@@ -81,3 +83,18 @@ def test_who_sits_at_the_host_is_shown_its_commands_and_others_are_not() -> None
     assert "kratosctl -C '/home/ada/my class' logs seat-01" in here
     assert "kratosctl" not in there
     assert "until 17:30 on 01 December" in there
+
+
+def test_the_inbox_is_shown_with_its_name_and_password_and_says_who_else_can_read_it() -> None:
+    asks = dataclasses.replace(sheet(), login=Login("seat-01", "kq4x-9mzt-<&>"))
+    tls = dataclasses.replace(asks, urls={name: url.replace("http", "https") for name, url in URLS.items()})
+
+    page, open_one, secure = (Text(handout.render(Workshop("class"), [one])["seat-01.html"]).text
+                              for one in (asks, sheet(), tls))  # fmt: skip
+
+    assert f"{URLS['mail']}user name seat-01, password kq4x-9mzt-<&>" in page
+    assert "whoever listens in this network" in page
+    assert "whoever listens in this network" not in secure
+    assert "password kq4x" not in open_one
+    assert "Whoever opens the address of your inbox can read it" in open_one
+    assert "kq4x" not in handout.render(Workshop("class"), [asks])["index.html"]

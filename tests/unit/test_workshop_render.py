@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import socket
 import stat
@@ -89,6 +91,48 @@ def test_secrets_are_for_the_owner_alone_and_are_never_printed(
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert "secrets/" in (classroom / way / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("way", "bind", "asks"),
+    [
+        # Swarm has no port on 127.0.0.1 alone; in Kubernetes nobody but `kubectl port-forward` comes there
+        ("swarm", "127.0.0.1", True),
+        ("swarm", "0.0.0.0", True),
+        ("kubernetes", "127.0.0.1", False),
+        ("kubernetes", "0.0.0.0", True),
+    ],
+)
+def test_an_inbox_that_others_can_come_to_asks_for_the_password_on_the_handout(
+    classroom: Path, way: str, bind: str, asks: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (classroom / "workshop.yaml").write_text(CLASS.replace("mail: true", f"mail: true, bind: {bind}"))
+    assert run(classroom, "--for", way) == 0
+
+    kept = classroom / ".kratosctl/seat-01/secrets/mail-password"
+    pages = [classroom / way / "handouts" / name for name in ("seat-01.html", "all.html")]
+    assert kept.exists() == asks
+    if not asks:
+        assert not [page for page in pages if "password <code>" in page.read_text()]
+        assert {stat.S_IMODE(page.stat().st_mode) for page in pages} == {0o644}
+        return
+    password = kept.read_text().strip()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    shown = f"user name <code>seat-01</code>, password <code>{password}</code>"
+    assert all(shown in page.read_text() for page in pages)
+    assert {stat.S_IMODE(page.stat().st_mode) for page in pages} == {0o600}
+    assert password not in "".join(texts(classroom / way / "seat-01").values()), "a hash is enough for Mailpit"
+    assert f"seat-01:{{SHA}}{_sha(password)}" in "".join(texts(classroom / way / "seat-01").values())
+    assert password not in "".join(capsys.readouterr())
+    assert "handouts/" in (classroom / way / ".gitignore").read_text().splitlines()
+    # a page is made again where somebody wrote into it; a secret is not
+    pages[0].write_text("another")
+    assert run(classroom, "--for", way, "--overwrite") == 0
+    assert password in pages[0].read_text()
+
+
+def _sha(text: str) -> str:
+    return base64.b64encode(hashlib.sha1(text.encode()).digest()).decode()
 
 
 @WAYS

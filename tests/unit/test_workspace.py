@@ -349,7 +349,7 @@ class TestState:
 
 class TestSecrets:
     def written(self, workspace: Workspace, database: str = "postgres", kept: Secrets = stacks.SECRETS) -> Workspace:
-        asked = stacks.environment(database=database)
+        asked = stacks.environment(database=database, bind="0.0.0.0")
         for file in stacks.files(asked, stacks.place(asked)).values():
             workspace.write(file.path, file.text)
         return workspace
@@ -407,7 +407,7 @@ class TestSecrets:
         assert caught.value.__suppress_context__
         assert "backup" in caught.value.fix
 
-    @pytest.mark.parametrize("name", ["kratos.yml", "postgres-password", "ui.env"])
+    @pytest.mark.parametrize("name", ["kratos.yml", "postgres-password", "ui.env", "mail-password"])
     def test_bytes_that_are_no_text_are_damage(self, workspace: Workspace, name: str) -> None:
         workspace.write(f"secrets/{name}", "")
         (workspace.home / "secrets" / name).write_bytes(b"hunter2\xff")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ from html import escape
 from typing import NoReturn
 
 from ..web import Handler, Request, Response, html_response, json_response, not_found, router, server
-from . import smtp
+from . import access, smtp
 from .inbox import Inbox, Message
 
 SMTP_PORT = 1025
@@ -28,7 +29,8 @@ def main(arguments: list[str]) -> NoReturn:
     if arguments == ["readyz"]:
         sys.exit(_readyz())
     inbox = Inbox()
-    for each in (smtp.server(SMTP_PORT, inbox.add), server("0.0.0.0", WEB_PORT, web(inbox))):
+    pages = access.guarded(web(inbox), _entries())
+    for each in (smtp.server(SMTP_PORT, inbox.add), server("0.0.0.0", WEB_PORT, pages)):
         threading.Thread(target=each.serve_forever, daemon=True).start()
     print(f"stand-in for Mailpit: SMTP on port {SMTP_PORT}, inbox on port {WEB_PORT}", flush=True)
     stop = threading.Event()
@@ -36,6 +38,15 @@ def main(arguments: list[str]) -> NoReturn:
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
     sys.exit(0)
+
+
+def _entries() -> dict[str, str]:
+    path = os.environ.get("MP_UI_AUTH_FILE")
+    try:
+        return access.read(path) if path else {}
+    except OSError:
+        print(f"[ui] HTTP password file not found or readable: {path}", file=sys.stderr)
+        sys.exit(1)
 
 
 def web(inbox: Inbox) -> Handler:
