@@ -69,6 +69,12 @@ class Environment:
         return {"public": page, "admin": self.admin_bind, "ui": page, "mail": page, "postgres": "127.0.0.1"}
 
     @property
+    def admin_is_reached(self) -> bool:
+        """Whether people who reach the pages reach the admin API, too."""
+        together = self.admin_bind == self.bind or not urls.beyond_host(self.bind, self.https)
+        return self.admin_port is not None and together
+
+    @property
     def guards_inbox(self) -> bool:
         """Whether the mail inbox asks for a password: the codes in it open accounts, and others could come to it."""
         return self.mail and urls.beyond_host(self.bind, self.https)

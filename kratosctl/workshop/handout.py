@@ -17,11 +17,17 @@ from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
 DIRECTORY = "handouts"
-_TITLES = {"ui": "Sign-up and sign-in pages", "mail": "Your mail inbox", "public": "Public API"}
+_TITLES = {
+    "ui": "Sign-up and sign-in pages",
+    "mail": "Your mail inbox",
+    "public": "Public API",
+    "admin": "Admin API",
+}
 _ABOUT = {
     "ui": "Open this first, and make an account.",
     "mail": "Every mail your Kratos sends ends here, whatever its address.",
     "public": "What an app of yours talks to.",
+    "admin": "It asks nobody who they are: whoever opens this address can read, change and delete every account here.",
 }
 
 
@@ -45,7 +51,7 @@ class Sheet:
     Attributes:
         seat: its name.
         attendee: who sits there; empty: nobody yet.
-        urls: addresses by name: ui, mail, public.
+        urls: addresses by name: ui, mail, public, and admin where its attendee reaches it.
         release: of Kratos.
         browser: people sign in on pages; otherwise an app does it for them.
         here: attendees sit at the host itself: where to run kratosctl; empty where they do not.
@@ -105,7 +111,8 @@ def _sheet(directory: Path, seat: Seat, trust: Trust | None) -> Sheet:
     login = inbox.login(environment, seat.workspace.secrets().inbox_password)
     if login and not login.password:
         raise NotRunning(f"the inbox of {seat.name} has no password yet", fix="`kratosctl workshop up` makes it")
-    shown = [name for name in ("ui", "mail", "public") if name in ports and getattr(environment, name, True)]
+    has = {"ui": environment.ui, "mail": environment.mail, "public": True, "admin": environment.admin_is_reached}
+    shown = [name for name, there in has.items() if there and name in ports]
     return Sheet(
         seat=seat.name,
         attendee=seat.attendee,

@@ -141,11 +141,13 @@ def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str]
 
 def _sheet(one: Bound) -> Sheet:
     """What its attendee is told: the addresses there, and nothing to run here."""
-    environment = one.found.environment
+    environment, urls = one.found.environment, one.found.addresses
+    if one.node and "admin" in swarm.published(environment):
+        urls["admin"] = environment.url("admin", one.found.place.ports["admin"])
     return Sheet(
         seat=one.seat.name,
         attendee=one.seat.attendee,
-        urls=one.found.addresses,
+        urls=urls,
         release=environment.release,
         browser=environment.preset != "api-only",
         login=inbox.login(environment, one.found.secrets.inbox_password),

@@ -293,3 +293,10 @@ def test_a_seed_with_a_row_that_makes_no_identity_is_an_error_and_nothing_stays(
 
     with pytest.raises(SeedFailed, match="not whole"), kratos(**ephemeral.asked("v26.2.0", "sqlite"), seed=seed):
         pytest.fail("it was given to the test")
+
+
+def test_the_inbox_of_one_that_listens_beyond_this_host_is_emptied_too() -> None:
+    with kratos(**{**ephemeral.asked("v26.2.0", "sqlite"), "mail": True, "bind": "0.0.0.0"}) as k:
+        k.create_identity("ada@example.org")
+        assert Client(str(k.mail_url), browser=False).get(f"{k.mail_url}/api/v1/messages").status == 401
+        k.reset()

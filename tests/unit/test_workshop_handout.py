@@ -98,3 +98,14 @@ def test_the_inbox_is_shown_with_its_name_and_password_and_says_who_else_can_rea
     assert "password kq4x" not in open_one
     assert "Whoever opens the address of your inbox can read it" in open_one
     assert "kq4x" not in handout.render(Workshop("class"), [asks])["index.html"]
+
+
+def test_an_admin_api_that_its_attendee_reaches_is_named_with_its_risk_and_no_other_is() -> None:
+    admin = "http://192.168.1.5:4534"
+    reached = dataclasses.replace(sheet(), urls={**URLS, "admin": admin})
+
+    page, without = (handout.render(Workshop("class"), [one])["seat-01.html"] for one in (reached, sheet()))
+
+    assert admin in Text(page).links
+    assert "asks nobody who they are" in Text(page).text
+    assert "admin" not in without.lower()

@@ -234,3 +234,28 @@ def test_what_is_not_as_here_is_said(classroom: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     for part in ("every address of a node", "admin APIs", "seeds", "compose.override.yaml is not taken along"):
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "here", "swarm"),
+    [
+        ("", False, False),
+        ("admin_port: 4534", True, False),
+        ("admin_port: 4534, bind: '::1'", True, False),
+        ("admin_port: 4534, bind: 0.0.0.0", False, False),
+        ("admin_port: 4534, bind: 0.0.0.0, expose_admin_without_authentication: true", True, True),
+        ("admin_port: 4534, bind: 127.0.0.2, https: true", False, False),
+    ],
+)
+def test_a_handout_names_the_admin_api_where_its_attendee_reaches_it(
+    classroom: Path, asked: str, here: bool, swarm: bool
+) -> None:
+    (classroom / "kratosctl.yaml").write_text(f"environments: {{seat-02: {{{asked}}}}}\n")
+    for way in ("swarm", "kubernetes"):
+        assert run(classroom, "--for", way) == 0
+    assert main(["workshop", "handout", "-C", str(classroom)]) == 0
+
+    pages = {way: (classroom / way / "handouts/seat-02.html").read_text() for way in (".", "swarm", "kubernetes")}
+    found = {way: ":4534" in page and "asks nobody who they are" in page for way, page in pages.items()}
+    assert found == {".": here, "swarm": swarm, "kubernetes": False}
+    assert all("Admin API" not in page for way, page in pages.items() if not found[way])
