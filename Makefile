@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up workshop-demo test lint tests unit wheel bench bench-testing clean
+.PHONY: up workshop-demo test lint tests unit wheel bench clean
 
 ## Kratos on SQLite, ready to use, from nothing but Python and a package manager
 up: $(VENV)/runs

@@ -209,7 +209,7 @@ class Admin:
         return self._client.request("PATCH", f"{self.url}/admin/identities", b'{"identities":[%s]}' % patches)
 
     def messages(self, recipient: str) -> Answer:
-        """The newest messages to an address, sent or waiting; their text only under `--dev`, which kratosctl sets."""
+        """The newest messages to an address, sent or waiting; their text only under `--dev`: not behind TLS."""
         from urllib.parse import quote
 
         return self._client.get(f"{self.url}/admin/courier/messages?recipient={quote(recipient, safe='')}")

@@ -176,7 +176,7 @@ def _ui(seat: Portable) -> Iterator[dict[str, Any]]:
         "env": [{"name": name, "value": value} for name, value in variables.items()],
         "envFrom": [{"secretRef": {"name": "ui"}}],
         "ports": [{"containerPort": 3000}],
-        "securityContext": _confined(_UI_USER),
+        "securityContext": _confined(_UI_USER) | {"readOnlyRootFilesystem": True},
         "readinessProbe": _probe("httpGet", path="/health/alive", port=3000),
     }
     yield _runs(seat, "Deployment", "ui", container, [])

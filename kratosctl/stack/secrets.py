@@ -38,8 +38,8 @@ class Secrets:
 
 
 def new_secret() -> str:
-    """32 characters of 128 random bits, safe in a URL: the length fits every kind."""
-    return random.token_hex(16)
+    """32 characters of 192 random bits, safe in a URL: the length fits every kind."""
+    return random.token_urlsafe(24)
 
 
 def complete(kept: Secrets, variables: Mapping[str, str], make: Callable[[], str] = new_secret) -> Secrets:
@@ -102,7 +102,7 @@ def _given(kind: str, variables: Mapping[str, str]) -> tuple[str, ...]:
             raise SecretTooShort(
                 f"{VARIABLES[kind]} holds a secret of {len(value)} characters",
                 f"Kratos wants {rule}",
-                f"make one with `openssl rand -hex 16`, or unset {VARIABLES[kind]} and let kratosctl make it",
+                f"make one with `openssl rand -base64 24`, or unset {VARIABLES[kind]} and let kratosctl make it",
             )
     return values
 

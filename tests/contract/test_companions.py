@@ -102,6 +102,8 @@ def test_the_ui_is_alive_once_its_secrets_are_given(ui_image: str) -> None:
         CSRF_COOKIE_SECRET=secrets.token_hex(16),
         DANGEROUSLY_DISABLE_SECURE_CSRF_COOKIES="true",
     )
+    # as the services that kratosctl generates run it
+    options += [*containers.HARDENED, f"--user={os.getuid()}:{os.getgid()}"]
     with containers.container(ui_image, options=options) as server:
         port = server.port(3000)
         containers.until(lambda: http.answers(port, "/health/alive") == 200, server.logs)

@@ -103,7 +103,7 @@ def test_an_oidc_provider_is_a_placeholder_that_cannot_be_mistaken_for_a_real_on
 def test_it_says_what_it_is_and_where_the_rest_is(name: str) -> None:
     first, *_ = text(name).splitlines()
     assert first.startswith(f"# Kratos preset {name}: ")
-    for generated in ("environment.yml", "secrets.yml"):
+    for generated in ("environment.yml", "secrets/kratos.yml"):
         assert generated in text(name).split("\n\n")[0]
 
 

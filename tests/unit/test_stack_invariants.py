@@ -149,8 +149,9 @@ def test_every_service_is_hardened(stack: Stack) -> None:
         assert service.get("network_mode", "") != "host"
         # PostgreSQL becomes its own user and owns its data directory; nobody else needs anything
         assert ("cap_add" in service) == (name == "postgres")
-        if name.startswith("kratos"):
+        if name != "postgres":
             assert service["read_only"] is True
+            assert service.get("user", "") == (stack[1].user or "")
 
 
 @given(stacks.stacks())
@@ -303,7 +304,7 @@ def test_secrets_have_the_lengths_kratos_wants() -> None:
     for kind in secrets.KINDS:
         (secret,) = made.of(kind)
         assert len(secret) == 32
-        assert re.fullmatch("[0-9a-f]+", secret), "not safe in a URL, in YAML or in a shell"
+        assert re.fullmatch("[A-Za-z0-9_-]+", secret), "not safe in a URL, in YAML or in a shell"
     others = {made.postgres_password, made.ui_cookie, made.ui_csrf, made.inbox_password}
     assert len({*made.default, *made.cookie, *made.cipher, *others}) == 7
 

@@ -73,7 +73,7 @@ def test_the_rule_is_told_with_a_way_to_keep_it(kind: str, length: int) -> None:
         secrets.complete(Secrets(), {secrets.VARIABLES[kind]: "a" * length})
     assert f"of {length} characters" in caught.value.what
     assert "exactly 32" in caught.value.why if kind == "cipher" else "16 characters or more" in caught.value.why
-    assert "openssl rand -hex 16" in caught.value.fix
+    assert "openssl rand -base64 24" in caught.value.fix
 
 
 def test_the_cipher_may_be_rotated_and_each_is_32_long() -> None:

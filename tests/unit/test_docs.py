@@ -1,0 +1,82 @@
+"""The reference in docs/ names what there is, whatever is added."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from kratosctl.cli import kratosctl
+
+ROOT = Path(__file__).parents[2]
+
+
+def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command that is shown, by its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, name))
+        if command is not None and not command.hidden:
+            yield " ".join((*words, name)), command
+
+
+REPORTING = [name for name, command in commands(kratosctl) if any("--json" in each.opts for each in command.params)]
+
+
+def test_there_are_commands_of_groups_among_those_that_report() -> None:
+    assert {"up", "doctor", "secrets rotate", "workshop up"} <= set(REPORTING)
+    assert "completion" not in REPORTING
+
+
+def documented() -> set[str]:
+    """The commands that docs/json.md has a row for; `snapshot save`, `show` are two of one group."""
+    found = set()
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8").partition("`data` by command:")[2]
+    for cell in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE):
+        group = ""
+        for name in re.findall(r"`([a-z ]+?)(?: --[a-z-]+)?`", cell):
+            found.add(name if " " in name else f"{group}{name}")
+            group = f"{name.split()[0]} " if " " in name else group
+    return found
+
+
+@pytest.mark.parametrize("name", REPORTING)
+def test_what_each_command_reports_is_documented(name: str) -> None:
+    assert name in documented()
+
+
+def test_no_command_is_documented_that_there_is_not() -> None:
+    assert documented() <= set(REPORTING)
+
+
+def finding_something() -> set[str]:
+    """The commands whose result can have an exit code of its own, as the code says it."""
+    found = set()
+    for path in (ROOT / "kratosctl").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Result":
+                name = node.args[0]
+                if isinstance(name, ast.Constant) and any(each.arg == "exit_code" for each in node.keywords):
+                    found.add(str(name.value))
+    return found
+
+
+def test_whoever_finds_something_is_named_with_exit_code_1() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("| 1 |")]
+    assert {"doctor", "workshop up"} <= finding_something()
+    assert [name for name in finding_something() if not re.search(f"`{name}[ `]", line)] == []
+
+
+def test_every_phony_target_of_the_makefile_is_one() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    assert phony
+    targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    assert set(phony[1].split()) == targets
