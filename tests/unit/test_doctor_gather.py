@@ -143,13 +143,16 @@ def test_damaged_secrets_and_state(programs: Path, directory: Path) -> None:
 def test_secrets_that_others_can_read(programs: Path, directory: Path) -> None:
     secrets = directory / ".kratosctl" / "dev" / "secrets"
     secrets.mkdir(parents=True)
-    secrets.chmod(0o700)
+    for path in (secrets.parent, secrets):
+        path.chmod(0o700)
     (secrets / "kratos.yml").write_text("dsn: memory\n")
     (secrets / "kratos.yml").chmod(0o640)
     assert "kratos.yml has mode 0640" in problems(directory)["files"]
     secrets.chmod(0o755)
     # the directory comes first: closing it closes the file
     assert "secrets has mode 0755" in problems(directory)["files"]
+    secrets.parent.chmod(0o755)
+    assert ".kratosctl/dev has mode 0755" in problems(directory)["files"]
 
 
 def test_a_generated_directory_that_git_would_take(programs: Path, directory: Path) -> None:
