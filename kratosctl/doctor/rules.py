@@ -145,7 +145,7 @@ def _file_fault(file: FileFact) -> tuple[str, str, str]:
     if not file.owned:
         return "belongs to another user", 'sudo chown -R "$(id -u):$(id -g)"', "Kratos runs as you"
     if file.mode & ~file.allowed:
-        return f"has mode {file.mode:04o}", f"chmod {file.allowed:o}", "others on this machine can read secrets and data"
+        return f"has mode {file.mode:04o}", f"chmod {file.allowed:o}", "others here can read secrets and data"
     if not file.writable:
         return (
             "is not writable",
