@@ -38,6 +38,7 @@ def status(directory: Path, name: str | None) -> Result:
         "database": labels.get("database") or asked.get("database") or "sqlite",
         "migrated_by": found.state.release if found.state.migrated else None,
         "endpoints": endpoints(found, asked.get("host") or "localhost", asked.get("https") or False),
+        "lesson": found.workspace.lesson or None,
         "mail_login": mail_login(found, asked.get("https") or False),
         # Compose creates kratos-migrate beside Kratos; it never ran where there was nothing to migrate
         "services": [_service(c) for c in found.containers if (c.service, c.state) != ("kratos-migrate", "created")],
@@ -113,6 +114,8 @@ def _status_text(data: dict[str, Any]) -> str:
     migrated = f", migrated by {data['migrated_by']}" if data["migrated_by"] else ""
     image = data["release"] + (" distroless" if data["variant"] == "distroless" else "")
     lines = [f"{data['environment']}: {data['state']} (Kratos {image} on {data['database']}{migrated})"]
+    if data["lesson"]:
+        lines.append(f"lesson {data['lesson']} runs: kratosctl lesson check {data['environment']}")
     if data["services"]:
         rows = [[s["service"], _service_state(s), _ports(s["ports"]), s["image"]] for s in data["services"]]
         lines += ["", table(("SERVICE", "STATE", "PORTS", "IMAGE"), rows)]

@@ -32,6 +32,8 @@ UPGRADE_NOTE = "upgrade.json"
 UPGRADE_CLONE = "upgrade-rehearsal"
 # what replaces the content of a database has begun, and which snapshot undoes it
 CONTENT_NOTE = "content.json"
+# among the secrets: it holds the texts of files that may hold some, and somebody's password
+LESSON_NOTE = "secrets/lesson.json"
 # Kratos was stopped, to be started again at once
 STOPPED_NOTE = "stopped.json"
 # a database that `up` made is still to be filled with the environment's seed
@@ -188,6 +190,14 @@ class Workspace:
     def remove_note(self, name: str) -> None:
         """The command has come to its end."""
         (self.home / name).unlink(missing_ok=True)
+
+    @property
+    def lesson(self) -> str:
+        """The lesson that runs, or was begun; empty where there is none."""
+        try:
+            return str((self.note(LESSON_NOTE) or {}).get("lesson", ""))
+        except ValueError:
+            return ""
 
     @property
     def wants_seed(self) -> bool:

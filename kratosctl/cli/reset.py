@@ -18,8 +18,15 @@ def command(session: Session, name: str | None) -> Result:
 
     What was there is kept for `kratosctl snapshot restore --undo`.
     """
+    from dataclasses import replace
+
     from kratosctl.seeding import seed
     from kratosctl.snapshots import operations
 
     subject = subject_of(session, name)
-    return operations.reset(subject, *seed.for_reset(subject), session.console)
+    result = operations.reset(subject, *seed.for_reset(subject), session.console)
+    lesson = subject.found.workspace.lesson
+    if not lesson:
+        return result
+    warning = f"lesson {lesson} still runs: kratosctl lesson fix {subject.found.name} gives it up"
+    return replace(result, warnings=[*result.warnings, warning])

@@ -12,10 +12,8 @@ from typing import Any, Literal
 from kratosctl.errors import LessonMissing
 from kratosctl.kratos_api import Client
 from kratosctl.verify import Person, Target
-from kratosctl.workspace import Workspace
+from kratosctl.workspace import LESSON_NOTE, Workspace
 
-# among the secrets: it holds the texts of files that may hold some, and somebody's password
-_NOTE = "secrets/lesson.json"
 _SOLVED = "lessons.json"
 
 Phase = Literal["preparing", "breaking", "running"]
@@ -61,7 +59,7 @@ class Note:
 
 def load(workspace: Workspace) -> Note | None:
     """The note of the lesson in an environment; None where there is none."""
-    found = workspace.note(_NOTE)
+    found = workspace.note(LESSON_NOTE)
     if found is None:
         return None
     return replace(Note(**found), tried=tuple(Tried(**each) for each in found["tried"]))
@@ -86,12 +84,12 @@ def running(workspace: Workspace) -> Note:
 
 def save(workspace: Workspace, note: Note) -> None:
     """Writes the note, whole or not at all, for its owner alone."""
-    workspace.write(_NOTE, json.dumps(asdict(note)) + "\n", 0o600)
+    workspace.write(LESSON_NOTE, json.dumps(asdict(note)) + "\n", 0o600)
 
 
 def remove(workspace: Workspace) -> None:
     """The lesson is over."""
-    workspace.remove_note(_NOTE)
+    workspace.remove_note(LESSON_NOTE)
 
 
 def solved(workspace: Workspace) -> dict[str, str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import restart as restarts
-from kratosctl import upgrade
+from kratosctl import running, upgrade
 from kratosctl.atomic import said_plainly
 from kratosctl.console import Console
 from kratosctl.errors import KratosctlError
+from kratosctl.lessons import fix
 from kratosctl.results import Result
 from kratosctl.seeding import seed
 from kratosctl.snapshots import operations
@@ -27,6 +28,8 @@ _SILENT = Console(quiet=True)
 def reset(workshop: Workshop, chosen: Sequence[Seat], console: Console, variables: Mapping[str, str]) -> Result:
     """Takes the databases of seats back to just migrated plus their seed; what was there is kept for undoing.
 
+    A lesson that runs there is given up: nobody who signed up for it is left, and its fault would be.
+
     Args:
         workshop: the workshop.
         chosen: its seats that are meant.
@@ -39,8 +42,13 @@ def reset(workshop: Workshop, chosen: Sequence[Seat], console: Console, variable
     containers = seats.by_project()
 
     def work(seat: Seat) -> Mapping[str, Any]:
-        subject = Subject(seat.found(containers), seat.environment)
-        return operations.reset(subject, *seed.for_reset(subject), _SILENT).data
+        found, lesson = seat.found(containers), seat.workspace.lesson
+        if lesson:
+            fix.fix(found, _SILENT, variables)
+            found = running.find(seat.workspace.directory, seat.name)
+        # the lesson may have given Kratos a configuration directory of its own
+        subject = Subject(found, seat.environment)
+        return {**operations.reset(subject, *seed.for_reset(subject), _SILENT).data, "lesson": lesson or None}
 
     return _done("reset", "as new", workshop, chosen, work, console)
 
@@ -90,6 +98,9 @@ def _done(
         lines = [f"{workshop.label(name)}: {'; '.join(error.lines())}" for name, error in failed.items()]
         if len(failed) < len(chosen):
             lines.append(f"{len(chosen) - len(failed)} of {len(chosen)} seats are {past}")
+        given_up = [f"{row['lesson']} ({row['seat']})" for row in rows if row.get("lesson")]
+        if given_up:
+            lines.append(f"lessons given up: {', '.join(given_up)}")
         return "\n".join(lines)
 
     data = {"workshop": workshop.name, "seats": rows}

@@ -218,6 +218,7 @@ class Observer:
             address=urls.get("ui") or urls.get("public"),
             mail=urls.get("mail"),
             since=_plain(moment) if kratos else None,
+            lesson=seat.workspace.lesson or None,
         )
 
 

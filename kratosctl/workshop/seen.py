@@ -24,6 +24,7 @@ class Seen:
         address: its UI, or the public API where it has none; None while it is not open.
         mail: its mail inbox.
         since: when Kratos was started, or when it ended.
+        lesson: the one that runs, whose fault the seat has; None where there is none.
     """
 
     seat: str
@@ -37,6 +38,7 @@ class Seen:
     address: str | None = None
     mail: str | None = None
     since: str | None = None
+    lesson: str | None = None
 
 
 @dataclass(frozen=True)

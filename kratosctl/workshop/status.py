@@ -20,7 +20,7 @@ from kratosctl.workshop.seen import Picture, Seen
 
 EVERY = 2.0  # seconds between two looks
 _HEAD = ("SEAT", "ATTENDEE", "STATE", "RELEASE", "DATABASE", "IDENTITIES", "ADDRESS", "LAST ERROR")
-_BESIDE = 5  # lines beside those of the seats
+_BESIDE = 6  # lines beside those of the seats
 _LEAST = 20  # columns for the last error
 
 
@@ -79,8 +79,10 @@ def text(picture: Picture, columns: int = 0, lines: int = 0) -> str:
     rows = table(_HEAD, [_row(seat) for seat in seats]).splitlines()
     # the last column takes what is left
     width = max(columns, rows[0].index(_HEAD[-1]) + _LEAST) if columns else None
-    more = len(picture.seats) - len(seats)
-    return "\n".join([head, "", *(_cut(row, width) for row in rows), *([f"and {more} more"] if more else [])])
+    more = [f"and {len(picture.seats) - len(seats)} more"] if len(seats) < len(picture.seats) else []
+    taught = [f"{seat.seat} {seat.lesson}" for seat in picture.seats if seat.lesson]
+    lessons = [_cut("lessons: " + ", ".join(taught), width)] if taught else []
+    return "\n".join([head, "", *(_cut(row, width) for row in rows), *more, *lessons])
 
 
 def _row(seen: Seen) -> tuple[object, ...]:

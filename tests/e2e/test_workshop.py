@@ -130,6 +130,21 @@ class TestSeats:
         classroom.run("snapshot", "restore", "--undo", "--env", "seat-02")
         assert people.whoami(urls["seat-02"], tokens["seat-02"]) == "reset@example.org"
 
+    def test_a_lesson_is_seen_and_given_up_by_a_reset(self, classroom: Directory) -> None:
+        up(classroom)
+        classroom.run("lesson", "start", "signed-out-at-once", "seat-01")
+        assert classroom.status("seat-01")["lesson"] == "signed-out-at-once"
+        rows = classroom.run("workshop", "status", "--json").data["seats"]
+        assert [row["lesson"] for row in rows] == ["signed-out-at-once", None, None]
+
+        assert "lessons given up: signed-out-at-once (seat-01)" in classroom.run("workshop", "reset", "seat-01").out
+
+        assert classroom.status("seat-01")["lesson"] is None
+        assert classroom.run("workshop", "reset", "seat-01", "--json").data["seats"][0]["lesson"] is None
+        assert not [
+            finding for finding in classroom.run("doctor", "--json").data["findings"] if "session" in str(finding)
+        ]
+
     def test_all_are_reset_at_once(self, classroom: Directory) -> None:
         urls = addresses(up(classroom))
         tokens = {seat: people.sign_up_and_ask(url, "all@example.org") for seat, url in urls.items()}

@@ -103,6 +103,10 @@ class TestTable:
         assert rows[3].startswith("seat-02")
         assert rows[-1] == "and 2 more"
 
+    def test_a_teacher_sees_whose_seat_is_broken_on_purpose(self) -> None:
+        seats = (Seen("seat-01", "Ada", "ready", lesson="no-mail"), Seen("seat-02", "Bob", "ready"))
+        assert status.text(Picture("class", None, seats)).splitlines()[-1] == "lessons: seat-01 no-mail"
+
     def test_scripts_are_told_how_many_there_are_of_each(self) -> None:
         assert PICTURE.data()["count"] == {"broken": 1, "starting": 0, "stopped": 0, "absent": 1, "ready": 1}
 

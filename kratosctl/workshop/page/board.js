@@ -116,13 +116,13 @@ function fillCard(parts, seat) {
   const people = seat.identities === null ? "" : `${seat.identities} ${seat.identities === 1 ? "identity" : "identities"}`;
   set(parts.people, seat.identities === null ? "" : `${seat.identities} ${seat.identities === 1 ? "id" : "ids"}`);
   parts.people.title = people;
-  parts.who.title = [who, seat.release, seat.database].filter(Boolean).join(" · ");
+  parts.who.title = [who, seat.lesson && `lesson ${seat.lesson}`, seat.release, seat.database].filter(Boolean).join(" · ");
   if (parts.who.textContent !== who) {
     parts.who.textContent = who;
     parts.who.classList.toggle("free", !seat.attendee);
     for (const [doing, button] of Object.entries(parts.buttons)) button.setAttribute("aria-label", `${button.textContent} ${label(seat)}`);
   }
-  fillFacts(parts.facts, [seat.release, seat.database], people);
+  fillFacts(parts.facts, [seat.lesson && `lesson ${seat.lesson}`, seat.release, seat.database], people);
   set(parts.error, seat.error);
   parts.error.title = seat.error;
   parts.error.hidden = !seat.error;
@@ -265,7 +265,7 @@ function showWarnings() {
 function ordered() {
   const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (seat) => {
-    const text = [seat.seat, seat.attendee, seat.state, seat.release, seat.database, seat.error].join(" ").toLowerCase();
+    const text = [seat.seat, seat.attendee, seat.state, seat.release, seat.database, seat.error, seat.lesson].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   };
   const seats = data.seats.filter(fits);
