@@ -24,12 +24,14 @@ class Selection:
         answers: values by key, from flags, variables and kratosctl.yaml.
         known: kratosctl.yaml holds this environment.
         differs: keys that flags or variables set otherwise than kratosctl.yaml.
+        unused_dsn: the database that DSN names where kratosctl.yaml names another, and nobody says which is meant.
     """
 
     name: str
     answers: Mapping[str, Any]
     known: bool
     differs: tuple[str, ...] = ()
+    unused_dsn: str = ""
 
 
 def select(directory: Path, name: str | None, given: Mapping[str, Any], variables: Mapping[str, str]) -> Selection:
@@ -47,14 +49,33 @@ def select(directory: Path, name: str | None, given: Mapping[str, Any], variable
     """
     found = configuration_file.load(directory)
     name = questions.check_name(name) if name else _only(list(found))
-    flags = said(given, variables)
-    if variables.get("DSN") and flags.get("database", "external") == "external":
-        named = _database_of_dsn(variables["DSN"])
-        if named != flags.setdefault("database", named):
+    flags, kept = said(given, variables), found.get(name, {})
+    answers = {**kept, **flags}
+    dsn, unused = variables.get("DSN"), ""
+    if dsn and answers.get("database", "external") == "external":
+        named = _database_of_dsn(dsn)
+        if named != answers.setdefault("database", named):
             raise ConfigurationInvalid("the database is external, but DSN is memory", fix="use --database memory")
-    kept = found.get(name, {})
-    differs = tuple(key for key, value in flags.items() if name in found and kept.get(key) != value)
-    return Selection(name, {**kept, **flags}, name in found, differs)
+    elif dsn and "database" not in flags:
+        named = "memory" if dsn == "memory" else "external"
+        unused = named if named != answers["database"] else ""
+    differs = tuple(key for key, value in answers.items() if name in found and kept.get(key) != value)
+    return Selection(name, answers, name in found, differs, unused)
+
+
+def refuse_other_dsn(chosen: Selection) -> None:
+    """For what would reach or migrate a database: stops where DSN and kratosctl.yaml do not mean the same one.
+
+    Raises:
+        ConfigurationInvalid: with how to say which is meant.
+    """
+    if chosen.unused_dsn:
+        named = chosen.answers["database"]
+        raise ConfigurationInvalid(
+            f"DSN is set, but the database of environment {chosen.name} is {named} in kratosctl.yaml",
+            "what is not meant must not be migrated",
+            f"say which: --database {chosen.unused_dsn}, or --database {named}, or unset DSN",
+        )
 
 
 def said(given: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:

@@ -30,4 +30,5 @@ def command(session: Session, name: str | None, status_only: bool, database_time
     workspace = Workspace(session.directory, chosen.name)
     if status_only:
         return migrate.status(environment, workspace)
+    selection.refuse_other_dsn(chosen)
     return migrate.migrate(environment, workspace, Limits(database=database_timeout), session.console, os.environ)

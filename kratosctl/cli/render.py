@@ -25,7 +25,9 @@ def command(session: Session, name: str | None, output: str | None, overwrite: b
     from kratosctl.workspace import Workspace
 
     directory = session.directory
-    environment = selection.environment_of(selection.select(directory, name, flags, os.environ))
+    chosen = selection.select(directory, name, flags, os.environ)
+    selection.refuse_other_dsn(chosen)
+    environment = selection.environment_of(chosen)
     workspace = Workspace(directory, environment.name)
     if output is None:
         return export.show(environment, workspace, os.environ)

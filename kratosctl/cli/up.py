@@ -46,6 +46,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
 
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
     chosen = interview.select(session, name, flags, options["yes"])
+    selection.refuse_other_dsn(chosen)
     if not chosen.known and interview.asks(session, options["yes"]):
         skip = {"preset"} if chosen.answers.get("config_dir") else set()
         chosen = interview.complete(session, chosen, *_last_look(chosen.name, options["dry_run"]), skip)

@@ -84,7 +84,9 @@ def _environment(
     faults: list[KratosctlError] = []
     try:
         if variables is not None:
-            asked = selection.environment_of(selection.select(directory, name, {}, variables))
+            chosen = selection.select(directory, name, {}, variables)
+            asked = selection.environment_of(chosen)
+            selection.refuse_other_dsn(chosen)
         if asked and asked.config_dir:
             kratos_directory.read(directory, asked.config_dir)
     except KratosctlError as error:

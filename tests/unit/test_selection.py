@@ -101,17 +101,43 @@ class TestPicking:
 
 class TestDsn:
     @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "mysql", "cockroach"])
-    def test_a_dsn_makes_the_database_external(self, file: Path, scheme: str) -> None:
-        assert select(file, DSN=f"{scheme}://u:p@h/d").answers["database"] == "external"
+    def test_a_dsn_makes_the_database_external_where_nothing_else_says_which(self, file: Path, scheme: str) -> None:
+        chosen = select(file, "new", DSN=f"{scheme}://u:p@h/d")
+        assert chosen.answers["database"] == "external"
+        selection.refuse_other_dsn(chosen)
+        (file / FILE_NAME).write_text("environments: {dev: {ui: false}}", encoding="utf-8")
+        assert select(file, DSN=DSN).answers["database"] == "external"
+        assert select(file, DSN=DSN).differs == ("database",)
 
-    def test_memory_makes_it_memory(self, file: Path) -> None:
-        assert select(file, DSN="memory").answers["database"] == "memory"
+    def test_memory_makes_it_memory(self, tmp_path: Path) -> None:
+        assert select(tmp_path, DSN="memory").answers["database"] == "memory"
+
+    @pytest.mark.parametrize(
+        ("kept", "dsn", "named"),
+        [("sqlite", DSN, "external"), ("postgres", "memory", "memory"), ("memory", "redis://x", "external")],
+    )
+    def test_another_database_in_the_file_is_meant_until_somebody_says_otherwise(
+        self, file: Path, kept: str, dsn: str, named: str
+    ) -> None:
+        (file / FILE_NAME).write_text(f"environments: {{dev: {{database: {kept}}}}}", encoding="utf-8")
+        chosen = select(file, DSN=dsn)
+        assert (chosen.answers["database"], chosen.differs) == (kept, ())
+        with pytest.raises(ConfigurationInvalid) as caught:
+            selection.refuse_other_dsn(chosen)
+        assert caught.value.fix == f"say which: --database {named}, or --database {kept}, or unset DSN"
+
+    @pytest.mark.parametrize("database", ["external", "memory"])
+    def test_a_dsn_and_a_file_that_mean_the_same_go_together(self, file: Path, database: str) -> None:
+        (file / FILE_NAME).write_text(f"environments: {{dev: {{database: {database}}}}}", encoding="utf-8")
+        selection.refuse_other_dsn(select(file, DSN="memory" if database == "memory" else DSN))
 
     def test_an_empty_one_is_none(self, file: Path) -> None:
         assert select(file, DSN="").answers["database"] == "postgres"
 
     @pytest.mark.parametrize("database", ["sqlite", "postgres", "memory"])
     def test_a_database_asked_for_by_flag_or_variable_counts_more(self, file: Path, database: str) -> None:
+        selection.refuse_other_dsn(select(file, None, {"database": database}, DSN=DSN))
+        selection.refuse_other_dsn(select(file, DSN=DSN, KRATOSCTL_DATABASE=database))
         assert select(file, None, {"database": database}, DSN=DSN).answers["database"] == database
         assert select(file, DSN=DSN, KRATOSCTL_DATABASE=database).answers["database"] == database
         assert select(file, None, {"database": database}, DSN="sqlite:///x").answers["database"] == database

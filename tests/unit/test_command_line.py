@@ -1,0 +1,43 @@
+"""What commands refuse before they ask the engine anything: there is none here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kratosctl.main import main
+
+DSN = "postgres://ada:hunter2@db.example/shop"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command in a directory of its own, without docker, and returns the error it must end with."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    for name in ("DSN", "KRATOSCTL_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*words: str, code: int) -> str:
+        found = main(words)
+        said = capsys.readouterr().err
+        assert found == code, said
+        return said
+
+    return call
+
+
+@pytest.mark.parametrize("words", [("up", "--yes"), ("up", "--dry-run"), ("render",), ("migrate",)])
+def test_a_dsn_beside_another_database_of_the_file_is_asked_about(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments: {dev: {database: sqlite}}\n")
+    monkeypatch.setenv("DSN", DSN)
+    said = run(*words, code=30)
+    assert "--database external, or --database sqlite" in said
+    assert "hunter2" not in said
+    # whoever says which one gets as far as docker
+    monkeypatch.setenv("KRATOSCTL_DATABASE", "sqlite")
+    assert "hunter2" not in run("up", "--yes", code=10)
