@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kratosctl import identity, identity_count, running
@@ -16,6 +16,8 @@ from kratosctl.errors import DirectoryReadOnly
 from kratosctl.results import Result
 from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 
+_NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+
 
 @dataclass(frozen=True)
 class Data:
@@ -24,21 +26,41 @@ class Data:
     Attributes:
         volumes: names of Docker volumes.
         directory: of the SQLite database, if there is one.
-        identities: how many people would be lost; None where that cannot be told.
+        counts: how many people each kind of database holds, where that can be told.
+        serves: the kind that Kratos serves from; empty where nothing says so.
     """
 
-    volumes: tuple[str, ...]
-    directory: Path | None
-    identities: int | None
+    volumes: tuple[str, ...] = ()
+    directory: Path | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    serves: str = ""
+
+    @property
+    def identities(self) -> int | None:
+        """How many people would be lost; None where that cannot be told."""
+        return sum(self.counts.values()) if self.counts else None
 
     @property
     def lost(self) -> str:
         """What is lost, in words; empty where there is nothing."""
-        places = [f"volume {name}" for name in self.volumes] + ([str(self.directory)] if self.directory else [])
-        if not places:
-            return ""
-        people = "" if self.identities is None else f" with {self.identities} identities"
-        return f"the database{people} ({', '.join(places)})"
+        places = [(_kind_of_volume(name), f"volume {name}") for name in self.volumes]
+        places += [("sqlite", str(self.directory))] if self.directory else []
+        unused = {kind for kind, _ in places if kind and self.serves and kind != self.serves}
+        said = [self._said("the database", [one for one in places if one[0] not in unused])]
+        for kind in sorted(unused):
+            of_kind = [one for one in places if one[0] == kind]
+            said.append(self._said(f"the {_NAMES[kind]} database", of_kind, " that Kratos does not use now"))
+        return ", and ".join(filter(None, said))
+
+    def _said(self, what: str, places: Sequence[tuple[str, str]], which: str = "") -> str:
+        held = [self.counts[kind] for kind in {kind for kind, _ in places} if kind in self.counts]
+        people = f" with {identities(sum(held))}" if held else ""
+        return f"{what}{people}{which} ({', '.join(place for _, place in places)})" if places else ""
+
+
+def identities(number: int) -> str:
+    """So many people, in words."""
+    return f"{number} {'identity' if number == 1 else 'identities'}"
 
 
 def data_of(found: running.Found) -> Data:
@@ -50,7 +72,9 @@ def data_of(found: running.Found) -> Data:
     volumes = reading.project_volumes(found.state.project)
     identity.check_volumes_ours(str(found.workspace.directory), found.name, found.state.project, volumes)
     directory = found.workspace.home / "database"
-    return Data(tuple(volumes), directory if directory.exists() else None, _identities(found, directory))
+    kratos = found.container("kratos")
+    serves = kratos.labels.get("database", "") if kratos else ""
+    return Data(tuple(volumes), directory if directory.exists() else None, _counts(found, directory), serves)
 
 
 def down(found: running.Found, data: Data | None, console: Console) -> Result:
@@ -68,12 +92,18 @@ def down(found: running.Found, data: Data | None, console: Console) -> Result:
         with console.step(f"stop {found.name}") if containers else contextlib.nullcontext():
             remove(containers, [project])
         if data:
-            with console.step("delete the database"):
+            with console.step("delete the database") if data.lost else contextlib.nullcontext():
                 delete(found, data)
     removed = {"containers": len(containers), "data": bool(data and data.lost)}
-    kept = not data and bool(data_of(found).lost)
-    said = f"{found.name} is down" + (", its data deleted" if removed["data"] else "; its data is kept" if kept else "")
+    said = f"{found.name} is down" + _said_of_data(found, data)
     return Result("down", {"environment": found.name, "project": project, "removed": removed}, lambda: said)
+
+
+def _said_of_data(found: running.Found, data: Data | None) -> str:
+    if data is None:
+        return "; its data is kept" if data_of(found).lost else ""
+    deleted = ", its data deleted" if data.lost else ""
+    return deleted + ("; your own database is as it was" if data.serves == "external" else "")
 
 
 def remove(containers: Sequence[str], projects: Sequence[str]) -> None:
@@ -133,16 +163,22 @@ def remove_clone(workspace: Workspace) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _identities(found: running.Found, directory: Path) -> int | None:
-    """How many identities there are, where that is quick to tell."""
+def _counts(found: running.Found, directory: Path) -> dict[str, int]:
+    """How many identities there are by kind of database, where that is quick to tell."""
+    counts = {}
     file = directory / "db.sqlite"
     if file.exists():
         with contextlib.suppress(sqlite3.Error):
-            return identity_count.in_file(file, 1)
+            counts["sqlite"] = identity_count.in_file(file, 1)
     postgres = found.container("postgres")
     if postgres and postgres.state == "running":
         query = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", identity_count.QUERY)
         done = reading.docker("exec", postgres.name, *query, check=False)
         if done.returncode == 0 and done.stdout.strip().isdigit():
-            return int(done.stdout)
-    return None
+            counts["postgres"] = int(done.stdout)
+    return counts
+
+
+def _kind_of_volume(name: str) -> str:
+    """The kind of database that a volume holds; empty for one of compose.override.yaml."""
+    return next((kind for kind in _NAMES if name.endswith(f"_{kind}")), "")

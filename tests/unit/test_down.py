@@ -1,9 +1,9 @@
-"""What goes with the data, whichever command deletes it. Without an engine."""
+"""What `down --volumes` says it would delete, and what it deletes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,133 +11,64 @@ from kratosctl import down, running
 from kratosctl.console import Console
 from kratosctl.down import Data
 from kratosctl.engine import reading
-from kratosctl.engine.reading import Container
-from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, UsageError
-from kratosctl.running import Found
-from kratosctl.workshop import acts, file, init, seats
-from kratosctl.workshop import down as workshop_down
-from kratosctl.workshop.file import Workshop
-from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, State, Workspace
+from kratosctl.workspace import State, Workspace
 
-QUIET = Console(quiet=True)
-DATA = Data((), None, None)
-NOTES = (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE)
+FILES = Path("/app/.kratosctl/dev/database")
+VOLUME = "app-dev-1_postgres"
 
 
-def interrupted(workspace: Workspace) -> Workspace:
-    """An environment at which everything that can be interrupted was."""
-    for note in NOTES:
-        workspace.write_note(note, {"stage": "swapping"})
-    (workspace.home / UPGRADE_CLONE).mkdir()
-    return workspace
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (Data(), ""),
+        (Data(serves="external"), ""),
+        (Data((VOLUME,), None, {"postgres": 1}, "postgres"), f"the database with 1 identity (volume {VOLUME})"),
+        (Data((), FILES, {"sqlite": 3}, "sqlite"), f"the database with 3 identities ({FILES})"),
+        (Data((), FILES), f"the database ({FILES})"),
+        (
+            Data((), FILES, {"sqlite": 3}, "external"),
+            f"the SQLite database with 3 identities that Kratos does not use now ({FILES})",
+        ),
+        (
+            Data((VOLUME, "app-dev-1_theirs"), FILES, {"postgres": 2, "sqlite": 0}, "postgres"),
+            f"the database with 2 identities (volume {VOLUME}, volume app-dev-1_theirs), and the SQLite database with"
+            f" 0 identities that Kratos does not use now ({FILES})",
+        ),
+    ],
+)
+def test_what_is_lost_names_each_database_for_what_it_is(data: Data, said: str) -> None:
+    assert data.lost == said
 
 
 @pytest.fixture
-def classroom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workshop of two seats on an engine that has nothing of them."""
-    file.write(tmp_path, Workshop("class", seats={"seat-01": "Ada", "seat-02": ""}))
-    monkeypatch.setattr(reading, "of_compose", lambda oneoff=False: ())
-    monkeypatch.setattr(reading, "remove_networks", lambda projects: None)
-    return tmp_path
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> running.Found:
+    """An environment on an engine that has nothing."""
+
+    def nothing(*_: Any, **__: Any) -> tuple[()]:
+        return ()
+
+    for name in ("containers", "docker", "remove_networks"):
+        monkeypatch.setattr(reading, name, nothing)
+    monkeypatch.setattr(reading, "project_volumes", lambda _: {})
+    workspace = Workspace(tmp_path, "dev")
+    workspace.save_state(State("app-dev-1", str(tmp_path)))
+    return running.Found(workspace, workspace.state(), ())
 
 
-def test_with_the_data_of_an_environment_goes_what_interrupted_work_left(tmp_path: Path) -> None:
-    workspace = interrupted(Workspace(tmp_path, "dev"))
-
-    down.delete(Found(workspace, State(), ()), DATA)
-
-    assert not workspace.has_unfinished
-
-
-def test_a_workshop_whose_data_is_deleted_has_nothing_to_settle_at_the_next_up(classroom: Path) -> None:
-    workshop, everyone = seats.chosen(classroom, (), everybody=True)
-    interrupted(everyone[0].workspace)
-    work = workshop_down.Work({seat.name: DATA for seat in everyone}, 0)
-
-    workshop_down.stop(workshop, everyone, work, QUIET)
-
-    assert not everyone[0].workspace.has_unfinished
-
-
-def test_a_workshop_that_goes_down_for_the_night_keeps_what_is_to_be_settled_but_no_clone(classroom: Path) -> None:
-    workshop, everyone = seats.chosen(classroom, (), everybody=True)
-    seat = interrupted(everyone[0].workspace)
-
-    workshop_down.stop(workshop, everyone, None, QUIET)
-
-    assert all(seat.note(name) for name in NOTES)
-    assert not down.clone_directory(seat).exists()
-
-
-def test_with_a_seat_that_is_removed_the_clone_of_its_upgrade_is_taken_down(
-    classroom: Path, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_said_to_be_deleted_where_nothing_is(
+    found: running.Found, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, chosen = seats.chosen(classroom, ["seat-01"], everybody=False)
-    clone = down.clone_directory(interrupted(chosen[0].workspace))
-    Workspace(clone, "seat-01").save_state(State(project="clone"))
-    gone: list[Path] = []
-    monkeypatch.setattr(running, "find", lambda directory, name: Found(Workspace(directory, name), State(), ()))
-    monkeypatch.setattr(down, "data_of", lambda found: DATA)
-    monkeypatch.setattr(down, "down", lambda found, data, console: gone.append(found.workspace.directory))
+    said = down.down(found, Data(serves="external"), Console())
 
-    acts.remove(classroom, ["Ada"], QUIET)
-
-    assert gone == [clone]
-    assert not chosen[0].workspace.home.exists()
+    assert capsys.readouterr().err == ""
+    assert said.text() == "dev is down; your own database is as it was"
 
 
-def down_for_good(directory: Path) -> None:
-    workshop_down.stop_all(directory, True, None, QUIET)
+def test_what_is_deleted_is_said(found: running.Found, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = found.workspace.home / "database"
+    directory.mkdir()
+    said = down.down(found, down.data_of(found), Console())
 
-
-def remove(directory: Path) -> None:
-    acts.remove(directory, ["seat-01"], QUIET)
-
-
-def add(directory: Path) -> None:
-    init.add(directory, ["Grace"], 0, None, QUIET)
-
-
-@pytest.mark.parametrize("change", [down_for_good, remove, add])
-def test_nobody_changes_a_class_while_it_comes_up(
-    classroom: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
-) -> None:
-    before = file.load(classroom)
-    monkeypatch.setattr(seats, "PATIENCE", 0.1)
-
-    with seats.locked(classroom, "workshop up", QUIET), pytest.raises(EnvironmentBusy, match="the workshop is held by"):
-        change(classroom)
-
-    assert file.load(classroom) == before
-
-
-def test_where_there_is_no_workshop_nothing_is_generated(tmp_path: Path) -> None:
-    with pytest.raises(UsageError):
-        down_for_good(tmp_path)
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_seat_that_cannot_be_taken_out_of_the_file_keeps_its_data(
-    classroom: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (classroom / file.FILE_NAME).write_text("seats: {seat-01: Ada, seat-02: }\n")
-    monkeypatch.setattr(workshop_down, "stop", lambda *_: pytest.fail("it is stopped, and its data deleted"))
-
-    with pytest.raises(ConfigurationInvalid) as caught:
-        remove(classroom)
-
-    assert caught.value.fix == "change it yourself: take seat-01 out"
-
-
-def test_services_that_people_add_belong_to_the_seat_whose_project_they_are_in(
-    classroom: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, everyone = seats.chosen(classroom, (), everybody=True)
-    project = seats.state_of(everyone[0]).project
-    ours = Container("1", "1", "kratos", project, "running", "", "", None, "i", labels={"directory": str(classroom)})
-    theirs = Container("2", "2", "app", project, "running", "", "", None, "i")
-    other = Container("3", "3", "web", "other", "running", "", "", None, "i")
-    monkeypatch.setattr(reading, "of_compose", lambda oneoff=False: (ours, theirs, other))
-
-    assert everyone[0].found(seats.by_project()).containers == (ours, theirs)
+    assert "delete the database" in capsys.readouterr().err
+    assert said.text() == "dev is down, its data deleted"
+    assert not directory.exists()
