@@ -70,6 +70,7 @@ def prepare(
     look = look or begin(environment, workspace, wishes.engine)
     state, engine, containers = look.state, look.engine(), look.containers()
     identity.check_ours(str(workspace.directory), environment.name, containers)
+    ports.check_address(environment.bind)
     state, notes = _lock_images(environment, state, wishes, console)
     if environment.database == "postgres":
         state = _postgres_version(environment, state)

@@ -142,6 +142,22 @@ def is_taken(port: int, address: str = "127.0.0.1") -> bool:
         return probe.connect_ex((address, port)) == 0
 
 
+def check_address(address: str) -> None:
+    """Refuses an address to listen on that is none of this host's: Docker does so only once it starts a container.
+
+    Raises:
+        ConfigurationInvalid: with those that are.
+    """
+    if address in ("127.0.0.1", "0.0.0.0", "::"):
+        return
+    with _socket(socket.AF_INET6 if ":" in address else socket.AF_INET, address) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise _not_here(address) from error
+
+
 def claim(port: int, directory: Path) -> bool:
     """Keeps other runs of kratosctl from choosing a port until this one has opened it, or has ended.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kratosctl.cli.options import environment_argument
+from kratosctl.cli.options import environment_argument, seconds_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @define(
     environment_argument(),
     click.option("--status", "status_only", is_flag=True, help="Show what is applied and what is pending (v25.4+)."),
-    click.option("--database-timeout", type=float, default=30.0, metavar="SECONDS", help="To reach the database [30]."),
+    seconds_option("--database-timeout", 30, "To reach the database"),
 )
 def command(session: Session, name: str | None, status_only: bool, database_timeout: float) -> Result:
     """Apply the SQL migrations alone, or show their state."""

@@ -10,6 +10,21 @@ from click.shell_completion import CompletionItem
 
 from kratosctl.questions import QUESTIONS, Question
 
+_FOREVER = 1e9
+
+
+def seconds_option(flag: str, default: float, help: str) -> Callable[[Any], Any]:
+    """How long a command waits before it gives up."""
+    said = f"{help} [{default:g}]."
+    return click.option(flag, type=float, default=default, metavar="SECONDS", help=said, callback=_some_time)
+
+
+def _some_time(_context: click.Context, _parameter: click.Parameter, seconds: float) -> float:
+    # no number at all is less than that, too
+    if not 0 < seconds < _FOREVER:
+        raise click.BadParameter(f"expected seconds, more than 0, found {seconds:g}")
+    return seconds
+
 
 def question_options() -> list[Callable[[Any], Any]]:
     """One click option a question: flag and environment variable."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from kratosctl.cli.options import environment_or_services
+from kratosctl.cli.options import environment_or_services, seconds_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 @define(
     environment_or_services(),
-    click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
+    seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
 )
 def command(session: Session, words: tuple[str, ...], wait_timeout: float) -> Result:
     """Restart all services, or those named."""

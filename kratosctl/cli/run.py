@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kratosctl.cli.options import question_options
+from kratosctl.cli.options import question_options, seconds_option
 from kratosctl.cli.session import Session, define
 
 
@@ -14,7 +14,7 @@ from kratosctl.cli.session import Session, define
     click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED),
     *question_options(),
     click.option("--keep", is_flag=True, help="Leave it there at the end; `kratosctl prune --kept` removes it."),
-    click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
+    seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
     reports=False,
     context={"allow_interspersed_args": False},
 )

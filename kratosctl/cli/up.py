@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kratosctl.cli.options import environment_argument, question_options
+from kratosctl.cli.options import environment_argument, question_options, seconds_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     click.option("--attach/--detach", default=False, help="Follow the logs; Ctrl-C stops the environment."),
     click.option("--verify", is_flag=True, help="Then prove that people can sign up and in."),
     click.option("--open", "open_page", is_flag=True, help="Open the UI (or the API) in a browser."),
-    click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
-    click.option("--database-timeout", type=float, default=30.0, metavar="SECONDS", help="To reach the database [30]."),
+    seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
+    seconds_option("--database-timeout", 30, "To reach the database"),
 )
 def command(session: Session, name: str | None, **options: Any) -> Result:
     """Bring an environment up, and wait until Kratos is ready. Run again, it changes nothing needlessly."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from kratosctl.cli.options import question_options
+from kratosctl.cli.options import question_options, seconds_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def init(session: Session, yes: bool, **said: Any) -> Result:
 
 @define(
     click.option("--at-once", type=click.IntRange(1, 64), default=None, metavar="N", help="Seats at a time [6]."),
-    click.option("--wait-timeout", type=float, default=120.0, metavar="SECONDS", help="For a seat to be ready [120]."),
+    seconds_option("--wait-timeout", 120, "For a seat to be ready"),
     click.option("--force", is_flag=True, help="Also where the seats do not fit this host."),
 )
 def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) -> Result:
@@ -166,7 +166,7 @@ def reset(session: Session, names: tuple[str, ...], everybody: bool) -> Result:
 
 @define(
     *_seat_arguments(),
-    click.option("--wait-timeout", type=float, default=60.0, metavar="SECONDS", help="For Kratos to be ready [60]."),
+    seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
 )
 def restart(session: Session, names: tuple[str, ...], everybody: bool, wait_timeout: float) -> Result:
     """Restart seats."""

@@ -68,6 +68,18 @@ def test_up_again_makes_what_somebody_removed(shared_directory: Directory, told:
     }
 
 
+def test_an_address_that_is_none_of_this_hosts_is_refused_before_anything(
+    shared_directory: Directory, told: dict[str, Any]
+) -> None:
+    before = engine.containers(told["project"])
+
+    refused = shared_directory.run("up", told["environment"], "--yes", "--bind", "192.0.2.1", code=30)
+
+    assert "no address of this host" in refused.said
+    assert engine.containers(told["project"]) == before
+    assert shared_directory.status(told["environment"])["state"] == "ready"
+
+
 def test_a_service_no_longer_asked_for_is_removed(directory: Directory) -> None:
     directory.up(pages=True)
 

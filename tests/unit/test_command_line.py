@@ -41,3 +41,11 @@ def test_a_dsn_beside_another_database_of_the_file_is_asked_about(
     # whoever says which one gets as far as docker
     monkeypatch.setenv("KRATOSCTL_DATABASE", "sqlite")
     assert "hunter2" not in run("up", "--yes", code=10)
+
+
+@pytest.mark.parametrize("words", [("up",), ("restart",), ("run",), ("workshop", "up"), ("workshop", "restart")])
+@pytest.mark.parametrize("seconds", ["-3", "0", "nan", "inf"])
+def test_a_wait_that_is_none_is_refused(run: Callable[..., str], words: tuple[str, ...], seconds: str) -> None:
+    said = run(*words, "--wait-timeout", seconds, *(["true"] if words == ("run",) else []), code=2)
+    assert "--wait-timeout" in said
+    assert "more than 0" in said

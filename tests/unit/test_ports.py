@@ -187,6 +187,12 @@ class TestLooking:
     def test_an_address_that_is_not_this_hosts_is_not_called_a_taken_port(self, address: str) -> None:
         with pytest.raises(ConfigurationInvalid, match="is no address of this host"):
             ports.is_taken(4433, address)
+        with pytest.raises(ConfigurationInvalid, match="is no address of this host"):
+            ports.check_address(address)
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "127.0.0.9"])
+    def test_an_address_of_this_host_will_do(self, address: str) -> None:
+        ports.check_address(address)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells without more rights")
     def test_whoever_listens_is_named(self) -> None:
