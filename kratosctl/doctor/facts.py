@@ -119,6 +119,22 @@ class KratosFacts:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """A service of ours that ended without having been told to.
+
+    Attributes:
+        how: Docker's word, with the exit code.
+        why: what it said last, or what stands behind that.
+        fix: what to do; empty where nothing better is known than to look at its log.
+    """
+
+    service: str
+    how: str
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
 class EnvironmentFacts:
     """One environment of this directory.
 
@@ -128,6 +144,8 @@ class EnvironmentFacts:
         edited: generated files that somebody changed.
         kratos: what Kratos' own configuration says; None where it is a preset's.
         ready: the HTTP status of a running Kratos that is asked whether it is ready; None where none runs.
+        ended: services that ought to run.
+        rejected: why a running Kratos did not take the last edit of its configuration; empty where it did.
     """
 
     name: str
@@ -136,6 +154,8 @@ class EnvironmentFacts:
     edited: tuple[str, ...] = ()
     kratos: KratosFacts | None = None
     ready: int | None = None
+    ended: tuple[Ended, ...] = ()
+    rejected: str = ""
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def _environment(
     found, _ = gather_engine.or_fault(lambda: reading.images(needed))
     here = {name: images.is_here(image, needed[name]) for name, image in (found or {}).items()}
     state = _state(directory, name)
+    ours = [container for container in containers or () if container.project == state.project]
     facts = EnvironmentFacts(
         name,
         tuple(faults),
@@ -107,6 +108,7 @@ def _environment(
         tuple(_edited(workspace, state)),
         kratos=gather_kratos.kratos_facts(directory, asked, state) if asked else None,
         ready=gather_kratos.ready(state, asked, containers or ()) if asked else None,
+        ended=gather_kratos.ended(ours),
     )
     return name, asked, facts
 

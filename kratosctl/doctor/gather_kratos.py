@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kratosctl import kratos_directory, readiness, yaml_text
-from kratosctl.doctor.facts import KratosFacts
+from kratosctl import kratos_directory, kratos_logs, readiness, yaml_text
+from kratosctl.doctor.facts import Ended, KratosFacts
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
@@ -17,6 +17,10 @@ from kratosctl.stack.compose import CONFIG_TARGET
 from kratosctl.workspace import State
 
 _FILE = f"file://{CONFIG_TARGET}/"
+_ENDED = ("exited", "dead", "restarting")
+_KILLED = 137
+# what `docker stop` leaves: a clean end, or the signal it sends
+_STOPPED = (0, 130, _KILLED, 143)
 
 
 def kratos_facts(directory: Path, environment: Environment, state: State) -> KratosFacts | None:
@@ -57,6 +61,38 @@ def _schemas(root: Path, theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
                 yield name, json.loads(yaml_text.read_text(root / name))
             except (KratosctlError, ValueError, RecursionError):
                 continue
+
+
+def ended(containers: Sequence[reading.Container]) -> tuple[Ended, ...]:
+    """The services of one environment that ended by themselves, with their reasons.
+
+    Args:
+        containers: of its project.
+    """
+    # what carries no label of ours is a service of the user's compose.override.yaml
+    ours = [c for c in containers if c.labels.get("revision") and c.service != "kratos-migrate"]
+    serving = any(container.state == "running" for container in ours)
+    return tuple(
+        _ended(container)
+        for container in ours
+        # whoever stops all of them means it
+        if container.state in _ENDED and (serving or container.exit_code not in _STOPPED)
+    )
+
+
+def _ended(container: reading.Container) -> Ended:
+    code = container.exit_code
+    how = container.state + (f" with exit code {code}" if code is not None else "")
+    if code == _KILLED:
+        return Ended(container.service, how, "it was killed: by hand, or for lack of memory")
+    try:
+        said = reading.logs_since_start(container.name, 300)
+    except KratosctlError:
+        return Ended(container.service, how, "")
+    if container.service == "kratos":
+        error = kratos_logs.explain(said, "stay up")
+        return Ended(container.service, how, ": ".join(filter(None, (error.what, error.why))), error.fix)
+    return Ended(container.service, how, kratos_logs.shown(kratos_logs.last_telling(said.splitlines())))
 
 
 def ready(state: State, environment: Environment, containers: tuple[reading.Container, ...]) -> int | None:

@@ -28,6 +28,18 @@ def kratos_ready(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def services_run(facts: Facts) -> Iterator[Finding]:
+    for environment in facts.environments:
+        for one in environment.ended:
+            yield Finding(
+                "services",
+                "problem",
+                f"{environment.name}: {one.service} does not run: {one.how}",
+                one.why,
+                one.fix or f"kratosctl logs {environment.name} {one.service}, then kratosctl up {environment.name}",
+            )
+
+
 def cookie_domain(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
         for key in ("cookies.domain", "session.cookie.domain"):
@@ -218,6 +230,7 @@ def _seconds(duration: str) -> float | None:
 
 KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     kratos_ready,
+    services_run,
     cookie_domain,
     base_url,
     mail_server,

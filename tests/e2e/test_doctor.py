@@ -41,6 +41,20 @@ def test_all_is_well_with_an_environment_that_runs(directory: Directory) -> None
     assert findings(directory, "problem") == {}
 
 
+def test_a_kratos_that_ended_is_a_problem_with_its_reason(directory: Directory) -> None:
+    directory.run("init", "--no-ui", "--no-mail", "--yes")
+    told = directory.run("up", "--yes", "--json").data
+    file = directory.path / "kratos" / "kratos.yml"
+    file.write_text(file.read_text() + "no_such_key: 1\n")
+    engine.docker("restart", engine.containers(told["project"])["kratos"])
+    engine.until(lambda: "kratos" not in engine.running(told["project"]), why="Kratos ends")
+
+    found = findings(directory, "problem", code=1)["services"]
+
+    assert "dev: kratos does not run" in found["what"]
+    assert "no_such_key" in found["why"]
+
+
 def test_an_empty_directory_has_no_problem(directory: Directory) -> None:
     assert findings(directory, "problem") == {}
     assert list(directory.path.iterdir()) == []

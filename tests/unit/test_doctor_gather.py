@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from kratosctl.doctor import gather_kratos
 from kratosctl.doctor.gather import gather
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import diagnose
+from kratosctl.engine import reading
+from kratosctl.engine.reading import Container
 from kratosctl.workshop import capacity
 from kratosctl.workspace import State, Workspace
 
@@ -240,3 +243,39 @@ def test_watchers_of_files_are_counted_where_containers_run_on_this_host(
     )
 
     assert gather(directory, {}).watchers == counted
+
+
+def container(service: str, state: str, code: int | None = None, ours: bool = True) -> Container:
+    labels = {"revision": "1"} if ours else {}
+    return Container("1", f"app-{service}-1", service, "app-dev-1", state, "", "", code, "", {}, labels)
+
+
+@pytest.mark.parametrize(
+    ("containers", "expected"),
+    [
+        ([container("kratos", "exited", 1)], ["kratos"]),
+        # stopped by hand, or with the host: nothing runs
+        ([container("kratos", "exited", 0), container("postgres", "exited", 137)], []),
+        ([container("kratos", "running"), container("mail", "exited", 0)], ["mail"]),
+        ([container("kratos", "running"), container("kratos-migrate", "exited", 1)], []),
+        ([container("kratos", "running"), container("theirs", "exited", 1, ours=False)], []),
+        ([container("kratos", "created")], []),
+    ],
+)
+def test_services_that_ended_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, containers: list[Container], expected: list[str]
+) -> None:
+    monkeypatch.setattr(reading, "logs_since_start", lambda *_: "it printed this last")
+    assert [one.service for one in gather_kratos.ended(containers)] == expected
+
+
+def test_a_service_that_ended_has_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "level=fatal msg=dsn must be set\nUnable to ping database of postgres://u:hunter2@h/d"
+    monkeypatch.setattr(reading, "logs_since_start", lambda *_: said)
+    (kratos,) = gather_kratos.ended([container("kratos", "exited", 1)])
+    (mail,) = gather_kratos.ended([container("mail", "dead", 2)])
+    (killed,) = gather_kratos.ended([container("ui", "exited", 137), container("kratos", "running")])
+
+    assert (kratos.how, kratos.why.partition(":")[0]) == ("exited with exit code 1", "the database did not answer")
+    assert "hunter2" not in str(kratos) + str(mail)
+    assert "lack of memory" in killed.why

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
+from kratosctl.doctor.facts import Ended, EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.rules import diagnose
 from kratosctl.questions import PRESETS
@@ -110,6 +110,16 @@ def test_a_schema_without_an_identifier() -> None:
     assert "no trait as an identifier" in finding.what
     kratos.configuration["selfservice"]["methods"]["password"]["enabled"] = False
     assert findings(kratos) == []
+
+
+def test_a_service_that_ended_by_itself() -> None:
+    ended = (Ended("kratos", "exited with exit code 1", "Kratos refuses its configuration", "correct it"),)
+    facts = Facts(Path("/app"), environments=(EnvironmentFacts("dev", ended=ended),))
+    (finding,) = [found for found in diagnose(facts) if found.level == "problem"]
+    assert finding.what == "dev: kratos does not run: exited with exit code 1"
+    assert (finding.why, finding.fix) == ("Kratos refuses its configuration", "correct it")
+    facts = Facts(Path("/app"), environments=(EnvironmentFacts("dev", ended=(Ended("ui", "dead", ""),)),))
+    assert "kratosctl logs dev ui, then kratosctl up dev" in [found.fix for found in diagnose(facts)]
 
 
 @pytest.mark.parametrize(("ready", "rules"), [(200, []), (503, ["kratos-ready"]), (0, []), (None, [])])
