@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kratosctl import apply, assemble, identity, images, networks, observe, plan, ports
+from kratosctl import apply, assemble, identity, images, networks, observe, plan, ports, taken
 from kratosctl.assemble import Stack
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -157,12 +157,23 @@ def _difference(stack: Stack, path: str, text: str) -> str:
 def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: Wishes, console: Console) -> Result:
     for note in steps.notes:
         console.note(note)
+    kratos = next((c for c in observed.containers if c.service == "kratos"), None)
     if steps.changes:
         after = apply.apply(stack, observed, steps, console, wishes.limits)
-        return replace(result(stack, steps), after=after)
-    kratos = next(c for c in observed.containers if c.service == "kratos")
+        return _with_rejected(replace(result(stack, steps), after=after), stack, steps, kratos)
+    assert kratos is not None
     apply.wait_until_ready(stack, kratos.name, wishes.limits.ready)
-    return result(stack, steps)
+    return _with_rejected(result(stack, steps), stack, steps, kratos)
+
+
+def _with_rejected(done: Result, stack: Stack, steps: plan.Plan, kratos: reading.Container | None) -> Result:
+    """The result with what a Kratos that was left running thinks of its configuration."""
+    environment = stack.environment
+    why = taken.rejected(stack.workspace.directory, environment, kratos) if "kratos" in steps.subjects("keep") else ""
+    if not why:
+        return done
+    warning = f"Kratos did not take the last edit in {environment.config_dir}, and goes on with what it had: {why}"
+    return replace(done, warnings=[*done.warnings, warning])
 
 
 def result(stack: Stack, steps: plan.Plan) -> Result:

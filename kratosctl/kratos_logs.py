@@ -41,12 +41,20 @@ _SPECIAL = (
 )
 _WATCHES = re.compile(r"too many open files|inotify_init|no space left on device.*watch", re.I)
 _REFUSED = re.compile(r"Unable to instantiate configuration|level=fatal msg=dsn must be set")
+_TAKEN = re.compile(r"configuration change processed successfully", re.I)
+_NOT_TAKEN = re.compile(
+    r"changed configuration is invalid and could not be loaded|marked as immutable has changed"
+    r"|error occurred while watching (the )?config",
+    re.I,
+)
+_IMMUTABLE = re.compile(r"marked as immutable", re.I)
+_KEY = re.compile(r"\bkey=([\w.]+)|\"key\":\s*\"([\w.]+)\"")
 _TELLING = re.compile(r"level=(error|fatal)|\"level\":\"(error|fatal)\"|^Error:|panic:|could not|unable to", re.I)
 _ERROR = re.compile(r"level=(error|fatal|panic)\b|\"level\":\s*\"(error|fatal|panic)\"|^Error:|^panic:")
 _TIME = re.compile(r"^time=(\S+)|\"time\":\s*\"([^\"]+)\"")
 _MESSAGE = re.compile(
     r"error=map\[.*?message:(.*?)"
-    r"(?: reason:| status:| status_code:| stack_trace:|\] http_request=|\]? service_name=|\]?$)"
+    r"(?: reason:| status:| status_code:| stack_trace:|\] (?:http_request|file)=|\]? service_name=|\]?$)"
 )
 _PLAIN_MESSAGE = re.compile(r"^time=\S+ level=\S+ msg=(.*?)(?: audience=| service_name=|$)")
 _DSN_PASSWORD = re.compile(r"(\w+://[^:/@\s]*):\S*@")
@@ -143,6 +151,21 @@ def refused_configuration(logs: str) -> str:
         return said
     helpful = [reason for reason in dict.fromkeys(found) if not _NO_HELP.search(reason.split(": ", 1)[-1])]
     return _short("; ".join(helpful or dict.fromkeys(found)))
+
+
+def rejected_change(logs: str) -> str:
+    """Why a Kratos that runs did not take its changed configuration; empty where it took the last one, or saw none."""
+    lines = logs.splitlines()
+    said = [index for index, line in enumerate(lines) if _TAKEN.search(line) or _NOT_TAKEN.search(line)]
+    if not said or _TAKEN.search(lines[said[-1]]):
+        return ""
+    begin = said[-2] + 1 if said[1:] else 0
+    last = lines[said[-1]]
+    if _IMMUTABLE.search(last):
+        # its error quotes both values: they may be secrets
+        key = _KEY.search(last)
+        return f"{(key[1] or key[2]) if key else 'a key'} cannot change while it runs"
+    return refused_configuration("\n".join(lines[begin : said[-1]])) or message(last)
 
 
 def last_telling(lines: Iterable[str]) -> str:

@@ -109,6 +109,7 @@ def _environment(
         kratos=gather_kratos.kratos_facts(directory, asked, state) if asked else None,
         ready=gather_kratos.ready(state, asked, containers or ()) if asked else None,
         ended=gather_kratos.ended(ours),
+        rejected=gather_kratos.rejected(directory, asked, ours) if asked else "",
     )
     return name, asked, facts
 

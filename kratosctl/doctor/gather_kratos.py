@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kratosctl import kratos_directory, kratos_logs, readiness, yaml_text
+from kratosctl import kratos_directory, kratos_logs, readiness, taken, yaml_text
 from kratosctl.doctor.facts import Ended, KratosFacts
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
@@ -93,6 +93,15 @@ def _ended(container: reading.Container) -> Ended:
         error = kratos_logs.explain(said, "stay up")
         return Ended(container.service, how, ": ".join(filter(None, (error.what, error.why))), error.fix)
     return Ended(container.service, how, kratos_logs.shown(kratos_logs.last_telling(said.splitlines())))
+
+
+def rejected(directory: Path, environment: Environment, containers: Sequence[reading.Container]) -> str:
+    """Why a running Kratos did not take the last edit of its configuration; empty where it did, or nobody knows."""
+    kratos = next((container for container in containers if container.service == "kratos"), None)
+    try:
+        return taken.rejected(directory, environment, kratos)
+    except KratosctlError:
+        return ""
 
 
 def ready(state: State, environment: Environment, containers: tuple[reading.Container, ...]) -> int | None:

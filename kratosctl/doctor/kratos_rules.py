@@ -40,6 +40,19 @@ def services_run(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def edit_taken(facts: Facts) -> Iterator[Finding]:
+    for environment in facts.environments:
+        if environment.rejected:
+            file = environment.kratos.file if environment.kratos else "its configuration"
+            yield Finding(
+                "configuration-rejected",
+                "problem",
+                f"{environment.name}: Kratos did not take the last edit of {file}, and goes on with what it had",
+                environment.rejected,
+                f"mend {file}: Kratos reads it again once it is saved",
+            )
+
+
 def cookie_domain(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
         for key in ("cookies.domain", "session.cookie.domain"):
@@ -231,6 +244,7 @@ def _seconds(duration: str) -> float | None:
 KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     kratos_ready,
     services_run,
+    edit_taken,
     cookie_domain,
     base_url,
     mail_server,

@@ -106,6 +106,15 @@ _FIELDS = {
 } | {f"our_{name}": f'(.Label "{LABEL}{name}")' for name in _OUR_LABELS}
 _PS_FORMAT = "{" + ",".join(f'"{key}":{{{{json {value}}}}}' for key, value in _FIELDS.items()) + "}"
 
+_SECONDS = {
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86_400.0,
+    "week": 604_800.0,
+    "month": 31 * 86_400.0,
+    "year": 366 * 86_400.0,
+}
 _NAME_OF = {"container": ".Names", "volume": ".Name", "network": ".Name"}
 
 _VOLUME_FORMAT = (
@@ -295,6 +304,14 @@ def of_status(status: str) -> tuple[str, int | None]:
     return health[1] if health else "", int(code[1]) if code else None
 
 
+def longest_up(status: str) -> float:
+    """How many seconds ago a running container was started at most, out of Docker's rounded line: `Up 2 minutes`."""
+    said = re.match(r"Up (?:About |Less than )?(\d+|an?) (second|minute|hour|day|week|month|year)", status)
+    if not said:
+        return float("inf")
+    return (1 + (int(said[1]) if said[1].isdigit() else 1)) * _SECONDS[said[2]]
+
+
 def _published(ports: str) -> dict[str, int]:
     """`127.0.0.1:4433->4433/tcp, 4434/tcp` -> {"127.0.0.1:4433": 4433}.
 
@@ -387,6 +404,12 @@ def logs_since_start(container: str, lines: int = 20) -> str:
     """The last lines a container printed since it was last started."""
     started = docker("inspect", "--format", "{{.State.StartedAt}}", container, check=False).stdout.strip()
     done = docker("logs", "--since", started or "0s", "--tail", str(lines), container, check=False)
+    return done.stdout + done.stderr
+
+
+def logs_since(container: str, time: float, lines: int = 20_000) -> str:
+    """The last lines a container printed since a time, in seconds since 1970."""
+    done = docker("logs", "--since", f"{time:.3f}", "--tail", str(lines), container, check=False)
     return done.stdout + done.stderr
 
 

@@ -41,12 +41,30 @@ def test_all_is_well_with_an_environment_that_runs(directory: Directory) -> None
     assert findings(directory, "problem") == {}
 
 
-def test_a_kratos_that_ended_is_a_problem_with_its_reason(directory: Directory) -> None:
+def test_a_kratos_that_refuses_an_edit_and_one_that_ended_of_it_are_problems_with_their_reason(
+    directory: Directory,
+) -> None:
     directory.run("init", "--no-ui", "--no-mail", "--yes")
-    told = directory.run("up", "--yes", "--json").data
+    # its own port: no other environment takes it while Kratos is started anew
+    (port,) = engine.free_ports(1)
+    told = directory.run("up", "--yes", "--json", "--save", "--public-port", str(port)).data
     file = directory.path / "kratos" / "kratos.yml"
-    file.write_text(file.read_text() + "no_such_key: 1\n")
-    engine.docker("restart", engine.containers(told["project"])["kratos"])
+    assert findings(directory, "problem") == {}
+    right = file.read_text()
+    file.write_text(right + "no_such_key: 1\n")
+    kratos = engine.containers(told["project"])["kratos"]
+    engine.until(lambda: "could not be loaded" in directory.run("logs", "kratos").out, why="Kratos reads it")
+
+    assert "no_such_key" in findings(directory, "problem", code=1)["configuration-rejected"]["why"]
+    (warning,) = directory.run("up", "--json").envelope["warnings"]
+    assert "did not take the last edit" in warning
+    assert "no_such_key" in warning
+    file.write_text(right)
+    engine.until(lambda: "processed successfully" in directory.run("logs", "kratos").out, why="Kratos reads it")
+    assert findings(directory, "problem") == {}
+    assert directory.run("up", "--json").envelope["warnings"] == []
+    file.write_text(right + "no_such_key: 1\n")
+    engine.docker("restart", kratos)
     engine.until(lambda: "kratos" not in engine.running(told["project"]), why="Kratos ends")
 
     found = findings(directory, "problem", code=1)["services"]

@@ -202,3 +202,41 @@ class TestOtherLines:
         lines = kratos_logs.explain(logs, "stay up").lines()
         assert 1 <= len(lines) <= 3
         assert max(map(len, lines)) <= 320
+
+
+_HEAD = "The configuration contains values or keys which are invalid:\n"
+_WRONG = _HEAD + "session.lifespan: hunter2\n                  ^-- expected string, but got number\n\n"
+_WHY = "session.lifespan: expected string, but got number"
+_SEEN = "time=2026-11-24T06:13:58Z level=info msg=A change to a configuration file was detected. file=/x\n"
+_REJECTED = (
+    "time=2026-11-24T06:13:58Z level=error msg=The changed configuration is invalid and could not be loaded. Rolling"
+    " back to the last working configuration revision. Please address the validation errors before restarting the"
+    " process. audience=application event=&jsonschema.ValidationError{} service_name=Ory Kratos\n"
+)
+_TAKEN = "time=2026-11-24T06:13:59Z level=info msg=Configuration change processed successfully. file=/x\n"
+_YAML = (
+    "time=2026-11-24T06:13:58Z level=error msg=An error occurred while watching config file. audience=application"
+    " error=map[message:yaml: line 3: mapping values are not allowed] file=/x\n"
+)
+_IMMUTABLE = (
+    "time=2026-11-24T06:13:58Z level=error msg=A configuration value marked as immutable has changed. Rolling back to"
+    " the last working configuration revision. audience=application error=map[message:hunter2] key=serve.port\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("logs", "why"),
+    [
+        ("", ""),
+        ("time=2026-11-24T06:13:58Z level=info msg=started\n", ""),
+        (_WRONG + _SEEN + _REJECTED, _WHY),
+        (_SEEN + _WRONG + _REJECTED + "time=2026 level=info msg=served\n", _WHY),
+        (_WRONG + _SEEN + _REJECTED + _SEEN + _TAKEN, ""),
+        (_SEEN + _TAKEN + _WRONG + _SEEN + _REJECTED, _WHY),
+        (_WRONG + _SEEN + _REJECTED + _SEEN + _YAML, "yaml: line 3: mapping values are not allowed"),
+        (_SEEN + _IMMUTABLE, "serve.port cannot change while it runs"),
+    ],
+    ids=["nothing", "no edit", "wrong", "wrong, another order", "mended", "right, then wrong", "no YAML", "immutable"],
+)
+def test_an_edit_that_a_running_kratos_did_not_take(logs: str, why: str) -> None:
+    assert kratos_logs.rejected_change(logs) == why

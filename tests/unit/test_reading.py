@@ -42,3 +42,18 @@ def test_every_published_port_is_seen_also_those_docker_joins(said: str, publish
 )
 def test_versions_are_compared_as_numbers(version: str, parts: tuple[int, ...]) -> None:
     assert reading.version_tuple(version) == parts
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds"),
+    [
+        ("Up Less than a second", 2),
+        ("Up 40 seconds (healthy)", 41),
+        ("Up About a minute", 120),
+        ("Up About an hour (unhealthy)", 7200),
+        ("Up 2 weeks", 3 * 604_800),
+        ("Exited (1) 2 minutes ago", float("inf")),
+    ],
+)
+def test_how_long_a_container_is_up_at_most(status: str, seconds: float) -> None:
+    assert reading.longest_up(status) == seconds
