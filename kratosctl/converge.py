@@ -8,6 +8,7 @@ from typing import Any
 
 from kratosctl import apply, assemble, identity, images, networks, observe, plan, ports, taken
 from kratosctl.assemble import Stack
+from kratosctl.behind import left_behind
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
@@ -39,13 +40,16 @@ def converge(
         variables: the process environment, for DSN and secrets given there.
         look: a look at what is there that was begun before, under the same lock.
     """
+    left: list[str] = []
     for attempt in range(_RACES):
         stack, observed, steps = prepare(environment, workspace, wishes, console, variables, look)
         look = None
+        left = left_behind(stack, observed) if attempt == 0 else left
         if wishes.save and attempt == 0:
             wishes.save()
         try:
-            return _carry_out(stack, observed, steps, wishes, console)
+            done = _carry_out(stack, observed, steps, wishes, console)
+            return replace(done, warnings=[*left, *done.warnings])
         except PortTaken:
             # another environment took a port between our look and our start: look again
             if attempt == _RACES - 1 or None not in ports.wanted(environment).values():
@@ -80,7 +84,7 @@ def prepare(
     if not wishes.overwrite:
         workspace.refuse_edited(stack.files, stack.state)
     observe.check_downgrade(stack)
-    notes += [*stack.notes, *_preset_notes(stack)]
+    notes += [*wishes.notes, *stack.notes, *_preset_notes(stack)]
     quick = plan.Observed(
         containers, [file.path for file in workspace.changed(stack.files)], migrated=bool(stack.state.migrated)
     )
@@ -132,15 +136,16 @@ def dry_run(
     environment: Environment, workspace: Workspace, wishes: Wishes, console: Console, variables: Mapping[str, str]
 ) -> Result:
     """The plan and the differences of the files; nothing is changed."""
-    stack, _, steps = prepare(environment, workspace, wishes, console, variables)
+    stack, observed, steps = prepare(environment, workspace, wishes, console, variables)
+    notes = [*steps.notes, *left_behind(stack, observed)]
     differences = "".join(_difference(stack, file.path, file.text) for file in stack.files if not file.secret)
     data = {
         "changes": steps.changes,
         "steps": [{"do": s.kind, "subject": s.subject, "reason": s.reason} for s in steps.steps],
-        "notes": list(steps.notes),
+        "notes": notes,
         "diff": differences,
     }
-    lines = [str(step) for step in steps.steps] + [f"note: {note}" for note in steps.notes]
+    lines = [str(step) for step in steps.steps] + [f"note: {note}" for note in notes]
     return Result("up", data, lambda: "\n".join(lines) + ("\n\n" + differences.rstrip() if differences else ""))
 
 

@@ -43,14 +43,19 @@ class Data:
     @property
     def lost(self) -> str:
         """What is lost, in words; empty where there is nothing."""
-        places = [(_kind_of_volume(name), f"volume {name}") for name in self.volumes]
-        places += [("sqlite", str(self.directory))] if self.directory else []
-        unused = {kind for kind, _ in places if kind and self.serves and kind != self.serves}
-        said = [self._said("the database", [one for one in places if one[0] not in unused])]
-        for kind in sorted(unused):
-            of_kind = [one for one in places if one[0] == kind]
-            said.append(self._said(f"the {_NAMES[kind]} database", of_kind, " that Kratos does not use now"))
+        unused = {kind for kind, _ in self._places if kind and self.serves and kind != self.serves}
+        said = [self._said("the database", [one for one in self._places if one[0] not in unused])]
+        said += [self.of_kind(kind, " that Kratos does not use now") for kind in sorted(unused)]
         return ", and ".join(filter(None, said))
+
+    def of_kind(self, kind: str, which: str = "") -> str:
+        """The database of one kind, in words; empty where there is none."""
+        return self._said(f"the {_NAMES[kind]} database", [one for one in self._places if one[0] == kind], which)
+
+    @property
+    def _places(self) -> list[tuple[str, str]]:
+        places = [(_kind_of_volume(name), f"volume {name}") for name in self.volumes]
+        return places + ([("sqlite", str(self.directory))] if self.directory else [])
 
     def _said(self, what: str, places: Sequence[tuple[str, str]], which: str = "") -> str:
         held = [self.counts[kind] for kind in {kind for kind, _ in places} if kind in self.counts]

@@ -19,6 +19,7 @@ class Wishes:
         pull: take what floating tags mean now.
         limits: time limits.
         save: writes kratosctl.yaml; called once everything that can be refused was not.
+        notes: what a person should know of what was asked for.
         engine: asks for the engine; whoever began to ask earlier passes on what waits for the answer.
     """
 
@@ -27,4 +28,5 @@ class Wishes:
     pull: bool = False
     limits: Limits = field(default_factory=Limits)
     save: Callable[[], None] | None = None
+    notes: tuple[str, ...] = ()
     engine: Callable[[], reading.Engine] = reading.engine

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kratosctl.engine import reading
     from kratosctl.environment import Environment
     from kratosctl.results import Result
+    from kratosctl.selection import Selection
     from kratosctl.wishes import Wishes
 
 
@@ -69,7 +70,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         configuration_file.save(session.directory, chosen.name, selection.saved_answers(chosen.answers, environment))
 
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
-    wishes = _wishes(options, save if saving else None, engine)
+    wishes = _wishes(options, save if saving else None, engine, () if saving else _not_kept(chosen))
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
     result = up(environment, workspace, wishes, session.console, os.environ)
     if wishes.dry_run:
@@ -84,7 +85,26 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     return _afterwards(session, chosen.name, result, options)
 
 
-def _wishes(options: dict[str, Any], save: Callable[[], None] | None, engine: Callable[[], reading.Engine]) -> Wishes:
+def _not_kept(chosen: Selection) -> tuple[str, ...]:
+    """Says which flags hold for this run alone; variables hold as long as they are set."""
+    from click.core import ParameterSource
+
+    from kratosctl.questions import BY_KEY
+
+    context, said = click.get_current_context(), []
+    for key in chosen.differs:
+        if context.get_parameter_source(key) is ParameterSource.COMMANDLINE:
+            value, (flag, _, off) = chosen.answers[key], BY_KEY[key].flag.partition("/")
+            said.append((flag if value else off) if isinstance(value, bool) else f"{flag} {value}")
+    return (f"not kept in kratosctl.yaml: {', '.join(said)}; --save keeps it",) if said else ()
+
+
+def _wishes(
+    options: dict[str, Any],
+    save: Callable[[], None] | None,
+    engine: Callable[[], reading.Engine],
+    notes: tuple[str, ...],
+) -> Wishes:
     from kratosctl.limits import Limits
     from kratosctl.wishes import Wishes
 
@@ -94,6 +114,7 @@ def _wishes(options: dict[str, Any], save: Callable[[], None] | None, engine: Ca
         pull=options["pull"],
         limits=Limits(options["wait_timeout"], options["database_timeout"]),
         save=save,
+        notes=notes,
         engine=engine,
     )
 

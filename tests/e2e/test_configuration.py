@@ -43,16 +43,37 @@ def test_flags_for_a_known_environment_are_for_this_run_only_unless_saved(direct
     file = directory.path / "kratosctl.yaml"
     file.write_text(YAML % written)
 
-    directory.run("up", "--public-port", str(other), "--dry-run")
-    directory.run("up", "ci", "--public-port", str(other))
+    would = directory.run("up", "--public-port", str(other), "--dry-run").out
+    told = directory.run("up", "ci", "--public-port", str(other), variables={"KRATOSCTL_HOST": "127.0.0.1"}).err
+    for said in (would, told):
+        assert f"not kept in kratosctl.yaml: --public-port {other}; --save keeps it" in said
     assert file.read_text() == YAML % written
 
-    directory.run("up", "ci", "--public-port", str(other), "--save")
+    assert "not kept" not in directory.run("up", "ci", "--public-port", str(other), "--save").err
     saved = file.read_text()
     assert f"public_port: {other}" in next(line for line in saved.splitlines() if line.startswith("  ci:"))
     assert [line for line in saved.splitlines() if not line.startswith("  ci:")] == [
         line for line in (YAML % written).splitlines() if not line.startswith("  ci:")
     ]
+
+
+def test_a_database_that_is_left_for_another_kind_is_named_with_who_is_in_it(directory: Directory) -> None:
+    told = directory.up()
+    people.sign_up_and_ask(told["endpoints"]["public"])
+    to_postgres = ("up", "--database", "postgres", "--json")
+
+    would = directory.run(*to_postgres, "--dry-run").data["notes"]
+    (warning,) = directory.run(*to_postgres).envelope["warnings"]
+
+    assert "not kept in kratosctl.yaml: --database postgres; --save keeps it" in would
+    assert warning in would
+    assert warning.startswith("the SQLite database with 1 identity (")
+    assert "kratosctl up dev --database sqlite" in warning
+    # nobody is in the one that is left now
+    assert directory.run("up", "--json").envelope["warnings"] == []
+    directory.down()
+    (again,) = directory.run(*to_postgres).envelope["warnings"]
+    assert again == warning
 
 
 def test_a_first_up_writes_down_what_a_colleague_needs_for_the_same(directory: Directory) -> None:
