@@ -245,6 +245,12 @@ class CodeMissing(KratosctlError):
     exit_code = 71
 
 
+class Defect(KratosctlError):
+    """kratosctl met what nobody thought of."""
+
+    exit_code = 99
+
+
 class Interrupted(KratosctlError):
     """Ctrl-C or Ctrl-D at a prompt or during a step."""
 

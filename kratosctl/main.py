@@ -10,7 +10,7 @@ import click
 
 from kratosctl.cli import kratosctl
 from kratosctl.cli.session import Session
-from kratosctl.errors import Interrupted, KratosctlError, UsageError
+from kratosctl.errors import Defect, Interrupted, KratosctlError, UsageError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,7 +42,28 @@ def main(arguments: Sequence[str]) -> int:
         # the reader went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        session.console.error(session.command, _defect(error))
+        return Defect.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _defect(error: Exception) -> Defect:
+    """What nobody thought of, in three lines. Its own message may quote a secret: only who asks for it sees that."""
+    import traceback
+
+    if os.environ.get("KRATOSCTL_TRACEBACK"):
+        from kratosctl.kratos_logs import shown
+
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            print(shown(line), file=sys.stderr)
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "kratosctl" in frame.filename]
+    where = f" at line {ours[-1].lineno} of {ours[-1].filename.rpartition('kratosctl' + os.sep)[2]}" if ours else ""
+    return Defect(
+        f"kratosctl failed in a way nobody thought of: {type(error).__name__}{where}",
+        "that is a defect of kratosctl, not of what you did",
+        "report it to whoever gave you kratosctl, with all that it shows when KRATOSCTL_TRACEBACK=1 is set",
+    )
 
 
 def _width() -> int:

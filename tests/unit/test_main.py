@@ -1,0 +1,54 @@
+"""What the program does with what nobody thought of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kratosctl import configuration_file
+from kratosctl.main import main
+
+SECRET = "postgres://ada:hunter2@db.example/shop"
+
+
+@pytest.fixture(autouse=True)
+def defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command that reads kratosctl.yaml meets one."""
+
+    def fail(_: Path) -> None:
+        raise ValueError(f"cannot read {SECRET}")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KRATOSCTL_TRACEBACK", raising=False)
+    monkeypatch.setattr(configuration_file, "load", fail)
+
+
+def test_a_defect_is_said_in_three_lines_without_what_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render"]) == 99
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == 3
+    assert "ValueError at line " in printed.err
+    assert "KRATOSCTL_TRACEBACK=1" in printed.err
+    assert "hunter2" not in printed.err
+    assert printed.out == ""
+
+
+def test_scripts_get_the_envelope(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", "--json"]) == 99
+    printed = capsys.readouterr()
+    error = json.loads(printed.out)["error"]
+    assert (error["code"], error["exit_code"]) == ("defect", 99)
+    assert printed.err == ""
+
+
+def test_whoever_asks_for_it_sees_where_it_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRATOSCTL_TRACEBACK", "1")
+    assert main(["render"]) == 99
+    said = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in said
+    assert "selection.py" in said
+    assert "hunter2" not in said
