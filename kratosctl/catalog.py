@@ -67,7 +67,7 @@ def version_key(tag: str) -> tuple[int, ...]:
         raise ConfigurationInvalid(
             f"{tag[:60]!r} is not a Kratos release",
             "a release is written vX.Y.Z, vX.Y or vX",
-            f"use --release {NEWEST.tag}; `kratosctl catalog` lists all",
+            f"such as {NEWEST.tag}; `kratosctl catalog` lists all",
         )
     return tuple(int(part) for part in match.groups() if part is not None)
 
@@ -96,9 +96,7 @@ def newest_matching(tag: str) -> Release:
         exact = "v" + ".".join(map(str, (*wanted, 0, 0)[:3]))
         return Release(exact, NEWEST.year, NEWEST.migrations, NEWEST.migrate_status)
     known = ", ".join(r.tag for r in RELEASES)
-    raise ConfigurationInvalid(
-        f"Kratos {tag} is not in the catalogue", f"known releases: {known}", f"use --release {NEWEST.tag}"
-    )
+    raise ConfigurationInvalid(f"Kratos {tag} is not in the catalogue", f"known releases: {known}", "name one of them")
 
 
 def split_reference(reference: str) -> tuple[str, str]:

@@ -84,6 +84,12 @@ def upgrade(
     return Result("upgrade", data, lambda: said)
 
 
+def newest_already(name: str, release: str) -> Result:
+    """What there is to say where nobody named a release, and the environment has the newest one."""
+    data = {"environment": name, "from": release, "to": release, "rehearsed": False, "upgraded": False, "snapshot": ""}
+    return Result("upgrade", data, lambda: f"{name} runs on {release}, the newest of the catalogue")
+
+
 def settle(directory: Path, name: str, console: Console, variables: Mapping[str, str]) -> None:
     """Undoes or finishes a restore, a reset, a seed or an upgrade that was killed, and says which.
 

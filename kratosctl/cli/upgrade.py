@@ -25,10 +25,12 @@ def command(session: Session, name: str | None, tag: str | None, kratos_image: s
     """Go to a newer release: tried on a clone of the data first, undone if anything fails."""
     from kratosctl import catalog, selection
     from kratosctl.snapshots.operations import with_release_of
-    from kratosctl.upgrade import Change, upgrade
+    from kratosctl.upgrade import Change, newest_already, upgrade
 
     subject = subject_of(session, name)
     release = tag or catalog.NEWEST.tag
+    if tag is None and not kratos_image and subject.environment.facts.tag == release:
+        return newest_already(subject.found.name, release)
     chosen = selection.select(session.directory, subject.found.name, {}, os.environ)
     if chosen.answers.get("kratos_image") and not kratos_image:
         kratos_image = with_release_of(subject, release).kratos_image
