@@ -19,15 +19,17 @@ from kratosctl.stack import compose
 from kratosctl.workspace import SEED_WANTED
 
 
-def pull(stack_images: Mapping[str, str | None], wanted: list[str], console: Console) -> None:
-    """Pulls the images that are not here, one after the other."""
+def pull(
+    stack_images: Mapping[str, str | None], wanted: list[str], console: Console, options: Mapping[str, str]
+) -> None:
+    """Pulls the images that are not here, one after the other; `options` name others in their place."""
     for reference in wanted:
         with console.step(f"pull {reference}"):
-            client.pull(reference, stack_images.get(reference))
+            client.pull(reference, stack_images.get(reference), options.get(reference, ""))
 
 
 def _provide_images(stack: Stack, plan: Plan, console: Console) -> None:
-    pull(images.needed(stack.environment), plan.subjects("pull"), console)
+    pull(images.needed(stack.environment), plan.subjects("pull"), console, images.options(stack.environment))
     if stack.custom and plan.subjects("build"):
         image_build.make(stack.custom, plan.subjects("build"), console)
 

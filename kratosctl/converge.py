@@ -117,10 +117,10 @@ def _lock_images(environment: Environment, state: State, wishes: Wishes, console
     if not images.floating(environment):
         return state, []
     if wishes.pull and not wishes.dry_run:
-        apply.pull(images.needed(environment), images.floating(environment), console)
+        apply.pull(images.needed(environment), images.floating(environment), console, images.options(environment))
     state, notes, missing = images.lock(environment, state, reading.image, wishes.pull)
     if missing and not wishes.dry_run:
-        apply.pull(images.needed(environment), missing, console)
+        apply.pull(images.needed(environment), missing, console, images.options(environment))
         state, notes, _ = images.lock(environment, state, reading.image, wishes.pull)
     return state, notes
 

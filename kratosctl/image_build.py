@@ -38,7 +38,7 @@ def build(environment: Environment, workspace: Workspace, tag: str | None, conso
     image, warnings = _image(environment, workspace)
     if not images.is_here(reading.image(image.base), environment.platform):
         with console.step(f"pull {image.base}"):
-            client.pull(image.base, environment.platform)
+            client.pull(image.base, environment.platform, "--kratos-image")
     reference = tag or image.reference
     make(image, [reference], console)
     built = reading.image(reference)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from kratosctl import catalog
+from kratosctl import catalog, questions
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible
@@ -23,6 +23,12 @@ def needed(environment: Environment) -> dict[str, str | None]:
     if environment.ui:
         found[environment.ui_image] = None
     return found
+
+
+def options(environment: Environment) -> dict[str, str]:
+    """By image the option that names another one in its place."""
+    keys = ("mail_image", "ui_image", "postgres_image", "kratos_image")
+    return {getattr(environment, key): questions.BY_KEY[key].flag for key in keys}
 
 
 def is_here(image: reading.Image | None, platform: str | None) -> bool:

@@ -81,8 +81,13 @@ def _created(project: str, said: str) -> dict[str, str]:
     return {service: name for name, service in names}
 
 
-def pull(reference: str, platform: str | None) -> None:
+def pull(reference: str, platform: str | None, option: str = "") -> None:
     """Pulls an image.
+
+    Args:
+        reference: its name.
+        platform: for which it is wanted; None for the engine's.
+        option: what names another image in its place.
 
     Raises:
         ImageMissing: no registry has it, or none answers.
@@ -94,6 +99,8 @@ def pull(reference: str, platform: str | None) -> None:
             DockerClient().image.pull(reference, platform=platform, quiet=True)
     except ImageMissing as error:
         error.what = f"image {reference} is neither here nor to be had"
+        if option:
+            error.fix = f"check the network and the tag, or name one that is here with {option}"
         raise
 
 

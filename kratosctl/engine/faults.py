@@ -84,7 +84,7 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         r"|network is unreachable",
         errors.ImageMissing,
         "an image is neither here nor to be had",
-        "check the network and the tag, or name a local image with --kratos-image",
+        "check the network and the tag, or name one that is here: --kratos-image, --postgres-image, --ui-image, …",
     ),
 )
 

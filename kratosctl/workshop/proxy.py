@@ -212,7 +212,7 @@ def _write(workspace: Workspace, project: str, image: str, configuration: str) -
 
 def _start(workspace: Workspace, project: str, image: str, console: Console) -> None:
     if not images.is_here(reading.image(image), None):
-        apply.pull({image: None}, [image], console)
+        apply.pull({image: None}, [image], console, {image: "--proxy-image"})
     client.Project(project, [workspace.home / "compose.yaml"], workspace.directory).create([SERVICE])
     reading.docker("container", "start", f"{project}-{SERVICE}-1", doing="starting the TLS proxy")
 

@@ -155,14 +155,16 @@ def _refuse_too_many(everyone: Sequence[Seat], shared: Shared, taken: Callable[[
 def _look(wanted: Sequence[Seat], console: Console) -> Shared:
     """Asks the engine what all seats need to know, and pulls what is not here."""
     needed: dict[str, str | None] = {}
+    options: dict[str, str] = {}
     for seat in wanted:
         needed |= images.needed(seat.environment)
+        options |= images.options(seat.environment)
     engine, containers, here, _ = reading.together(
         reading.engine, seats.by_project, lambda: reading.images(needed), apply.check_compose
     )
     missing = [reference for reference, platform in needed.items() if not images.is_here(here[reference], platform)]
     if missing:
-        apply.pull(needed, missing, console)
+        apply.pull(needed, missing, console, options)
         here |= reading.images(missing)
     return Shared(engine, containers, here)
 

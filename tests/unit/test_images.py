@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from kratosctl import images
+from kratosctl import apply, images
+from kratosctl.console import Console
 from kratosctl.engine.reading import Engine, Image
-from kratosctl.errors import ChoiceImpossible
+from kratosctl.environment import from_answers
+from kratosctl.errors import ChoiceImpossible, ImageMissing
 from kratosctl.workspace import State
 from tests.unit import stacks
 
@@ -130,3 +132,20 @@ class TestPlatforms:
     def test_windows_containers_cannot_run_kratos(self) -> None:
         with pytest.raises(ChoiceImpossible, match="windows/amd64"):
             images.platform_notes(stacks.environment(), engine("windows/amd64"), None)
+
+
+@pytest.mark.parametrize("key", ["kratos_image", "postgres_image", "ui_image", "mail_image"])
+def test_an_image_that_is_not_to_be_had_names_the_option_for_another(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import python_on_whales
+
+    class NoRegistry:
+        image = property(lambda self: self)
+
+        def pull(self, reference: str, **_: object) -> None:
+            raise python_on_whales.DockerException(["docker", "pull"], 1, stderr=b"manifest unknown")
+
+    monkeypatch.setattr(python_on_whales, "DockerClient", NoRegistry)
+    asked = from_answers("dev", {"database": "postgres", key: "example.org/mine:v1.2.3"})
+    with pytest.raises(ImageMissing) as caught:
+        apply.pull({}, ["example.org/mine:v1.2.3"], Console(quiet=True), images.options(asked))
+    assert caught.value.fix.endswith("--" + key.replace("_", "-"))
