@@ -30,9 +30,28 @@ def command(
     """
     from kratosctl.seeding import seed
 
+    if name is None:
+        _refuse_environment(session, files)
     subject = subject_of(session, name)
     found = seed.named_or_own(subject, files, format)
     session.after_interrupt = "running it again creates what is missing"
     if atomic:
         session.after_interrupt = "the database is as it was"
     return seed.seed(subject, found, seed.Wishes(atomic, verified), session.console)
+
+
+def _refuse_environment(session: Session, files: tuple[str, ...]) -> None:
+    """Says how to name an environment, where one stands among the files.
+
+    Raises:
+        UsageError: with the flag.
+    """
+    from kratosctl import running
+    from kratosctl.errors import UsageError
+
+    for file in files:
+        if not (session.directory / file).exists() and file in running.names(session.directory):
+            others = " ".join(other for other in files if other != file)
+            raise UsageError(
+                f"{file} is an environment, and no file", fix=f"kratosctl seed {others} --env {file}".replace("  ", " ")
+            )

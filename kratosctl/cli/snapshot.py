@@ -82,7 +82,9 @@ def restore(session: Session, snapshot: str | None, name: str | None, undo: bool
     from kratosctl.errors import UsageError
     from kratosctl.snapshots import operations
 
-    if bool(snapshot) == undo:
+    if snapshot and undo:
+        raise UsageError("--undo takes no snapshot: it takes back the last restore or reset", fix="say one of the two")
+    if not snapshot and not undo:
         raise UsageError("name a snapshot, or say --undo", fix="kratosctl snapshot list shows them")
     # undone is undone: the release of then comes back with its data
     with_release = with_release or undo

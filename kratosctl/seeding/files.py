@@ -61,8 +61,8 @@ def sources(names: Sequence[str], directory: Path, format: str | None) -> list[S
         path = directory / name
         for one in sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS) if path.is_dir() else [path]:
             shown = _printable(name if one == path else str(Path(name, one.name)))
-            found.append(Source(shown, one, format or _format(one, shown)))
             _check_readable(shown, one)
+            found.append(Source(shown, one, format or _format(one, shown)))
     if not found:
         raise ConfigurationInvalid(f"{', '.join(names)} holds no file to seed", f"files end in {_KNOWN}")
     return found

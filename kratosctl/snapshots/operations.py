@@ -336,7 +336,7 @@ def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> Non
         raise SnapshotForeign(
             f"snapshot {snapshot.name} is of {snapshot.engine}, this environment runs on {subject.live.engine}",
             "their files have nothing in common",
-            f"make an environment for it: kratosctl up NAME --database {snapshot.engine}",
+            f"hand it to another: kratosctl snapshot export {snapshot.name} FILE, then snapshot import FILE NAME",
         )
     newer = version_key(snapshot.release) > version_key(subject.release) and not with_release
     if newer and snapshot.migrations > subject.live.facts().migrations:

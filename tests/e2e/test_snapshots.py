@@ -131,7 +131,13 @@ def test_a_snapshot_of_another_database_is_refused(make_directory: Callable[[str
     directory.up("dev", database="postgres")
     (directory.home() / "snapshots").mkdir()
     (directory.home("lite") / "snapshots" / "here").rename(directory.home() / "snapshots" / "here")
-    assert "have nothing in common" in directory.run("snapshot", "restore", "here", "--env", "dev", code=63).said
+    said = directory.run("snapshot", "restore", "here", "--env", "dev", code=63).said
+    assert "have nothing in common" in said
+    assert "snapshot import FILE NAME" in said
+    # what it advises has the data
+    directory.run("snapshot", "export", "here", "here.zip", "--env", "dev")
+    directory.run("snapshot", "import", "here.zip", "another")
+    assert directory.run("snapshot", "restore", "here", "--env", "another", "--json").data["snapshot"]["name"] == "here"
 
 
 def test_a_memory_database_has_no_snapshots(directory: Directory) -> None:
@@ -148,6 +154,8 @@ def test_an_upgrade_keeps_everybody_and_can_be_taken_back(directory: Directory, 
     assert (rehearsed["rehearsed"], rehearsed["upgraded"]) == (True, False)
     assert directory.status()["release"] == "v1.1.0"
     upgraded = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", image, "--json").data
+    assert directory.run("upgrade").out == "dev runs on v26.2.0, the newest of the catalogue\n"
+    assert "--release" not in directory.run("upgrade", "--to", "nonsense", code=30).said
     directory.choose("v26.2.0")
     assert directory.status()["release"] == "v26.2.0"
     assert people(directory) == {"ada"}

@@ -49,3 +49,24 @@ def test_a_wait_that_is_none_is_refused(run: Callable[..., str], words: tuple[st
     said = run(*words, "--wait-timeout", seconds, *(["true"] if words == ("run",) else []), code=2)
     assert "--wait-timeout" in said
     assert "more than 0" in said
+
+
+def test_a_seed_that_is_missing_is_said_to_be(run: Callable[..., str], tmp_path: Path) -> None:
+    said = run("up", "--yes", "--seed", "nofile", code=30)
+    assert "nofile cannot be read" in said
+    assert "No such file" in said
+    (tmp_path / "nofile").write_text("")
+    assert "its format cannot be told" in run("up", "--yes", "--seed", "nofile", code=2)
+
+
+def test_an_environment_among_the_files_of_seed(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments: {dev: {}, ci: {}}\n")
+    (tmp_path / "people.yaml").write_text("[]\n")
+    said = run("seed", "people.yaml", "ci", code=2)
+    assert "ci is an environment, and no file" in said
+    assert "kratosctl seed people.yaml --env ci" in said
+
+
+@pytest.mark.parametrize(("words", "said"), [(("one", "--undo"), "takes no snapshot"), ((), "name a snapshot")])
+def test_what_a_restore_puts_back_is_said_once(run: Callable[..., str], words: tuple[str, ...], said: str) -> None:
+    assert said in run("snapshot", "restore", *words, code=2)
