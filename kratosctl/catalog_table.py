@@ -56,7 +56,7 @@ def _text(data: dict[str, Any]) -> str:
         return "all presets" if not missing else "all presets but " + ", ".join(sorted(missing))
 
     releases = table(
-        ("RELEASE", "YEAR", "MIGRATIONS", "MIGRATE --STATUS", "WORKS WITH"),
+        ("RELEASE", "YEAR", "POSTGRESQL MIGRATIONS", "MIGRATE --STATUS", "WORKS WITH"),
         [
             (r["tag"], r["year"], r["postgres_migrations"], _yes(r["migrate_status"]), works(r))
             for r in data["releases"]

@@ -10,20 +10,27 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kratosctl.errors import KratosctlError
-from kratosctl.questions import QUESTIONS, Question, expected
+from kratosctl.questions import QUESTIONS, Question, check_value, expected
 
 if TYPE_CHECKING:
     from kratosctl.testing import Kratos
 
 # every worker of a parallel run needs ports of its own, and Kratos is for this host's tests alone
 _NOT_OFFERED = ("bind", "expose_admin_without_authentication")
-_OFFERED = tuple(q for q in QUESTIONS if q.kind != "port" and q.key not in _NOT_OFFERED)
+# what each test finds as new: a database in memory dies with Kratos alone, and one of somebody else's is not emptied
+_DATABASES = ("sqlite", "postgres")
+_OFFERED = tuple(
+    replace(q, choices=_DATABASES) if q.key == "database" else q
+    for q in QUESTIONS
+    if q.kind != "port" and q.key not in _NOT_OFFERED
+)
 
 _running = pytest.StashKey["Kratos"]()
 _began = pytest.StashKey[float]()
@@ -46,6 +53,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_kept] = []
+    for question in _OFFERED:
+        _check(config, question)
+
+
+def _check(config: pytest.Config, question: Question) -> None:
+    """Refuses a wrong value once, and not at each test."""
+    name = _name(question)
+    given = config.getoption(name)
+    where = f"--{name.replace('_', '-')}" if given is not None else f"{name} of {config.inipath}"
+    said = given if given is not None else config.getini(name)
+    if said:
+        try:
+            check_value(question, said)
+        except KratosctlError as error:
+            what, *rest = error.lines()
+            raise pytest.UsageError("\n".join([what.replace(question.key, where, 1), *rest])) from None
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +76,17 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
     """An ephemeral Kratos for the whole run; with pytest-xdist one for each worker."""
     from kratosctl.testing import kratos
 
-    keep = pytestconfig.getoption("--kratos-keep")
+    keep, asked = pytestconfig.getoption("--kratos-keep"), _asked(pytestconfig)
+    if asked["database"] is None and os.environ.get("KRATOSCTL_DATABASE") == "memory":
+        pytest.exit("KRATOSCTL_DATABASE: a database in memory is not as new for each test: use sqlite or postgres", 4)
     with ExitStack() as stack:
+        fault = None
         try:
-            made = stack.enter_context(kratos(keep=keep, **_asked(pytestconfig)))
+            made = stack.enter_context(kratos(keep=keep, **asked))
         except KratosctlError as error:
-            pytest.fail("\n".join(error.lines()), pytrace=False)
+            fault = error
+        if fault:
+            pytest.fail("\n".join(fault.lines()), pytrace=False)
         pytestconfig.stash[_running] = made
         if keep:
             pytestconfig.stash[_kept].append(_said_of_kept(made))
@@ -118,7 +146,7 @@ def _asked(config: pytest.Config) -> dict[str, Any]:
         said = config.getoption(name)
         if said is None and not os.environ.get(question.variable):
             said = config.getini(name)
-            if said and question.kind == "path":
+            if said and question.kind in ("path", "file"):
                 said = str((config.inipath.parent if config.inipath else config.rootpath) / said)
         asked[question.key] = said or None
     return asked

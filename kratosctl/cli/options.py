@@ -33,7 +33,8 @@ def question_options() -> list[Callable[[Any], Any]]:
 
 def _option(question: Question) -> Callable[[Any], Any]:
     if question.kind == "switch":
-        return click.option(question.flag, question.key, default=None, envvar=question.variable, help=question.help)
+        # its variable is read with those of all questions: click would blame the flag for what is wrong in it
+        return click.option(question.flag, question.key, default=None, help=question.help)
     return click.option(
         question.flag,
         question.key,

@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from kratosctl import pytest_plugin
 from tests.e2e import engine, ephemeral, images
 from tests.e2e.program import Directory
 
@@ -173,3 +176,43 @@ def test_projects_without_these_fixtures_pay_for_a_table_and_nothing_else(tmp_pa
     ours = {"kratosctl", "kratosctl.catalog", "kratosctl.errors", "kratosctl.pytest_plugin", "kratosctl.questions"}
     (loaded,) = re.findall(r"^loaded (.*)$", done.stdout, re.MULTILINE)
     assert set(loaded.split()) == ours
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "said"),
+    [
+        (("--kratos-database", "memory"), "", "--kratos-database: expected one of sqlite, postgres, found 'memory'"),
+        (("--kratos-database", "external"), "", "--kratos-database: expected one of sqlite, postgres, found"),
+        (("--kratos-ui", "yess"), "", "--kratos-ui: expected true or false, found 'yess'"),
+        ((), 'kratos_database = "memory"', "kratos_database of"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_once_and_before_any_test(
+    tmp_path: Path, words: tuple[str, ...], file: str, said: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{file}\n")
+    (tmp_path / "test_app.py").write_text(TESTS)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert (done.stdout + done.stderr).count(said) == 1
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_the_file_names_lies_beside_it_wherever_pytest_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KRATOSCTL_SEED", "KRATOSCTL_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    config: Any = SimpleNamespace(
+        inipath=tmp_path / "pyproject.toml", getoption=lambda name: None, getini=lambda name: f"their-{name}"
+    )
+    asked = pytest_plugin._asked(config)
+    assert asked["seed"] == str(tmp_path / "their-kratos_seed")
+    assert asked["config_dir"] == str(tmp_path / "their-kratos_config_dir")

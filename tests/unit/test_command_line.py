@@ -70,3 +70,12 @@ def test_an_environment_among_the_files_of_seed(run: Callable[..., str], tmp_pat
 @pytest.mark.parametrize(("words", "said"), [(("one", "--undo"), "takes no snapshot"), ((), "name a snapshot")])
 def test_what_a_restore_puts_back_is_said_once(run: Callable[..., str], words: tuple[str, ...], said: str) -> None:
     assert said in run("snapshot", "restore", *words, code=2)
+
+
+@pytest.mark.parametrize("command", ["up", "init", "render", "run"])
+def test_a_switch_that_is_wrong_in_its_variable_names_the_variable(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("KRATOSCTL_UI", "yess")
+    said = run(command, *(["true"] if command == "run" else []), code=30)
+    assert "--ui (or KRATOSCTL_UI): expected true or false, found 'yess'" in said
