@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -17,6 +18,8 @@ from kratosctl.limits import Limits
 from kratosctl.plan import Observed, Plan
 from kratosctl.stack import compose
 from kratosctl.workspace import SEED_WANTED
+
+_UNMIGRATED_AFTER = 3.0  # seconds
 
 
 def pull(
@@ -175,7 +178,7 @@ def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console,
             postgres_start.wait(names["postgres"], limits.database)
         if plan.subjects("restart"):
             reading.docker("restart", *(names[name] for name in plan.subjects("restart")))
-        wait_until_ready(stack, names["kratos"], limits.ready)
+        wait_until_ready(stack, names["kratos"], limits.ready, bool(plan.subjects("migrate")))
 
 
 def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> list[str]:
@@ -190,15 +193,22 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     return database.migrate(stack, database.kratos_id(stack), names, console, limits.database)
 
 
-def wait_until_ready(stack: Stack, kratos: str, seconds: float) -> None:
+def wait_until_ready(stack: Stack, kratos: str, seconds: float, migrated: bool) -> None:
     """Waits for Kratos' public API on this host, then for the UI and the mail inbox.
+
+    Args:
+        stack: what runs.
+        kratos: Kratos' container.
+        seconds: how long to wait.
+        migrated: this run has just migrated; else a Kratos that is not ready is not waited for that long.
 
     Raises:
         NotReady, ServiceFailed, KratosRefusedConfiguration: what did not come up, and what it said last.
     """
     address, ports = readiness.reachable(stack.environment.addresses["public"]), stack.place.ports
     try:
-        readiness.wait(address, ports["public"], kratos, seconds)
+        patience = math.inf if migrated or not stack.environment.migrates else _UNMIGRATED_AFTER
+        readiness.wait(address, ports["public"], kratos, seconds, unmigrated_after=patience)
     except NotReady:
         # what we remember of the database may be wrong: let the next `up` migrate again
         stack.workspace.save_state(replace(stack.workspace.state(), migrated={}))

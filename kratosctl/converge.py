@@ -12,7 +12,7 @@ from kratosctl.behind import left_behind
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
-from kratosctl.errors import NetworkTaken, PortTaken
+from kratosctl.errors import NetworkTaken, NotReady, PortTaken
 from kratosctl.look import Look, begin
 from kratosctl.results import Result
 from kratosctl.stack import compose, fragments, inbox, subnets
@@ -50,6 +50,11 @@ def converge(
         try:
             done = _carry_out(stack, observed, steps, wishes, console)
             return replace(done, warnings=[*left, *done.warnings])
+        except NotReady as error:
+            # what was known of the database was wrong, and is forgotten by now: this time it is migrated
+            if not error.unmigrated or steps.subjects("migrate") or attempt == _RACES - 1:
+                raise
+            console.note("Kratos is not ready: migrations may be pending")
         except PortTaken:
             # another environment took a port between our look and our start: look again
             if attempt == _RACES - 1 or None not in ports.wanted(environment).values():
@@ -167,7 +172,7 @@ def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: 
         after = apply.apply(stack, observed, steps, console, wishes.limits)
         return _with_rejected(replace(result(stack, steps), after=after), stack, steps, kratos)
     assert kratos is not None
-    apply.wait_until_ready(stack, kratos.name, wishes.limits.ready)
+    apply.wait_until_ready(stack, kratos.name, wishes.limits.ready, migrated=False)
     return _with_rejected(result(stack, steps), stack, steps, kratos)
 
 

@@ -166,7 +166,13 @@ class DatabasePasswordWrong(KratosctlError):
 
 
 class NotReady(KratosctlError):
+    """
+    Attributes:
+        unmigrated: Kratos serves, and goes on saying that it is not ready: migrations may be pending.
+    """
+
     exit_code = 55
+    unmigrated = False
 
 
 class DowngradeRefused(KratosctlError):

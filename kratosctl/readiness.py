@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -44,7 +45,14 @@ def reachable(bind: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
 
 
-def wait(address: str, port: int, container: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+def wait(
+    address: str,
+    port: int,
+    container: str,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    unmigrated_after: float = math.inf,
+) -> None:
     """Waits until Kratos is ready, and says why if it is not.
 
     Args:
@@ -53,6 +61,7 @@ def wait(address: str, port: int, container: str, seconds: float, clock: Callabl
         container: Kratos' container, looked at while waiting.
         seconds: how long to wait.
         clock: seconds that only go forward.
+        unmigrated_after: seconds after which a Kratos that serves without being ready is taken to need migrations.
 
     Raises:
         KratosRefusedConfiguration, DatabaseUnreachable, DatabasePasswordWrong, ServiceFailed: Kratos stopped.
@@ -60,11 +69,15 @@ def wait(address: str, port: int, container: str, seconds: float, clock: Callabl
     """
     began = clock()
     look = began + _LOOK_EVERY
-    status = 0
+    status, told = 0, math.inf
     while clock() - began < seconds:
         status = is_ready(address, port)
         if status == 200:
             return
+        # to whoever asks from outside it does not say why, and a database that starts passes
+        told = min(told, clock()) if status == 503 else math.inf
+        if clock() - told > unmigrated_after:
+            break
         if clock() >= look:
             look = clock() + _LOOK_EVERY
             if reading.state(container)[0] not in ("running", "created"):
@@ -104,8 +117,10 @@ def _not_ready(container: str, status: int, seconds: float) -> KratosctlError:
         if kratos_logs.is_database_fault(line):
             return kratos_logs.database_error(line, seconds)
     pending = status == 503
-    return NotReady(
+    error = NotReady(
         f"Kratos was not ready within {seconds:g} s",
         "it says that migrations are pending" if pending else kratos_logs.last_telling(logs.splitlines()),
         "run `kratosctl up` again: it migrates first" if pending else "give it longer with --wait-timeout",
     )
+    error.unmigrated = pending
+    return error

@@ -119,3 +119,20 @@ def _files(directory: Path) -> dict[str, tuple[int, int]]:
         for path in found
         if path.name not in ("lock", "lock-holder")
     }
+
+
+def test_a_database_that_is_not_as_migrated_as_it_was_is_migrated_at_once(directory: Directory) -> None:
+    directory.up("old", release="v1.1.0")
+    directory.down("old")
+    directory.up("dev")
+    directory.down("dev")
+    # in place: it is taken for the one that was migrated
+    (directory.home("dev") / "database/db.sqlite").write_bytes(
+        (directory.home("old") / "database/db.sqlite").read_bytes()
+    )
+
+    again = directory.run("up", "dev", "--yes", "--json", "--wait-timeout", "60")
+
+    assert "migrations may be pending" in again.err
+    assert "migrate" in [step["do"] for step in again.data["steps"]]
+    assert directory.status("dev")["state"] == "ready"
