@@ -12,6 +12,11 @@ from kratosctl.errors import NotRunning, UsageError
 from kratosctl.running import Found
 from kratosctl.stack.files import COMPOSE_FILE
 
+# as Go writes how long something takes
+_SPAN = r"([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+"
+# not all that Python reads: Docker wants hyphens, and a T
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}(:[0-9]{2}){0,2}|$)"
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -40,8 +45,9 @@ def show(found: Found, wishes: Wishes) -> int:
 
     Raises:
         NotRunning: the environment has no containers.
-        UsageError: `matching` is no regular expression.
+        UsageError: `matching` is no regular expression, `tail` no number, `since` no time.
     """
+    _check(wishes)
     file = found.workspace.home / COMPOSE_FILE
     if not found.containers or not file.exists():
         fix = f"start it: kratosctl up {found.name}"
@@ -56,6 +62,27 @@ def show(found: Found, wishes: Wishes) -> int:
     except re.error as error:
         raise UsageError(f"--matching {wishes.matching!r} is not a regular expression", str(error)) from error
     return _filtered([*words, *wishes.services], pattern)
+
+
+def _check(wishes: Wishes) -> None:
+    if wishes.tail != "all" and not re.fullmatch("[0-9]{1,9}", wishes.tail):
+        raise UsageError(f"--tail: expected a number of lines, found {wishes.tail[:60]!r}")
+    if wishes.since is not None and not (re.fullmatch(_SPAN, wishes.since) or _is_time(wishes.since)):
+        fix = "such as 10m, 1h30m, 2026-11-24 or 2026-11-24T09:30:00"
+        raise UsageError(f"--since: expected a time or how long ago, found {wishes.since[:60]!r}", fix=fix)
+
+
+def _is_time(text: str) -> bool:
+    """Whether Docker takes it for a time: seconds since 1970, or a date, with or without a time of day."""
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", text):
+        return True
+    from datetime import datetime
+
+    try:
+        datetime.fromisoformat(re.sub(r"\.[0-9]+", "", text))
+    except ValueError:
+        return False
+    return bool(re.match(_DATE, text))
 
 
 def _filtered(words: list[str], pattern: re.Pattern[str]) -> int:
