@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,12 @@ class Found:
 
 def names(directory: Path) -> list[str]:
     """The environments of a directory: those of kratosctl.yaml, then those that were made and are no longer in it."""
-    named = list(configuration_file.load(directory))
+    return names_of(directory, configuration_file.load(directory))
+
+
+def names_of(directory: Path, asked_for: Collection[str]) -> list[str]:
+    """The same, where it is known what kratosctl.yaml asks for."""
+    named = list(asked_for)
     made = sorted(path.parent.name for path in (directory / GENERATED).glob("[!.]*/state.json"))
     return named + [name for name in made if name not in named]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kratosctl import catalog, configuration_file, owner, readiness, running, states, urls
 from kratosctl.engine import reading
+from kratosctl.errors import KratosctlError
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.results import Result, table
 from kratosctl.stack import inbox
@@ -151,10 +153,11 @@ def listing(directory: Path) -> Result:
         if container.service == "kratos":
             row.update({key: container.labels.get(key) for key in ("release", "database")})
             row["public"] = next((int(a.rsplit(":", 1)[1]) for a, p in container.published.items() if p == 4433), None)
-    for name in running.names(directory):
+    asked_for, fault = _asked_for(directory)
+    for name in running.names_of(directory, asked_for):
         state = Workspace(directory, name).state()
         if (str(directory), name) not in rows:
-            asked = configuration_file.load(directory).get(name, {})
+            asked = asked_for.get(name, {})
             row = _row(rows, str(directory), name, state.project)
             row.update({key: asked.get(key) for key in ("release", "database")})
     for project, where, name in kept:
@@ -163,7 +166,15 @@ def listing(directory: Path) -> Result:
         (known or _row(rows, where, name, project))["volume"] = True
     found = [{**row, "state": _list_state(row)} for row in rows.values()]
     found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
-    return Result("list", {"environments": found}, lambda: _list_text(found, directory))
+    return Result("list", {"environments": found}, lambda: _list_text(found, directory), fault)
+
+
+def _asked_for(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+    """What kratosctl.yaml asks for here; what is wrong in it hides no other directory's environments."""
+    try:
+        return configuration_file.load(directory), []
+    except KratosctlError as error:
+        return {}, ["; ".join(error.lines())]
 
 
 def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, project: str) -> dict[str, Any]:

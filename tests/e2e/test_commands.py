@@ -151,6 +151,16 @@ def test_list_finds_every_environment_of_the_host_from_anywhere(
     assert rows[str(down.path), "ci"]["volume"] is True
 
 
+def test_list_shows_the_environments_of_the_host_also_where_kratosctl_yaml_is_wrong(directory: Directory) -> None:
+    directory.up(database="memory")
+    (directory.path / "kratosctl.yaml").write_text("environments:\n  dev: {relase: v26.2.0}\n")
+
+    listed = directory.run("list", "--json").envelope
+
+    assert str(directory.path) in [row["directory"] for row in listed["data"]["environments"]]
+    assert "unknown key 'relase'" in listed["warnings"][0]
+
+
 def test_list_marks_directories_that_are_gone(make_directory: Callable[[str], Directory]) -> None:
     gone, elsewhere = make_directory("gone"), make_directory("elsewhere")
     gone.up(database="memory")
