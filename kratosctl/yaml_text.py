@@ -36,7 +36,8 @@ def read_text(path: Path) -> str:
         line, column = position(data[: error.start].decode("utf-8"), error.start)
         raise ConfigurationInvalid(f"{path.name}:{line}:{column}: not UTF-8 text") from error
     except OSError as error:
-        raise ConfigurationInvalid(f"{path}: cannot be read", error.strerror or "", "check its permissions") from error
+        fix = "check its permissions" if isinstance(error, PermissionError) else ""
+        raise ConfigurationInvalid(f"{path}: cannot be read", error.strerror or "", fix) from error
 
 
 def parse(text: str, where: str) -> yaml.Node | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import os
 from collections.abc import Mapping
@@ -86,6 +87,8 @@ def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any],
         moment = file.moment(ends) if ends else None
     except ValueError:
         raise ConfigurationInvalid(f"--ends: expected a time such as 2026-12-01 17:00, found {ends[:60]!r}") from None
+    if moment and moment <= datetime.datetime.now():
+        raise ConfigurationInvalid(f"--ends: {ends[:60]} is over already", fix="every seat would be stopped at once")
     name = file.checked_name(said["name"] or session.directory.name or "workshop")
     return Wanted(name, coming, said["spares"] or 0, init.pinned(environment), moment)
 
@@ -131,8 +134,8 @@ def _against_seats(session: Session, text: str) -> str:
 
 def _against_moment(text: str) -> str:
     try:
-        if text.strip():
-            file.moment(text)
+        if text.strip() and file.moment(text) <= datetime.datetime.now():
+            return "that is over already"
     except ValueError:
         return "such as 2026-12-01 17:00"
     return ""

@@ -21,7 +21,7 @@ QUESTIONS = (
     ("Run a mail inbox (Mailpit)?", ENTER),
     ("Spare seats?", ENTER),
     ("From where do attendees reach their seats?", ENTER),
-    ("When is it over?", "2026-12-01 17:00" + ENTER),
+    ("When is it over?", "2126-12-01 17:00" + ENTER),
     ("Write workshop.yaml?", ENTER),
 )
 
@@ -36,7 +36,7 @@ def test_answered_it_writes_the_file_and_says_what_comes_next(tmp_path: Path) ->
     workshop = file.load(tmp_path)
     assert workshop.name == "identity 101"
     assert list(workshop.seats) == [f"seat-{number:02d}" for number in range(1, 13)] + ["spare-01"]
-    assert workshop.ends == datetime.datetime(2026, 12, 1, 17)
+    assert workshop.ends == datetime.datetime(2126, 12, 1, 17)
     assert {"bind", "host"}.isdisjoint(workshop.environment)
 
 

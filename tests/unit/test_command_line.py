@@ -79,3 +79,15 @@ def test_a_switch_that_is_wrong_in_its_variable_names_the_variable(
     monkeypatch.setenv("KRATOSCTL_UI", "yess")
     said = run(command, *(["true"] if command == "run" else []), code=30)
     assert "--ui (or KRATOSCTL_UI): expected true or false, found 'yess'" in said
+
+
+def test_a_workshop_that_is_over_already_is_not_written(run: Callable[..., str], tmp_path: Path) -> None:
+    said = run("workshop", "init", "--seats", "2", "--yes", "--ends", "2020-01-01 17:00", code=30)
+    assert "is over already" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_roster_that_is_missing_is_said_to_be(run: Callable[..., str]) -> None:
+    said = run("workshop", "init", "--roster", "missing.csv", "--yes", code=30)
+    assert "missing.csv" in said
+    assert "permissions" not in said
