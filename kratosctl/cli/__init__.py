@@ -48,6 +48,10 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Knows its commands' names and help lines without importing them."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # `help` as many other programs have it
+        return super().parse_args(ctx, [*args[1:], "--help"] if args[:1] == ["help"] else args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

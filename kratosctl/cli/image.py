@@ -8,16 +8,13 @@ from typing import Any
 import click
 
 from kratosctl.cli.options import environment_argument, question_options
-from kratosctl.cli.session import Session, define
+from kratosctl.cli.session import Group, Session, define
 from kratosctl.results import Result
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+@click.group(cls=Group)
+def command() -> None:
     """Build an image with your configuration in it."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @define(

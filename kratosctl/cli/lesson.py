@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from kratosctl.cli.options import environment_argument
-from kratosctl.cli.session import Session, define
+from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
     from kratosctl.environment import Environment
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kratosctl.running import Found
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Break an environment in a known way, for somebody to mend: for workshops, and to learn what goes wrong."""
 

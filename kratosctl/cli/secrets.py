@@ -7,18 +7,15 @@ import os
 import click
 
 from kratosctl.cli.options import environment_argument
-from kratosctl.cli.session import Session, define
+from kratosctl.cli.session import Group, Session, define
 from kratosctl.results import Result
 
 KINDS = ("default", "cookie", "cipher")
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+@click.group(cls=Group)
+def command() -> None:
     """Rotate the secrets that Kratos signs and encrypts with."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 @define(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kratosctl.console import Console
     from kratosctl.results import Result
 
+_LONGEST = 200  # characters of a help line: more than any has
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
@@ -58,6 +59,21 @@ class Session:
         if not found.is_dir():
             raise ConfigurationInvalid(f"{given} is not a directory")
         return found
+
+
+class Group(click.Group):
+    """A command that has commands of its own: alone it shows its help, and each of their help lines in full."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        shown = [(name, one) for name, one in sorted(self.commands.items()) if not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(_LONGEST)) for name, one in shown])
 
 
 def define(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from kratosctl.cli.options import environment_argument, environment_option
-from kratosctl.cli.session import Session, define
+from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
     from kratosctl.results import Result
     from kratosctl.snapshots.operations import Subject
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Save the database under a name, and put it back under a running Kratos."""
 

@@ -10,13 +10,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from kratosctl.cli.options import question_options, seconds_option
-from kratosctl.cli.session import Session, define
+from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
     from kratosctl.results import Result
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """A classroom: a Kratos environment for every attendee, on one host."""
 
