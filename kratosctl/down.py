@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kratosctl import identity, identity_count, running
+from kratosctl import configuration_file, identity, identity_count, running
+from kratosctl.configuration_file import FILE_NAME
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import DirectoryReadOnly
@@ -82,14 +83,38 @@ def data_of(found: running.Found) -> Data:
     return Data(tuple(volumes), directory if directory.exists() else None, _counts(found, directory), serves)
 
 
-def down(found: running.Found, data: Data | None, console: Console) -> Result:
+def forgotten(found: running.Found) -> str:
+    """What else goes with the data of an environment that kratosctl.yaml no longer names, in words; empty where not.
+
+    It is all that kratosctl has of it. What somebody saved on purpose, or cannot make anew, keeps it.
+    """
+    if not _is_forgotten(found) or _worth_keeping(found):
+        return ""
+    return f"the secrets of {found.name} and all else in {found.workspace.home}: {FILE_NAME} no longer names it"
+
+
+def _is_forgotten(found: running.Found) -> bool:
+    made = found.workspace.home.is_dir() and not found.state.owner
+    return made and found.name not in configuration_file.load(found.workspace.directory)
+
+
+def _worth_keeping(found: running.Found) -> str:
+    snapshots = [path for path in found.workspace.home.glob("snapshots/[!.]*") if path.is_dir()]
+    kept = [f"{len(snapshots)} snapshot{'s' if snapshots[1:] else ''}"] if snapshots else []
+    kept += ["the secrets of your own database"] if found.workspace.secrets().external_dsn else []
+    return " and ".join(kept)
+
+
+def down(found: running.Found, data: Data | None, console: Console, forget: bool = False) -> Result:
     """Removes containers and networks, and with `data` the database too. Secrets, ports and files stay.
 
     Args:
         found: the environment.
         data: what to delete for good; None keeps it.
         console: where steps are shown.
+        forget: delete secrets, ports and files, and an image that was built of it, too.
     """
+    kept = _worth_keeping(found) if data and not forget and _is_forgotten(found) else ""
     with found.workspace.locked(f"down {found.name}", 600, console.note):
         project = found.state.project
         # containers that were made since we looked are ours too
@@ -99,8 +124,12 @@ def down(found: running.Found, data: Data | None, console: Console) -> Result:
         if data:
             with console.step("delete the database") if data.lost else contextlib.nullcontext():
                 delete(found, data)
+        if forget:
+            _forget(found)
     removed = {"containers": len(containers), "data": bool(data and data.lost)}
     said = f"{found.name} is down" + _said_of_data(found, data)
+    said += "; nothing is left of it" if forget else ""
+    said += f"; {kept} stay in {found.workspace.home}, yours to remove" if kept else ""
     return Result("down", {"environment": found.name, "project": project, "removed": removed}, lambda: said)
 
 
@@ -138,13 +167,7 @@ def delete(found: running.Found, data: Data) -> None:
     if data.volumes:
         reading.docker("volume", "rm", *data.volumes)
     if data.directory:
-        try:
-            shutil.rmtree(data.directory)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            fix = f"remove it yourself: sudo rm -r {data.directory}"
-            raise DirectoryReadOnly(f"cannot delete {data.directory}", error.strerror or "", fix) from error
+        _remove_directory(data.directory)
     state = found.workspace.state()
     if state.project:
         # what is known of the data is gone with it
@@ -166,6 +189,26 @@ def remove_clone(workspace: Workspace) -> None:
         found = running.find(directory, workspace.name)
         down(found, data_of(found), Console(quiet=True))
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _forget(found: running.Found) -> None:
+    """Deletes all that there is of an environment here; the caller holds its lock."""
+    # by the names we gave: somebody may have given it another
+    form = ("--format", "{{.Repository}}:{{.Tag}}", f"kratosctl/{found.state.project}")
+    built = reading.docker("image", "ls", *form, check=False).stdout.split()
+    if built:
+        reading.docker("image", "rm", *built, check=False)
+    _remove_directory(found.workspace.home)
+
+
+def _remove_directory(directory: Path) -> None:
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        fix = f"remove it yourself: sudo rm -r {directory}"
+        raise DirectoryReadOnly(f"cannot delete {directory}", error.strerror or "", fix) from error
 
 
 def _counts(found: running.Found, directory: Path) -> dict[str, int]:

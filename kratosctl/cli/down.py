@@ -20,16 +20,21 @@ if TYPE_CHECKING:
     click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
 )
 def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Result:
-    """Stop an environment. Its data stays, unless --volumes says otherwise."""
+    """Stop an environment. Its data stays, unless --volumes says otherwise.
+
+    With --volumes nothing stays of one that kratosctl.yaml no longer names, but for snapshots.
+    """
     from kratosctl import down, running, upgrade
 
     found = running.find(session.directory, name)
     if not volumes:
         upgrade.settle(session.directory, found.name, session.console, os.environ)
     data = down.data_of(found) if volumes else None
-    if data and data.lost and not yes:
-        confirm(session, f"Delete {data.lost}? It cannot be brought back.")
-    return down.down(found, data, session.console)
+    forgotten = down.forgotten(found) if volumes else ""
+    lost = ", and ".join(filter(None, (data.lost if data else "", forgotten)))
+    if lost and not yes:
+        confirm(session, f"Delete {lost}? It cannot be brought back.")
+    return down.down(found, data, session.console, bool(forgotten))
 
 
 def confirm(session: Session, question: str) -> None:

@@ -64,7 +64,8 @@ def _act_on(session: Session, here: Path, row: dict[str, Any]) -> str:
     while True:
         try:
             found = status.status(directory, name)
-            lost = down.data_of(running.find(directory, name)).lost
+            one = running.find(directory, name)
+            lost = ", and ".join(filter(None, (down.data_of(one).lost, down.forgotten(one))))
         except KratosctlError as error:
             session.console.error(session.command, error)
             return menu.BACK

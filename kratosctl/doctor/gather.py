@@ -44,7 +44,13 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
         ignored=ignore.exists() or not (directory / GENERATED).exists(),
         engine=engine,
         disks=tuple(_disks(directory, data_root)),
-        ports=tuple(port for name, asked, _ in found for port in _ports(directory, name, asked, containers)),
+        ports=tuple(
+            port
+            for name, asked, _ in found
+            # what kratosctl.yaml no longer names needs its ports only while it runs
+            if name in answers or fault or any(c.project == _state(directory, name).project for c in containers)
+            for port in _ports(directory, name, asked, containers)
+        ),
         files=tuple(fact for name in names for fact in _files(Workspace(directory, name).home)),
         remains=gather_engine.remains(containers, projects) if here else (),
         watchers=capacity.watchers() if here and here.local else None,

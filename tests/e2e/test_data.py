@@ -119,3 +119,24 @@ def test_down_of_what_is_down_is_no_error(directory: Directory) -> None:
     assert directory.run("down", "--json").data["removed"]["containers"] > 0
     assert directory.run("down", "--json").data["removed"] == {"containers": 0, "data": False}
     assert directory.run("down", "--volumes", "--yes", "--json").data["removed"] == {"containers": 0, "data": False}
+
+
+def test_nothing_is_left_of_an_environment_that_kratosctl_yaml_no_longer_names(directory: Directory) -> None:
+    directory.run("init", "--no-ui", "--no-mail", "--yes")
+    told = directory.run("up", "--yes", "--json", "--config", "image").data
+    directory.up("other", database="memory")
+    (directory.path / "kratosctl.yaml").write_text("environments:\n  other: {database: memory}\n")
+
+    refused = directory.run("down", "dev", "--volumes", code=38)
+    assert "the secrets of dev" in refused.said
+    assert directory.home("dev").exists()
+    directory.run("down", "dev", "--volumes", "--yes")
+
+    assert directory.environments() == ["other"]
+    assert "dev" not in [
+        row["environment"]
+        for row in directory.run("list", "--json").data["environments"]
+        if row["directory"] == str(directory.path)
+    ]
+    assert engine.docker("image", "ls", "--quiet", f"kratosctl/{told['project']}").strip() == ""
+    assert (directory.path / "kratos" / "kratos.yml").exists()

@@ -279,3 +279,10 @@ def test_a_service_that_ended_has_its_reason(monkeypatch: pytest.MonkeyPatch) ->
     assert (kratos.how, kratos.why.partition(":")[0]) == ("exited with exit code 1", "the database did not answer")
     assert "hunter2" not in str(kratos) + str(mail)
     assert "lack of memory" in killed.why
+
+
+def test_the_ports_of_what_kratosctl_yaml_no_longer_names_are_nobodys(programs: Path, directory: Path) -> None:
+    Workspace(directory, "gone").save_state(State("app-gone-1", str(directory), ports={"public": 7}))
+    assert 7 not in [fact.number for fact in gather(directory, {}).ports]
+    (directory / "kratosctl.yaml").write_text("environments: {gone: {}}\n")
+    assert 7 in [fact.number for fact in gather(directory, {}).ports]

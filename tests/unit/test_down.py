@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> running.Found:
     def nothing(*_: Any, **__: Any) -> tuple[()]:
         return ()
 
-    for name in ("containers", "docker", "remove_networks"):
+    for name in ("containers", "remove_networks"):
         monkeypatch.setattr(reading, name, nothing)
+    monkeypatch.setattr(reading, "docker", lambda *words, **_: subprocess.CompletedProcess(words, 0, "", ""))
     monkeypatch.setattr(reading, "project_volumes", lambda _: {})
     workspace = Workspace(tmp_path, "dev")
     workspace.save_state(State("app-dev-1", str(tmp_path)))
@@ -72,3 +74,36 @@ def test_what_is_deleted_is_said(found: running.Found, capsys: pytest.CaptureFix
     assert "delete the database" in capsys.readouterr().err
     assert said.text() == "dev is down, its data deleted"
     assert not directory.exists()
+
+
+def test_of_an_environment_that_kratosctl_yaml_names_the_secrets_stay(found: running.Found) -> None:
+    (found.workspace.directory / "kratosctl.yaml").write_text("environments: {dev: {}}\n")
+    assert down.forgotten(found) == ""
+
+
+def test_of_one_that_it_no_longer_names_nothing_stays(found: running.Found) -> None:
+    (found.workspace.directory / "kratosctl.yaml").write_text("environments: {other: {}}\n")
+    assert down.forgotten(found).startswith("the secrets of dev and all else in ")
+
+    said = down.down(found, down.data_of(found), Console(quiet=True), forget=True)
+
+    assert said.text() == "dev is down; nothing is left of it"
+    assert not found.workspace.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [("snapshots/one/", "1 snapshot"), ("secrets/kratos.yml", "the secrets of your own database")]
+)
+def test_what_cannot_be_made_anew_stays_also_then(found: running.Found, kept: str, said: str) -> None:
+    path = found.workspace.home / kept
+    if kept.endswith("/"):
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir()
+        path.write_text("dsn: postgres://ada:hunter2@db.example/shop\n")
+    assert down.forgotten(found) == ""
+
+    told = down.down(found, down.data_of(found), Console(quiet=True))
+
+    assert f"{said} stay" in told.text()
+    assert path.exists()
