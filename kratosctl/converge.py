@@ -89,7 +89,7 @@ def prepare(
     if not wishes.overwrite:
         workspace.refuse_edited(stack.files, stack.state)
     observe.check_downgrade(stack)
-    notes += [*wishes.notes, *stack.notes, *_preset_notes(stack)]
+    notes += [*wishes.notes, *stack.notes, *([] if wishes.presented else _preset_notes(stack))]
     quick = plan.Observed(
         containers, [file.path for file in workspace.changed(stack.files)], migrated=bool(stack.state.migrated)
     )

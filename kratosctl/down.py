@@ -14,7 +14,7 @@ from kratosctl.configuration_file import FILE_NAME
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import DirectoryReadOnly
-from kratosctl.results import Result
+from kratosctl.results import Result, counted
 from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 
 _NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
@@ -60,13 +60,8 @@ class Data:
 
     def _said(self, what: str, places: Sequence[tuple[str, str]], which: str = "") -> str:
         held = [self.counts[kind] for kind in {kind for kind, _ in places} if kind in self.counts]
-        people = f" with {identities(sum(held))}" if held else ""
+        people = f" with {counted(sum(held), 'identity', 'identities')}" if held else ""
         return f"{what}{people}{which} ({', '.join(place for _, place in places)})" if places else ""
-
-
-def identities(number: int) -> str:
-    """So many people, in words."""
-    return f"{number} {'identity' if number == 1 else 'identities'}"
 
 
 def data_of(found: running.Found) -> Data:
@@ -100,7 +95,7 @@ def _is_forgotten(found: running.Found) -> bool:
 
 def _worth_keeping(found: running.Found) -> str:
     snapshots = [path for path in found.workspace.home.glob("snapshots/[!.]*") if path.is_dir()]
-    kept = [f"{len(snapshots)} snapshot{'s' if snapshots[1:] else ''}"] if snapshots else []
+    kept = [counted(len(snapshots), "snapshot")] if snapshots else []
     kept += ["the secrets of your own database"] if found.workspace.secrets().external_dsn else []
     return " and ".join(kept)
 

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
         session.console.error(session.command, usage)
         return usage.exit_code
     except (KeyboardInterrupt, EOFError, click.Abort):
+        if session.until_interrupt:
+            return Interrupted.exit_code
         # click has ended the line on which ^C stands
         session.console.error(session.command, Interrupted("interrupted", fix=session.after_interrupt))
         return Interrupted.exit_code

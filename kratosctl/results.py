@@ -64,6 +64,11 @@ def _envelope(
     return json.dumps(envelope, indent=2, ensure_ascii=False)
 
 
+def counted(number: int, word: str, many: str = "") -> str:
+    """`1 seat`, `2 seats`; `many` is the word for several where an s does not make it."""
+    return f"{number} {word if number == 1 else many or word + 's'}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns as wide as their widest cell, for people and for `cut`."""
     cells = [[str(cell) for cell in row] for row in (head, *rows)]

@@ -20,6 +20,7 @@ class Wishes:
         limits: time limits.
         save: writes kratosctl.yaml; called once everything that can be refused was not.
         notes: what a person should know of what was asked for.
+        presented: the preset's own notes were shown when it was chosen.
         engine: asks for the engine; whoever began to ask earlier passes on what waits for the answer.
     """
 
@@ -29,4 +30,5 @@ class Wishes:
     limits: Limits = field(default_factory=Limits)
     save: Callable[[], None] | None = None
     notes: tuple[str, ...] = ()
+    presented: bool = False
     engine: Callable[[], reading.Engine] = reading.engine

@@ -24,4 +24,5 @@ def command(
 
     name, services = running.environment_and_services(session.directory, words)
     found = running.find(session.directory, name)
+    session.until_interrupt = follow
     return logs.show(found, logs.Wishes(services, follow, tail, since, matching))

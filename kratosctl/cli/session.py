@@ -28,6 +28,8 @@ class Session:
         self.command = ""
         self.directory_given: str | None = None
         self.after_interrupt = ""
+        # Ctrl-C is how the command is meant to end
+        self.until_interrupt = False
 
     @property
     def console(self) -> Console:

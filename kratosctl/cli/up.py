@@ -46,7 +46,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     from kratosctl.workspace import Workspace
 
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
-    chosen = interview.select(session, name, flags, options["yes"])
+    chosen = said = interview.select(session, name, flags, options["yes"])
     selection.refuse_other_dsn(chosen)
     if not chosen.known and interview.asks(session, options["yes"]):
         skip = {"preset"} if chosen.answers.get("config_dir") else set()
@@ -71,6 +71,8 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
 
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
     wishes = _wishes(options, save if saving else None, engine, () if saving else _not_kept(chosen))
+    # the questions end with a summary, which has them
+    wishes = replace(wishes, presented=not chosen.known and chosen.answers is not said.answers)
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
     result = up(environment, workspace, wishes, session.console, os.environ)
     if wishes.dry_run:

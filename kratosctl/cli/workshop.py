@@ -132,6 +132,7 @@ def status(session: Session, watch: bool) -> Result | None:
         from kratosctl.errors import UsageError
 
         raise UsageError("--watch and --json do not go together", "JSON is one envelope", "ask again and again")
+    session.until_interrupt = True
     status.watch(session.directory, session.console)
     return None
 
@@ -147,10 +148,10 @@ def board(session: Session, port: int | None, no_open: bool) -> None:
     from kratosctl.results import Result
     from kratosctl.workshop.board import Board, open_page
 
-    session.after_interrupt = "the seats go on; `kratosctl workshop board` shows them again"
     served = Board(session.directory, port)
     url = served.url(served.door.key)
     session.console.result(Result("workshop board", {"url": url, "port": served.port}, lambda: url))
+    session.until_interrupt = True
     if not no_open and session.interactive:
         open_page(served)
     served.serve()
@@ -187,6 +188,7 @@ def logs(session: Session, name: str, follow: bool, tail: str) -> int:
     from kratosctl.workshop import seats
 
     _, (seat,) = seats.chosen(session.directory, [name], everybody=False)
+    session.until_interrupt = follow
     return logs.show(running.find(session.directory, seat.name), logs.Wishes(follow=follow, tail=tail))
 
 

@@ -13,7 +13,7 @@ from kratosctl.atomic import said_plainly
 from kratosctl.console import Console
 from kratosctl.errors import KratosctlError
 from kratosctl.lessons import fix
-from kratosctl.results import Result
+from kratosctl.results import Result, counted
 from kratosctl.seeding import seed
 from kratosctl.snapshots import operations
 from kratosctl.snapshots.operations import Subject
@@ -80,7 +80,7 @@ def _done(
 ) -> Result:
     """Does it to each, and tells of each: one that fails keeps no other from it."""
     count = 0
-    with console.progress(f"{act} {len(chosen)} seats") as show:
+    with console.progress(f"{act} {counted(len(chosen), 'seat')}") as show:
 
         def told(_seat: Seat, _outcome: Mapping[str, Any] | KratosctlError) -> None:
             nonlocal count
@@ -97,7 +97,9 @@ def _done(
     def text() -> str:
         lines = [f"{workshop.label(name)}: {'; '.join(error.lines())}" for name, error in failed.items()]
         if len(failed) < len(chosen):
-            lines.append(f"{len(chosen) - len(failed)} of {len(chosen)} seats are {past}")
+            done = len(chosen) - len(failed)
+            whole = counted(len(chosen), "seat")
+            lines.append(f"{done} of {whole} {'is' if done == 1 else 'are'} {past}")
         given_up = [f"{row['lesson']} ({row['seat']})" for row in rows if row.get("lesson")]
         if given_up:
             lines.append(f"lessons given up: {', '.join(given_up)}")

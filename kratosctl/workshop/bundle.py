@@ -23,7 +23,7 @@ from kratosctl.atomic import said_plainly
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import BundleDamaged, DirectoryReadOnly, ImageMissing, UsageError
-from kratosctl.results import Result
+from kratosctl.results import Result, counted
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.workshop import capacity, file, handout, proxy, seats
 from kratosctl.workshop.seats import Seat
@@ -58,7 +58,7 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     with said_plainly(target):
         try:
             with (
-                console.step(f"bundle {len(references)} images"),
+                console.step(f"bundle {counted(len(references), 'image')}"),
                 tempfile.TemporaryDirectory(dir=target.parent) as scratch,
             ):
                 saved = Path(scratch) / _IMAGES
@@ -70,7 +70,8 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     size = target.stat().st_size
     data = {"workshop": workshop.name, "file": str(target), "size": size, "images": references}
     data["files"] = [name.removeprefix(_FILES) for name, _ in sources]
-    said = f"wrote {target}, {capacity.size(size)}: {len(references)} images, {len(sources)} files"
+    held = f"{counted(len(references), 'image')}, {counted(len(sources), 'file')}"
+    said = f"wrote {target}, {capacity.size(size)}: {held}"
     return Result("workshop bundle", data, lambda: f"{said}\nthere: kratosctl workshop load {target.name}")
 
 

@@ -20,7 +20,7 @@ from kratosctl import ports
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import HostTooSmall
-from kratosctl.results import Result, table
+from kratosctl.results import Result, counted, table
 from kratosctl.stack import compose, subnets
 from kratosctl.stack.subnets import Network
 
@@ -228,14 +228,15 @@ def plan(environment: Environment, count: int, host: Host) -> Result:
             [name, _amount(name, one[name]), _amount(name, count * one[name]), _amount(name, have[name]), fits[name]]
             for name in have
         ]
-        verdict = "fit this host" if count <= most else "do NOT fit this host"
+        alone = count == 1
+        verdict = ("fits" if alone else "fit") if count <= most else f"{'does' if alone else 'do'} NOT fit"
         return "\n".join(
             [
-                f"{count} seats of {', '.join(compose.services(environment))} {verdict}",
+                f"{counted(count, 'seat')} of {', '.join(compose.services(environment))} {verdict} this host",
                 "",
                 table(("", "A SEAT", f"{count} SEATS", "FREE HERE", "ENOUGH FOR"), rows),
                 "",
-                f"at most {most} seats: first there is no more {_WORDS[scarce].removeprefix('free ')}",
+                f"at most {counted(most, 'seat')}: what runs out first is {_WORDS[scarce].removeprefix('free ')}",
                 *([] if count <= most else [_WAYS[scarce]]),
                 f"to start {count}: about {math.ceil(took)} s on {host.cores} cores",
             ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from kratosctl import down
 from kratosctl.console import Console
 from kratosctl.down import Data
-from kratosctl.results import Result
+from kratosctl.results import Result, counted
 from kratosctl.running import Found
 from kratosctl.workshop import proxy, seats, takeaway
 from kratosctl.workshop.file import Workshop
@@ -34,7 +34,8 @@ class Work:
     def lost(self) -> str:
         """What is lost, in words; empty where there is nothing."""
         databases = sum(bool(data.lost) for data in self.of.values())
-        return f"{databases} databases with {self.identities} identities" if databases else ""
+        people = counted(self.identities, "identity", "identities")
+        return f"{counted(databases, 'database')} with {people}" if databases else ""
 
 
 def work_of(chosen: Sequence[Seat]) -> Work:
@@ -71,7 +72,7 @@ def stop(
         containers = seats.by_project(oneoff=True)
         found = [seat.found(containers) for seat in chosen]
         names = [container.name for one in found for container in one.containers]
-        with console.step(f"stop {len(chosen)} seats"):
+        with console.step(f"stop {counted(len(chosen), 'seat')}"):
             down.remove(names, [one.state.project for one in found] if work else [])
         for seat in chosen:
             # of an upgrade that was killed while it was tried; what it began at the data is settled by the next `up`
@@ -86,8 +87,9 @@ def stop(
         "removed": {"containers": len(names), "data": deleted},
         "exported": [str(file) for file in exported],
     }
-    said = f"{workshop.name}: {len(chosen)} seats are down" + ("; their data is deleted" if deleted else "")
-    kept = f"\nwrote {len(exported)} files to {exported[0].parent}/" if exported else ""
+    stopped = f"{counted(len(chosen), 'seat')} {'is' if len(chosen) == 1 else 'are'} down"
+    said = f"{workshop.name}: {stopped}" + ("; their data is deleted" if deleted else "")
+    kept = f"\nwrote {counted(len(exported), 'file')} to {exported[0].parent}/" if exported else ""
     return Result("workshop down", data, lambda: said + kept)
 
 

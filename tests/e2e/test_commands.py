@@ -54,8 +54,9 @@ def test_logs_are_followed_until_ctrl_c(shared_directory: Directory, told: dict[
             assert "/sessions/whoami" in follower.stdout.readline()
     finally:
         follower.send_signal(2)
-        follower.communicate(timeout=20)
+        _, said = follower.communicate(timeout=20)
     assert follower.returncode == 130
+    assert "error" not in said
 
 
 def test_restart_makes_kratos_start_anew_and_be_ready(shared_directory: Directory, told: dict[str, Any]) -> None:

@@ -66,8 +66,9 @@ def test_people_read_it_as_a_table_again_and_again_until_ctrl_c(classroom: Direc
         assert watching.stdout.readline() == "the class: 2 of 2 seats ready\n"
     finally:
         watching.send_signal(signal.SIGINT)
-        watching.communicate(timeout=20)
+        _, said = watching.communicate(timeout=20)
     assert watching.returncode == 130
+    assert "error" not in said
     assert classroom.run("workshop", "status", "--watch", "--json", code=2).error["code"] == "usage-error"
 
 
@@ -248,7 +249,8 @@ def test_ctrl_c_and_a_kill_leave_the_seats_and_nothing_else(classroom: Directory
         assert people.request("GET", url).status == 200
         process.send_signal(how)
         ended = time.monotonic()
-        process.communicate(timeout=20)
+        _, said = process.communicate(timeout=20)
+        assert "error" not in said
         assert (process.returncode, time.monotonic() - ended < 5) == (code, True)
     assert sorted(path for path in classroom.path.rglob("*") if "database" not in path.parts) == before
     assert classroom.run("workshop", "status", "--json").data["count"]["ready"] == 2

@@ -111,3 +111,11 @@ class TestTables:
         lines = results.table(("X", "Y"), rows).split("\n")
         assert len(lines) == len(rows) + 1
         assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "said"),
+    [(1, ("seat",), "1 seat"), (0, ("seat",), "0 seats"), (2, ("identity", "identities"), "2 identities")],
+)
+def test_one_is_not_said_as_several(number: int, words: tuple[str, ...], said: str) -> None:
+    assert results.counted(number, *words) == said

@@ -74,4 +74,4 @@ def test_the_table_says_it_for_people() -> None:
     said = capacity.plan(SMALL, 10, host()).text()
 
     assert said.startswith("10 seats of kratos fit this host")
-    assert "at most 600 seats: first there is no more ports" in said
+    assert "at most 600 seats: what runs out first is ports" in said
