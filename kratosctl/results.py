@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +14,8 @@ from kratosctl import __version__
 from kratosctl.errors import KratosctlError
 
 ENVELOPE = 1
+_GAP = "  "
+_LEAST_LAST = 20
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,58 @@ def counted(number: int, word: str, many: str = "") -> str:
     return f"{number} {word if number == 1 else many or word + 's'}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns as wide as their widest cell, for people and for `cut`."""
+def table(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> str:
+    """Columns as wide as their widest cell, for people and for `cut`; on a terminal no wider than that.
+
+    Args:
+        head: the columns' names.
+        rows: their cells.
+        width: what there is room for, in characters; None is the terminal's, or any where none is printed on.
+    """
     cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
+    room = (width or _terminal_width() or sum(widths) + len(_GAP) * len(widths)) - len(_GAP) * (len(widths) - 1)
+    least = [max(len(word) for row in cells for word in row[column].split() or [""]) for column in range(len(head))]
+    # a path at the end of a line is longer than any room, and may run over
+    least[-1] = min(least[-1], _LEAST_LAST)
+    if sum(least) > room:
+        return _blocks(cells)
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda column: (widths[column] > least[column], widths[column]))
+        widths[widest] -= 1
+    return "\n".join(line for row in cells for line in _lines(row, widths))
+
+
+def _terminal_width() -> int | None:
+    if not sys.stdout.isatty():
+        return None
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(1).columns)
+    except (OSError, ValueError):
+        return None
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """One row: a line, or several where a cell is longer than its column."""
+    wrapped = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+    lines = itertools.zip_longest(*wrapped, fillvalue="")
+    return [_GAP.join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _blocks(cells: Sequence[Sequence[str]]) -> str:
+    """For a terminal that is too narrow for columns: each row's cells below each other, with their names."""
+    head, *rows = cells
+    longest = max(map(len, head))
+    lines = []
+    for first, *others in rows:
+        lines.append(first)
+        lines += [f"{_GAP}{name:<{longest}}{_GAP}{cell}" for name, cell in zip(head[1:], others, strict=True) if cell]
+    return "\n".join(lines)

@@ -119,3 +119,44 @@ class TestTables:
 )
 def test_one_is_not_said_as_several(number: int, words: tuple[str, ...], said: str) -> None:
     assert results.counted(number, *words) == said
+
+
+HEAD = ("SEAT", "ATTENDEE", "STATE", "ADDRESS", "LAST ERROR")
+ROWS = [
+    ("seat-01", "Ada King, Countess of Lovelace", "ready", "http://localhost:4433", ""),
+    ("seat-02", "Bob", "broken", "http://localhost:4533", "the database refuses Kratos' password for user kratos"),
+]
+
+
+class TestNarrow:
+    @pytest.mark.parametrize("width", [60, 72, 80, 100])
+    def test_a_row_has_room_and_no_word_is_broken(self, width: int) -> None:
+        lines = results.table(HEAD, ROWS, width).splitlines()
+        assert max(map(len, lines)) <= width
+        said = " ".join(lines)
+        for word in " ".join(cell for row in ROWS for cell in row).split():
+            assert word in said
+
+    def test_cells_go_on_in_their_column(self) -> None:
+        lines = results.table(HEAD, ROWS, 80).splitlines()
+        where = lines[0].index("LAST ERROR")
+        below = [line[where:] for line in lines[lines.index(next(x for x in lines if x.startswith("seat-02"))) :]]
+        assert " ".join(below) == ROWS[1][-1]
+
+    def test_where_there_is_room_nothing_is_wrapped(self) -> None:
+        assert results.table(HEAD, ROWS, 200) == results.table(HEAD, ROWS)
+        assert len(results.table(HEAD, ROWS).splitlines()) == 3
+
+    def test_what_is_piped_has_one_line_a_row_however_narrow_the_terminal(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "40")
+        assert len(results.table(HEAD, ROWS).splitlines()) == 3
+
+    def test_on_a_terminal_too_narrow_for_columns_each_cell_has_its_line(self) -> None:
+        lines = results.table(HEAD, ROWS, 40).splitlines()
+        assert lines[:2] == ["seat-01", "  ATTENDEE    Ada King, Countess of Lovelace"]
+
+    def test_a_path_at_the_end_may_run_over(self) -> None:
+        path = "/home/ada/work/" + "x" * 80
+        assert results.table(("NAME", "DIRECTORY"), [("dev", path)], 60).splitlines()[1] == f"dev   {path}"
