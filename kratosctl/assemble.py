@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import cache, kratos_directory, ports, yaml_text
-from kratosctl.engine import reading
 from kratosctl.engine.client import Project
+from kratosctl.engine.objects import Container, Engine, is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, EngineRemote
 from kratosctl.stack import compose, fragments, inbox, kratos_configuration, secrets
@@ -86,7 +86,7 @@ def assemble(
     environment: Environment,
     workspace: Workspace,
     state: State,
-    engine: reading.Engine | None,
+    engine: Engine | None,
     own_ports: set[int],
     variables: Mapping[str, str],
 ) -> Stack:
@@ -100,7 +100,7 @@ def assemble(
         own_ports: ports of this host that the environment holds now: they are not taken from it.
         variables: the process environment, for secrets and DSN given there.
     """
-    if engine and reading.is_remote(engine):
+    if engine and is_remote(engine):
         raise EngineRemote(
             f"the Docker engine is on another machine ({engine.endpoint})",
             "configuration and secrets are mounted from this machine's files, which it cannot see",
@@ -177,12 +177,12 @@ def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) 
     return {name: service["labels"][LABEL + "revision"] for name, service in model["services"].items()}
 
 
-def ports_held(containers: tuple[reading.Container, ...]) -> set[int]:
+def ports_held(containers: tuple[Container, ...]) -> set[int]:
     """The ports of this host that running containers hold, and paused ones."""
     return {int(host.rsplit(":", 1)[1]) for c in containers if c.state in _HOLDING for host in c.published}
 
 
-def _user(engine: reading.Engine | None) -> str:
+def _user(engine: Engine | None) -> str:
     """Who Kratos runs as: the caller, so that files are the caller's and stay private."""
     return "0:0" if engine and engine.rootless else f"{os.getuid()}:{os.getgid()}"
 

@@ -11,6 +11,7 @@ from kratosctl.assemble import Stack
 from kratosctl.behind import left_behind
 from kratosctl.console import Console
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import NetworkTaken, NotReady, PortTaken
 from kratosctl.look import Look, begin
@@ -176,7 +177,7 @@ def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: 
     return _with_rejected(result(stack, steps), stack, steps, kratos)
 
 
-def _with_rejected(done: Result, stack: Stack, steps: plan.Plan, kratos: reading.Container | None) -> Result:
+def _with_rejected(done: Result, stack: Stack, steps: plan.Plan, kratos: Container | None) -> Result:
     """The result with what a Kratos that was left running thinks of its configuration."""
     environment = stack.environment
     why = taken.rejected(stack.workspace.directory, environment, kratos) if "kratos" in steps.subjects("keep") else ""

@@ -11,6 +11,7 @@ from kratosctl import assemble, identity, images, ports, up
 from kratosctl.assemble import Stack
 from kratosctl.atomic import write_atomically
 from kratosctl.engine import reading
+from kratosctl.engine.objects import is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, KratosctlError, UsageError
 from kratosctl.results import Result
@@ -76,7 +77,7 @@ def _assemble(environment: Environment, workspace: Workspace, variables: Mapping
         engine = reading.engine(timeout=_LONGEST_LOOK)
     except KratosctlError:
         engine = None
-    if engine and reading.is_remote(engine):
+    if engine and is_remote(engine):
         engine = None
     state = identity.settled_state(workspace)
     major = images.postgres_major(environment, None) or state.postgres_major

@@ -13,7 +13,7 @@ from kratosctl.errors import ConfigurationInvalid, NotOurs
 from kratosctl.workspace import State, Workspace
 
 if TYPE_CHECKING:
-    from kratosctl.engine.reading import Container
+    from kratosctl.engine.objects import Container
 
 
 def project_name(directory: Path, environment: str, ground: str = "") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from kratosctl import catalog, questions
-from kratosctl.engine import reading
+from kratosctl.engine.objects import Engine, Image
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible
 from kratosctl.workspace import State
@@ -31,7 +31,7 @@ def options(environment: Environment) -> dict[str, str]:
     return {getattr(environment, key): questions.BY_KEY[key].flag for key in keys}
 
 
-def is_here(image: reading.Image | None, platform: str | None) -> bool:
+def is_here(image: Image | None, platform: str | None) -> bool:
     """True for an image that is on this engine, for the platform it is wanted for."""
     return image is not None and platform in (None, image.platform)
 
@@ -47,7 +47,7 @@ def _floats(reference: str) -> bool:
 
 
 def lock(
-    environment: Environment, state: State, inspect: Callable[[str], reading.Image | None], renew: bool
+    environment: Environment, state: State, inspect: Callable[[str], Image | None], renew: bool
 ) -> tuple[State, list[str], list[str]]:
     """Locks floating tags to the images they mean now.
 
@@ -80,7 +80,7 @@ def lock(
     return replace(state, images=locks), notes, missing
 
 
-def _lock(reference: str, image: reading.Image) -> dict[str, str]:
+def _lock(reference: str, image: Image) -> dict[str, str]:
     repository = catalog.split_reference(reference)[0]
     digests = [digest for digest in image.digests if digest.startswith(repository + "@")]
     return {"id": image.id} | ({"digest": digests[0]} if digests else {})
@@ -91,7 +91,7 @@ def short(image_id: str) -> str:
     return image_id.removeprefix("sha256:")[:12]
 
 
-def postgres_major(environment: Environment, image: reading.Image | None) -> int | None:
+def postgres_major(environment: Environment, image: Image | None) -> int | None:
     """The major version of the PostgreSQL image: from its tag, else from its own environment; None if unknown."""
     named = catalog.postgres_major(environment.postgres_image)
     if named or image is None:
@@ -121,7 +121,7 @@ def check_postgres(major: int | None, state: State, image: str) -> int:
     return major
 
 
-def platform_notes(environment: Environment, engine: reading.Engine, image: reading.Image | None) -> list[str]:
+def platform_notes(environment: Environment, engine: Engine, image: Image | None) -> list[str]:
     """Says aloud where an image is emulated.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kratosctl import identity, images
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container, Engine, Image
 from kratosctl.environment import Environment
 from kratosctl.workspace import State, Workspace
 
@@ -23,12 +24,12 @@ class Look:
     """
 
     state: State
-    engine: Callable[[], reading.Engine]
-    containers: Callable[[], tuple[reading.Container, ...]]
-    images: Callable[[], Mapping[str, reading.Image | None]]
+    engine: Callable[[], Engine]
+    containers: Callable[[], tuple[Container, ...]]
+    images: Callable[[], Mapping[str, Image | None]]
 
 
-def begin(environment: Environment, workspace: Workspace, engine: Callable[[], reading.Engine]) -> Look:
+def begin(environment: Environment, workspace: Workspace, engine: Callable[[], Engine]) -> Look:
     """Begins to ask. What is read may change as soon as nobody holds the environment's lock."""
     state = identity.settled_state(workspace)
     return Look(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from kratosctl import catalog, images
 from kratosctl.assemble import Stack
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container, Engine, Image
 from kratosctl.errors import DowngradeRefused
 from kratosctl.plan import Observed
 from kratosctl.stack.custom_image import CONTENT_LABEL
 
 
-def observe(
-    stack: Stack, containers: tuple[reading.Container, ...], needed: dict[str, reading.Image | None]
-) -> Observed:
+def observe(stack: Stack, containers: tuple[Container, ...], needed: dict[str, Image | None]) -> Observed:
     """Looks at images, files and the database.
 
     Args:
@@ -42,12 +41,12 @@ def observe(
     )
 
 
-def _postgres_id(stack: Stack, needed: dict[str, reading.Image | None]) -> str:
+def _postgres_id(stack: Stack, needed: dict[str, Image | None]) -> str:
     image = needed.get(stack.environment.postgres_image)
     return image.id if image and stack.environment.database == "postgres" else ""
 
 
-def _unbuilt(stack: Stack, built: reading.Image | None) -> dict[str, str]:
+def _unbuilt(stack: Stack, built: Image | None) -> dict[str, str]:
     if stack.custom is None or (built and built.labels.get(CONTENT_LABEL) == stack.custom.content):
         return {}
     return {stack.custom.reference: "the configuration or its base changed" if built else "not built yet"}
@@ -92,5 +91,5 @@ def check_downgrade(stack: Stack) -> None:
         )
 
 
-def emulation(stack: Stack, engine: reading.Engine, needed: dict[str, reading.Image | None]) -> list[str]:
+def emulation(stack: Stack, engine: Engine, needed: dict[str, Image | None]) -> list[str]:
     return images.platform_notes(stack.environment, engine, needed.get(stack.environment.kratos_image))

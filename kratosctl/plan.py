@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 
 
 @dataclass(frozen=True)

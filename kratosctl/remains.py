@@ -15,7 +15,7 @@ from pathlib import Path
 from kratosctl import owner as owners
 from kratosctl.atomic import said_plainly, write_atomically
 from kratosctl.engine import reading
-from kratosctl.engine.reading import Labelled
+from kratosctl.engine.objects import Labelled
 from kratosctl.workspace import GENERATED
 
 _PREFIX = "kratosctl-ephemeral-"

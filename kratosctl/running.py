@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kratosctl import configuration_file, identity, questions, readiness
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.errors import NotRunning, UsageError
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.workspace import GENERATED, State, Workspace
@@ -21,16 +22,16 @@ class Found:
 
     workspace: Workspace
     state: State
-    containers: tuple[reading.Container, ...]
+    containers: tuple[Container, ...]
 
     @property
     def name(self) -> str:
         return self.workspace.name
 
-    def container(self, service: str) -> reading.Container | None:
+    def container(self, service: str) -> Container | None:
         return next((c for c in self.containers if c.service == service), None)
 
-    def running(self, service: str) -> reading.Container:
+    def running(self, service: str) -> Container:
         """The running container of a service.
 
         Raises:

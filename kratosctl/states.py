@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.running import SERVICES
 
 State = Literal["ready", "starting", "broken", "stopped", "absent"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from kratosctl import catalog, configuration_file, owner, readiness, running, states, urls
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.errors import KratosctlError
 from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.results import Result, table
@@ -90,7 +91,7 @@ def mail_login(found: running.Found, https: bool) -> dict[str, str] | None:
     return None
 
 
-def _service(container: reading.Container) -> dict[str, Any]:
+def _service(container: Container) -> dict[str, Any]:
     return {
         "service": container.service,
         "state": container.state,

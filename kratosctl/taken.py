@@ -7,11 +7,12 @@ from pathlib import Path
 
 from kratosctl import kratos_logs
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.kratos_directory import MAIN_FILES
 
 
-def rejected(directory: Path, environment: Environment, kratos: reading.Container | None) -> str:
+def rejected(directory: Path, environment: Environment, kratos: Container | None) -> str:
     """Why Kratos goes on with an earlier configuration; empty where it has the one that is there.
 
     Docker is asked only where the file changed after Kratos was started.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Engine
 from kratosctl.limits import Limits
 
 
@@ -31,4 +32,4 @@ class Wishes:
     save: Callable[[], None] | None = None
     notes: tuple[str, ...] = ()
     presented: bool = False
-    engine: Callable[[], reading.Engine] = reading.engine
+    engine: Callable[[], Engine] = reading.engine

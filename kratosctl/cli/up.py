@@ -14,7 +14,7 @@ from kratosctl.cli.session import Session, define
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kratosctl.engine import reading
+    from kratosctl.engine.objects import Engine
     from kratosctl.environment import Environment
     from kratosctl.results import Result
     from kratosctl.selection import Selection
@@ -104,7 +104,7 @@ def _not_kept(chosen: Selection) -> tuple[str, ...]:
 def _wishes(
     options: dict[str, Any],
     save: Callable[[], None] | None,
-    engine: Callable[[], reading.Engine],
+    engine: Callable[[], Engine],
     notes: tuple[str, ...],
 ) -> Wishes:
     from kratosctl.limits import Limits

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl.engine.reading import Engine
+from kratosctl.engine.objects import Engine
 from kratosctl.errors import KratosctlError
 
 

@@ -14,6 +14,7 @@ from kratosctl import assemble, configuration_file, identity, images, kratos_dir
 from kratosctl.doctor import gather_engine, gather_kratos
 from kratosctl.doctor.facts import Disk, EnvironmentFacts, Facts, FileFact, Port
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container, is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
 from kratosctl.workshop import capacity
@@ -35,7 +36,7 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
         _environment(directory, name, variables if name in answers else None, containers if engine.engine else None)
         for name in names
     ]
-    here = engine.engine if engine.engine and not reading.is_remote(engine.engine) else None
+    here = engine.engine if engine.engine and not is_remote(engine.engine) else None
     data_root = engine.data_root if here and here.local else ""
     ignore = directory / GENERATED / ".gitignore"
     return Facts(
@@ -82,7 +83,7 @@ def _environment(
     directory: Path,
     name: str,
     variables: Mapping[str, str] | None,
-    containers: tuple[reading.Container, ...] | None,
+    containers: tuple[Container, ...] | None,
 ) -> tuple[str, Environment | None, EnvironmentFacts]:
     """What was asked for, if that can be, and what is wrong with it."""
     workspace = Workspace(directory, name)
@@ -138,9 +139,7 @@ def _disks(directory: Path, data_root: str) -> Iterator[Disk]:
             yield Disk(what, path, room.free, room.total)
 
 
-def _ports(
-    directory: Path, name: str, asked: Environment | None, containers: tuple[reading.Container, ...]
-) -> Iterator[Port]:
+def _ports(directory: Path, name: str, asked: Environment | None, containers: tuple[Container, ...]) -> Iterator[Port]:
     state = _state(directory, name)
     own = assemble.ports_held(tuple(c for c in containers if c.project == state.project))
     wanted = ports.wanted(asked) if asked else {}

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from kratosctl.doctor.facts import EngineFacts, Remains
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.errors import EngineFailed, KratosctlError
 from kratosctl.stack.labels import LABEL
 from kratosctl.workspace import GENERATED
@@ -23,7 +24,7 @@ _NETWORKS = (
 T = TypeVar("T")
 
 
-def engine_facts() -> tuple[EngineFacts, tuple[reading.Container, ...]]:
+def engine_facts() -> tuple[EngineFacts, tuple[Container, ...]]:
     """The engine, and all containers of kratosctl on it. Never raises: a fault is a fact."""
     try:
         client = reading.docker("--version", timeout=_LONGEST_LOOK, check=False).stdout
@@ -73,7 +74,7 @@ def _networks() -> list[list[str]]:
     return [line.split("\t") for line in out.splitlines()]
 
 
-def remains(containers: Sequence[reading.Container], ours: Iterable[str]) -> tuple[Remains, ...]:
+def remains(containers: Sequence[Container], ours: Iterable[str]) -> tuple[Remains, ...]:
     """What the engine has of environments whose directory is gone.
 
     Args:

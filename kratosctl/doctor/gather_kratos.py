@@ -10,6 +10,7 @@ from typing import Any
 from kratosctl import kratos_directory, kratos_logs, readiness, taken, yaml_text
 from kratosctl.doctor.facts import Ended, KratosFacts
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
 from kratosctl.ports import CONTAINER_PORTS
@@ -63,7 +64,7 @@ def _schemas(root: Path, theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
                 continue
 
 
-def ended(containers: Sequence[reading.Container]) -> tuple[Ended, ...]:
+def ended(containers: Sequence[Container]) -> tuple[Ended, ...]:
     """The services of one environment that ended by themselves, with their reasons.
 
     Args:
@@ -80,7 +81,7 @@ def ended(containers: Sequence[reading.Container]) -> tuple[Ended, ...]:
     )
 
 
-def _ended(container: reading.Container) -> Ended:
+def _ended(container: Container) -> Ended:
     code = container.exit_code
     how = container.state + (f" with exit code {code}" if code is not None else "")
     if code == _KILLED:
@@ -95,7 +96,7 @@ def _ended(container: reading.Container) -> Ended:
     return Ended(container.service, how, kratos_logs.shown(kratos_logs.last_telling(said.splitlines())))
 
 
-def rejected(directory: Path, environment: Environment, containers: Sequence[reading.Container]) -> str:
+def rejected(directory: Path, environment: Environment, containers: Sequence[Container]) -> str:
     """Why a running Kratos did not take the last edit of its configuration; empty where it did, or nobody knows."""
     kratos = next((container for container in containers if container.service == "kratos"), None)
     try:
@@ -104,7 +105,7 @@ def rejected(directory: Path, environment: Environment, containers: Sequence[rea
         return ""
 
 
-def ready(state: State, environment: Environment, containers: tuple[reading.Container, ...]) -> int | None:
+def ready(state: State, environment: Environment, containers: tuple[Container, ...]) -> int | None:
     """What a running Kratos answers when it is asked whether it is ready: an HTTP status; None where none runs."""
     for container in containers:
         if container.project == state.project and container.service == "kratos" and container.state == "running":

@@ -9,7 +9,7 @@ from pathlib import Path
 from kratosctl.doctor import kratos_rules
 from kratosctl.doctor.facts import Facts, FileFact, Remains
 from kratosctl.doctor.finding import Finding, Level
-from kratosctl.engine.reading import is_remote
+from kratosctl.engine.objects import is_remote
 from kratosctl.errors import KratosctlError
 from kratosctl.workshop import capacity
 

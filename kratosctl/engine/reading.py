@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
 from kratosctl.engine import faults
+from kratosctl.engine.objects import Container, Engine, Image, Labelled
 from kratosctl.errors import ComposeMissing, EngineFailed, EngineTooOld
 from kratosctl.stack.labels import LABEL
 
@@ -20,76 +20,6 @@ T = TypeVar("T")
 
 OLDEST_ENGINE = (20, 10)
 OLDEST_COMPOSE = (2, 21)
-
-
-@dataclass(frozen=True)
-class Engine:
-    """The engine and how this process reaches it.
-
-    Attributes:
-        local: containers share this host's kernel and see its files as they are.
-        rootless: root in a container is the caller outside, as files show.
-        endpoint: where it listens, or `local`.
-    """
-
-    version: str
-    platform: str
-    local: bool
-    rootless: bool
-    endpoint: str
-
-
-@dataclass(frozen=True)
-class Container:
-    """One container of a Compose project.
-
-    Attributes:
-        state: Docker's word: created, running, exited, restarting, paused, dead.
-        health: healthy, unhealthy, starting, or empty.
-        exit_code: of an exited one, else None.
-        published: `address:port` on this host -> container port.
-        labels: kratosctl's own, without their prefix.
-    """
-
-    id: str
-    name: str
-    service: str
-    project: str
-    state: str
-    status: str
-    health: str
-    exit_code: int | None
-    image: str
-    published: dict[str, int] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Image:
-    """A local image."""
-
-    id: str
-    platform: str
-    digests: tuple[str, ...]
-    environment: tuple[str, ...]
-    labels: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A container, volume or network that kratosctl made.
-
-    Attributes:
-        kind: container, volume or network.
-        owner: the process an ephemeral environment lives for; empty for any other.
-    """
-
-    kind: str
-    name: str
-    project: str
-    environment: str
-    directory: str
-    owner: str
 
 
 _OUR_LABELS = ("environment", "directory", "revision", "release", "variant", "database", "owner")
@@ -219,11 +149,6 @@ def engine(timeout: float | None = None) -> Engine:
         or (desktop and sys.platform == "linux" and not same_kernel),
         endpoint=endpoint or "local",
     )
-
-
-def is_remote(found: Engine) -> bool:
-    """True for an engine on another machine, which cannot see this one's files."""
-    return found.endpoint.startswith(("ssh://", "tcp://", "http://", "https://"))
 
 
 def check_compose(timeout: float | None = None) -> str:

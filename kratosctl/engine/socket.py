@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from kratosctl.engine import faults, reading
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.errors import EngineFailed, KratosctlError
 from kratosctl.stack.labels import LABEL
 

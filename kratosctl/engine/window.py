@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kratosctl.engine import reading
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.engine.socket import DEFAULT_PATH, Socket
 
 

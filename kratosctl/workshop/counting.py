@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kratosctl import identity_count
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
 

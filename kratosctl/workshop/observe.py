@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kratosctl import configuration_file, kratos_logs, readiness, status
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
 from kratosctl.running import Found

@@ -17,6 +17,7 @@ import yaml
 from kratosctl import apply, cache, identity, images, ports, readiness, urls
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
+from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import ChoiceImpossible, KratosctlError, PortTaken, ServiceFailed
 from kratosctl.stack.labels import LABEL
 from kratosctl.workshop import proxy_files, seats
@@ -37,7 +38,7 @@ def behind(everyone: Sequence[Seat]) -> list[Seat]:
     return [seat for seat in everyone if seat.environment.https]
 
 
-def refuse_impossible(secure: Sequence[Seat], engine: reading.Engine) -> None:
+def refuse_impossible(secure: Sequence[Seat], engine: Engine) -> None:
     """Refuses an address or an engine where no proxy can stand before the seats.
 
     Args:
@@ -162,7 +163,7 @@ def is_running(directory: Path) -> bool:
     return any(one.service == SERVICE and one.state == "running" for one in reading.containers(state.project))
 
 
-def warning(directory: Path, everyone: Sequence[Seat], containers: Mapping[str, Sequence[reading.Container]]) -> str:
+def warning(directory: Path, everyone: Sequence[Seat], containers: Mapping[str, Sequence[Container]]) -> str:
     """What is to be said where attendees cannot come in; empty where they can.
 
     Args:

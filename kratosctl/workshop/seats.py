@@ -12,6 +12,7 @@ from typing import TypeVar
 from kratosctl import configuration_file, identity
 from kratosctl.console import Console
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import KratosctlError, UsageError
 from kratosctl.running import Found
@@ -42,7 +43,7 @@ class Seat:
     environment: Environment
     workspace: Workspace
 
-    def found(self, containers: Mapping[str, Sequence[reading.Container]]) -> Found:
+    def found(self, containers: Mapping[str, Sequence[Container]]) -> Found:
         """The seat with what the engine has of it, out of the containers of all projects."""
         state = identity.settled_state(self.workspace)
         own = tuple(containers.get(state.project, ()))
@@ -118,13 +119,13 @@ def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Work
     return workshop, picked
 
 
-def by_project(oneoff: bool = False) -> dict[str, list[reading.Container]]:
+def by_project(oneoff: bool = False) -> dict[str, list[Container]]:
     """All containers of this engine that belong to a Compose project, by project.
 
     Args:
         oneoff: also those of `docker compose run`.
     """
-    found: dict[str, list[reading.Container]] = {}
+    found: dict[str, list[Container]] = {}
     for container in reading.of_compose(oneoff):
         found.setdefault(container.project, []).append(container)
     return found

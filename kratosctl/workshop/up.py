@@ -14,6 +14,7 @@ from typing import Any
 from kratosctl import apply, assemble, converge, identity, identity_count, images, networks, upgrade
 from kratosctl.console import Console
 from kratosctl.engine import reading
+from kratosctl.engine.objects import Container, Engine, Image
 from kratosctl.errors import (
     ComposeMissing,
     ConfigurationInvalid,
@@ -78,9 +79,9 @@ class Shared:
         stop: the error that no other seat would escape.
     """
 
-    engine: reading.Engine
-    containers: Mapping[str, Sequence[reading.Container]]
-    images: Mapping[str, reading.Image | None] = field(default_factory=dict)
+    engine: Engine
+    containers: Mapping[str, Sequence[Container]]
+    images: Mapping[str, Image | None] = field(default_factory=dict)
     stop: KratosctlError | None = None
 
     def ports_held(self, _seat: Seat, state: State) -> set[int]:

@@ -13,6 +13,7 @@ import pytest
 from kratosctl import assemble, images, kratos_directory
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
+from kratosctl.engine.objects import Image
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
 from kratosctl.image_build import make, show
@@ -167,6 +168,6 @@ def test_the_stack_runs_it_without_a_mount_and_is_made_anew_when_it_changes(tmp_
     ("platform", "here"), [(None, True), ("linux/amd64", True), ("linux/arm64", False), ("linux/arm/v7", False)]
 )
 def test_an_image_for_another_platform_is_not_here(platform: str | None, here: bool) -> None:
-    found = reading.Image("sha256:1", "linux/amd64", (), ())
+    found = Image("sha256:1", "linux/amd64", (), ())
     assert images.is_here(found, platform) == here
     assert not images.is_here(None, platform)

@@ -11,7 +11,7 @@ from kratosctl import down, running
 from kratosctl.console import Console
 from kratosctl.down import Data
 from kratosctl.engine import reading
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, UsageError
 from kratosctl.running import Found
 from kratosctl.workshop import acts, file, init, seats

@@ -14,7 +14,7 @@ from kratosctl.doctor.gather import gather
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine import reading
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.workshop import capacity
 from kratosctl.workspace import State, Workspace
 

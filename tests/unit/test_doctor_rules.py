@@ -13,7 +13,7 @@ from kratosctl.doctor.facts import Disk, EngineFacts, EnvironmentFacts, Facts, F
 from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import MIB, Rule, diagnose
-from kratosctl.engine.reading import Engine
+from kratosctl.engine.objects import Engine
 from kratosctl.errors import ComposeMissing, ConfigurationInvalid, DaemonDown, DockerMissing
 
 HERE = Path("/home/me/my app")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from kratosctl import identity
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.errors import NotOurs
 from kratosctl.workspace import State, Workspace
 from tests.unit import stacks

@@ -8,7 +8,7 @@ import pytest
 
 from kratosctl import apply, images
 from kratosctl.console import Console
-from kratosctl.engine.reading import Engine, Image
+from kratosctl.engine.objects import Engine, Image
 from kratosctl.environment import from_answers
 from kratosctl.errors import ChoiceImpossible, ImageMissing
 from kratosctl.workspace import State

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kratosctl import readiness
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.errors import NotReady
 from kratosctl.running import Found
 from kratosctl.stack import inbox

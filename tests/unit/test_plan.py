@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kratosctl import plan
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.plan import Observed, Plan
 
 SERVICES = ("postgres", "mail", "kratos", "ui")

@@ -12,7 +12,7 @@ import yaml
 
 from kratosctl import rotation
 from kratosctl.console import Console
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ChoiceImpossible, GeneratedFileEdited, NotRunning
 from kratosctl.results import Result

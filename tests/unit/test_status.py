@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import readiness, running, status
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.running import Found
 from kratosctl.states import state_of
 from kratosctl.workspace import State, Workspace

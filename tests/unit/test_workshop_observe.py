@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import identity, readiness
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.errors import EngineFailed
 from kratosctl.workshop.observe import Observer
 from kratosctl.workspace import Workspace

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import kratos_logs
-from kratosctl.engine.reading import Container
+from kratosctl.engine.objects import Container
 from kratosctl.states import ended, state_of
 from kratosctl.workshop import status
 from kratosctl.workshop.counting import Count
