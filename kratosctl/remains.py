@@ -48,15 +48,22 @@ class Remains:
 
     @property
     def gone(self) -> bool:
-        """Its directory no longer holds it."""
-        try:
-            return not (Path(self.directory) / GENERATED / self.environment / "state.json").is_file()
-        except OSError:
-            return False
+        """No directory that a part of it names holds it any more. A volume goes on naming the one it was made in."""
+        return not any(
+            _holds(place, self.environment) for place in {self.directory, *(p.directory for p in self.parts)}
+        )
 
     def names(self, kind: str) -> list[str]:
         """The names of its parts of one kind: container, volume, network."""
         return [part.name for part in self.parts if part.kind == kind]
+
+
+def _holds(directory: str, environment: str) -> bool:
+    """Whether an environment lies in a directory, or may: it cannot be looked at, or no name of it is known."""
+    try:
+        return not directory or (Path(directory) / GENERATED / environment / "state.json").is_file()
+    except OSError:
+        return True
 
 
 def new_directory() -> Path:

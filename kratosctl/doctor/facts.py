@@ -9,6 +9,7 @@ from typing import Any
 
 from kratosctl.engine.objects import Engine
 from kratosctl.errors import KratosctlError
+from kratosctl.remains import Remains
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,6 @@ class FileFact:
     allowed: int
     owned: bool
     writable: bool
-
-
-@dataclass(frozen=True)
-class Remains:
-    """What the engine has of an environment whose directory is gone."""
-
-    project: str
-    environment: str
-    directory: str
-    containers: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

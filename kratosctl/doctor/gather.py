@@ -53,7 +53,7 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
             for port in _ports(directory, name, asked, containers)
         ),
         files=tuple(fact for name in names for fact in _files(Workspace(directory, name).home)),
-        remains=gather_engine.remains(containers, projects) if here else (),
+        remains=gather_engine.left_behind(projects) if here else (),
         watchers=capacity.watchers() if here and here.local else None,
         configuration_fault=fault,
         environments=tuple(facts for _, _, facts in found),

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
-from kratosctl.doctor.facts import EngineFacts, Remains
+from kratosctl import remains
+from kratosctl.doctor.facts import EngineFacts
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import EngineFailed, KratosctlError
-from kratosctl.stack.labels import LABEL
-from kratosctl.workspace import GENERATED
+from kratosctl.remains import Remains
 
 _LONGEST_LOOK = 10.0
-_NETWORKS = (
-    '{{.Name}}\t{{.Label "com.docker.compose.project"}}'
-    f'\t{{{{.Label "{LABEL}directory"}}}}\t{{{{.Label "{LABEL}environment"}}}}'
-)
 
 T = TypeVar("T")
 
@@ -68,48 +63,15 @@ def _info() -> dict[str, object]:
     return said
 
 
-def _networks() -> list[list[str]]:
-    """Name, project, directory and environment of each bridge network."""
-    out = reading.docker("network", "ls", "--filter", "driver=bridge", "--format", _NETWORKS).stdout
-    return [line.split("\t") for line in out.splitlines()]
+def _networks() -> list[str]:
+    return reading.docker("network", "ls", "--filter", "driver=bridge", "--quiet").stdout.split()
 
 
-def remains(containers: Sequence[Container], ours: Iterable[str]) -> tuple[Remains, ...]:
+def left_behind(ours: Collection[str]) -> tuple[Remains, ...]:
     """What the engine has of environments whose directory is gone.
 
     Args:
-        containers: all of kratosctl on this engine.
         ours: projects of the environments here, which may have been moved here.
     """
-    (volumes, _), (networks, _) = reading.together(
-        lambda: or_fault(reading.labelled_volumes), lambda: or_fault(_networks)
-    )
-    rows = [(c.project, c.labels.get("directory", ""), c.labels.get("environment", "")) for c in containers]
-    rows += [(project, directory, name) for _, project, directory, name in networks or [] if directory]
-    rows += volumes or []
-    alive = {*ours, *(project for project, directory, name in rows if _is_there(directory, name))}
-    gone = {project: (directory, name) for project, directory, name in rows if project not in alive}
-    return tuple(
-        Remains(
-            project=project,
-            environment=name,
-            directory=directory,
-            containers=tuple(c.name for c in containers if c.project == project),
-            volumes=_volumes(project),
-            networks=tuple(network for network, its, *_ in networks or [] if its == project),
-        )
-        for project, (directory, name) in gone.items()
-    )
-
-
-def _volumes(project: str) -> tuple[str, ...]:
-    found, _ = or_fault(lambda: reading.project_volumes(project))
-    return tuple(found or ())
-
-
-def _is_there(directory: str, environment: str) -> bool:
-    """True where a directory still holds its environment, or cannot be looked at."""
-    try:
-        return not directory or (Path(directory) / GENERATED / environment / "state.json").is_file()
-    except OSError:
-        return True
+    found, _ = or_fault(remains.everything)
+    return tuple(one for one in found or () if one.project and one.gone and one.project not in ours)

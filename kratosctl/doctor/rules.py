@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from kratosctl.doctor import kratos_rules
-from kratosctl.doctor.facts import Facts, FileFact, Remains
+from kratosctl.doctor.facts import Facts, FileFact
 from kratosctl.doctor.finding import Finding, Level
 from kratosctl.engine.objects import is_remote
 from kratosctl.errors import KratosctlError
+from kratosctl.remains import Remains
 from kratosctl.workshop import capacity
 
 MIB = 1024 * 1024
@@ -210,23 +211,24 @@ def ports_free(facts: Facts) -> Iterator[Finding]:
 
 def nothing_left_behind(facts: Facts) -> Iterator[Finding]:
     for remains in facts.remains:
-        counted = [("container", remains.containers), ("volume", remains.volumes), ("network", remains.networks)]
+        counted = [(kind, remains.names(kind)) for kind in ("container", "volume", "network")]
         parts = [f"{len(names)} {kind}{'s' * (len(names) > 1)}" for kind, names in counted if names]
         yield Finding(
             "remains",
             "warning",
             f"{' and '.join(parts)} of environment {remains.environment}, which is gone from {remains.directory}",
             "a volume holds its data; if the directory was only moved, run `kratosctl up` there instead"
-            if remains.volumes
+            if remains.names("volume")
             else "if the directory was only moved, run `kratosctl up` there instead",
             _removal(remains),
         )
 
 
 def _removal(remains: Remains) -> str:
-    if not remains.containers and not remains.networks:
-        return shlex.join(["docker", "volume", "rm", *remains.volumes])
-    volumes = " --volumes" if remains.volumes else ""
+    volumes_left = remains.names("volume")
+    if len(volumes_left) == len(remains.parts):
+        return shlex.join(["docker", "volume", "rm", *volumes_left])
+    volumes = " --volumes" if volumes_left else ""
     return f"docker compose -p {shlex.quote(remains.project)} down --remove-orphans{volumes}"
 
 

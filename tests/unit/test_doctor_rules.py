@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from kratosctl.doctor import rules
-from kratosctl.doctor.facts import Disk, EngineFacts, EnvironmentFacts, Facts, FileFact, Port, Remains
+from kratosctl.doctor.facts import Disk, EngineFacts, EnvironmentFacts, Facts, FileFact, Port
 from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import MIB, Rule, diagnose
-from kratosctl.engine.objects import Engine
+from kratosctl.engine.objects import Engine, Labelled
 from kratosctl.errors import ComposeMissing, ConfigurationInvalid, DaemonDown, DockerMissing
+from kratosctl.remains import Remains
 
 HERE = Path("/home/me/my app")
 ENGINE = Engine("27.1.0", "linux/amd64", local=True, rootless=False, endpoint="local")
@@ -159,15 +160,20 @@ def test_ports(port: Port, level: str) -> None:
     assert ("nginx (process 7)" in finding.what) == bool(port.holder)
 
 
+def left(*kinds: str) -> Remains:
+    parts = [Labelled(kind, f"{kind}-{number}", "p-dev-1", "dev", "/gone", "") for number, kind in enumerate(kinds)]
+    return Remains("p-dev-1", "dev", "/gone", parts=tuple(parts))
+
+
 @pytest.mark.parametrize(
     ("remains", "fix"),
     [
         (
-            Remains("p-dev-1", "dev", "/gone", ("c1",), ("v1",), ("n1",)),
+            left("container", "volume", "network"),
             "docker compose -p p-dev-1 down --remove-orphans --volumes",
         ),
-        (Remains("p-dev-1", "dev", "/gone", ("c1",)), "docker compose -p p-dev-1 down --remove-orphans"),
-        (Remains("p-dev-1", "dev", "/gone", volumes=("v1", "v2")), "docker volume rm v1 v2"),
+        (left("container"), "docker compose -p p-dev-1 down --remove-orphans"),
+        (left("volume", "volume"), "docker volume rm volume-0 volume-1"),
     ],
 )
 def test_remains_of_a_directory_that_is_gone(remains: Remains, fix: str) -> None:
