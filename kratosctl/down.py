@@ -88,14 +88,19 @@ def forgotten(found: running.Found) -> str:
     return f"the secrets of {found.name} and all else in {found.workspace.home}: {FILE_NAME} no longer names it"
 
 
+def snapshots(found: running.Found) -> str:
+    """How many snapshots stay when the data goes, in words; empty where there are none."""
+    kept = [path for path in found.workspace.home.glob("snapshots/[!.]*") if path.is_dir()]
+    return counted(len(kept), "snapshot") if kept else ""
+
+
 def _is_forgotten(found: running.Found) -> bool:
     made = found.workspace.home.is_dir() and not found.state.owner
     return made and found.name not in configuration_file.load(found.workspace.directory)
 
 
 def _worth_keeping(found: running.Found) -> str:
-    snapshots = [path for path in found.workspace.home.glob("snapshots/[!.]*") if path.is_dir()]
-    kept = [counted(len(snapshots), "snapshot")] if snapshots else []
+    kept = [snapshots(found)] if snapshots(found) else []
     kept += ["the secrets of your own database"] if found.workspace.secrets().external_dsn else []
     return " and ".join(kept)
 
@@ -132,6 +137,8 @@ def _said_of_data(found: running.Found, data: Data | None) -> str:
     if data is None:
         return "; its data is kept" if data_of(found).lost else ""
     deleted = ", its data deleted" if data.lost else ""
+    if deleted and snapshots(found) and not _is_forgotten(found):
+        deleted += f"; {snapshots(found)} of it stay: kratosctl snapshot list --env {found.name}"
     return deleted + ("; your own database is as it was" if data.serves == "external" else "")
 
 

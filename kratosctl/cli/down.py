@@ -33,7 +33,8 @@ def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Res
     forgotten = down.forgotten(found) if volumes else ""
     lost = ", and ".join(filter(None, (data.lost if data else "", forgotten)))
     if lost and not yes:
-        confirm(session, f"Delete {lost}? It cannot be brought back.")
+        saved = down.snapshots(found)
+        confirm(session, f"Delete {lost}? It cannot be brought back{f', but for {saved} that stay' if saved else ''}.")
     return down.down(found, data, session.console, bool(forgotten))
 
 

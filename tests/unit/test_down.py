@@ -107,3 +107,13 @@ def test_what_cannot_be_made_anew_stays_also_then(found: running.Found, kept: st
 
     assert f"{said} stay" in told.text()
     assert path.exists()
+
+
+def test_snapshots_that_stay_are_said(found: running.Found) -> None:
+    (found.workspace.directory / "kratosctl.yaml").write_text("environments: {dev: {}}\n")
+    for name in ("database", "snapshots/one", "snapshots/two"):
+        (found.workspace.home / name).mkdir(parents=True)
+
+    told = down.down(found, down.data_of(found), Console(quiet=True))
+
+    assert told.text() == "dev is down, its data deleted; 2 snapshots of it stay: kratosctl snapshot list --env dev"
