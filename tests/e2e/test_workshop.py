@@ -200,7 +200,7 @@ class TestComingAndGoing:
         assert after == before
         assert people.whoami(after["seat-02"], token) == "someone@example.org"
         asked = directory.run("workshop", "down", "--volumes", code=38).said
-        assert asked.splitlines()[0].startswith("error: Delete 2 databases with 1 identities?")
+        assert asked.splitlines()[0].startswith("error: Delete 2 databases with 1 identity?")
         directory.run("workshop", "down", "--volumes", "--yes")
         assert engine.of_directory(directory.path) == {}
         assert people.whoami(addresses(up(directory))["seat-02"], token) is None
