@@ -105,7 +105,7 @@ def export(
         "secrets": with_secrets,
         "configuration": sorted(configuration),
     }
-    said = f"wrote {file}: {snapshot.identities} identities, Kratos {snapshot.release}, {showing.size(size)}"
+    said = f"wrote {file}: {snapshot.people}, Kratos {snapshot.release}, {showing.size(size)}"
     return Result("snapshot export", data, lambda: said, [_WITH if with_secrets else _WITHOUT])
 
 
@@ -150,7 +150,7 @@ def import_(file: Path, target: Target, console: Console) -> Result:
     then = f"restore it: kratosctl snapshot restore {made.name} --env {name}"
     if not known:
         then = f"start it: kratosctl up {name}"
-    said = f"took {made.name} in: {made.identities} identities, Kratos {made.release}\n{then}"
+    said = f"took {made.name} in: {made.people}, Kratos {made.release}\n{then}"
     return Result("snapshot import", data, lambda: said, _warnings(manifest, known))
 
 

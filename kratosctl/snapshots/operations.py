@@ -59,7 +59,7 @@ def save(subject: Subject, name: str, note: str, overwrite: bool, console: Conso
         console.step(f"save {name}"),
     ):
         made = _save(subject, name, note, overwrite)
-    said = f"saved {name}: {made.identities} identities, Kratos {made.release}, {showing.size(made.size)}"
+    said = f"saved {name}: {made.people}, Kratos {made.release}, {showing.size(made.size)}"
     return Result("snapshot save", {"environment": subject.found.name, "snapshot": asdict(made)}, lambda: said)
 
 
@@ -93,7 +93,7 @@ def restore(
             with removing_unless_interrupted(workspace, RESTORE_NOTE):
                 subject = _restore(subject, snapshot, with_release, variables)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before.name}
-    said = f"restored {snapshot.name}: {snapshot.identities} identities, Kratos {subject.environment.release}"
+    said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.environment.release}"
     return Result("snapshot restore", data, lambda: f"{said}\ntake it back: kratosctl snapshot restore --undo")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kratosctl.atomic import said_plainly, sync, write_atomically
 from kratosctl.errors import NameInvalid, SnapshotDamaged, SnapshotExists, SnapshotMissing
+from kratosctl.results import counted
 from kratosctl.workspace import REPLACED, Workspace
 
 FACTS = "snapshot.json"
@@ -48,6 +49,11 @@ class Snapshot:
     size: int = 0
     sha256: str = ""
     note: str = ""
+
+    @property
+    def people(self) -> str:
+        """How many identities it holds, in words."""
+        return counted(self.identities, "identity", "identities")
 
     @property
     def safety_before(self) -> str:
