@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,7 +24,12 @@ _HALF_MADE = (
     r"(?i)exists but is not empty|is not a database cluster directory|does not contain .*PG_VERSION|pg_control"
     r"|could not (open|read|locate) .*(global/|base/|pg_wal|checkpoint record)"
 )
-_NOT_MADE_YET = r'(database "kratos"|role "kratos"|relation "identities") does not exist'
+# what a PostgreSQL that is whole answers to one it does not let in
+_REFUSES = (
+    r"pg_hba\.conf|not permitted to log in|not currently accepting connections|authentication failed"
+    r"|too many (clients|connections)|connection slots|permission denied"
+)
+_PSQL_FAILED = (2, 3)  # psql's exit codes where it got no connection, or the server did not do what it was asked
 # one process in the container that asks until it is answered: each `docker exec` costs as much as twenty questions
 _ASK = """n=0
 until pg_isready -q {address} -U kratos -d kratos; do
@@ -235,7 +241,7 @@ def _was_cut_short(container: str, seconds: float) -> bool:
         return False
     if goes_on:
         done = reading.docker("exec", container, *_PSQL.split(), "-Atc", "SELECT 1", check=False)
-        return done.returncode != 0 and bool(re.search(_NOT_MADE_YET, done.stderr))
+        return _fails_by_itself(done)
     return _holds_somebody(container) is False
 
 
@@ -245,4 +251,9 @@ def _holds_somebody(container: str) -> bool | None:
     done = reading.docker(*asked, check=False)
     if done.returncode == 0:
         return done.stdout.strip() == "1"
-    return False if re.search(_NOT_MADE_YET, done.stderr) else None
+    return False if _fails_by_itself(done) else None
+
+
+def _fails_by_itself(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether PostgreSQL was asked and could not answer, as one whose files are half made; not that it would not."""
+    return done.returncode in _PSQL_FAILED and not re.search(_REFUSES, done.stderr)
