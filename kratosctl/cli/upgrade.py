@@ -31,6 +31,8 @@ def command(session: Session, name: str | None, tag: str | None, kratos_image: s
     release = tag or catalog.NEWEST.tag
     if tag is None and not kratos_image and subject.environment.facts.tag == release:
         return newest_already(subject.found.name, release)
+    # refuses what is none, before an image is asked for it
+    catalog.newest_matching(release)
     chosen = selection.select(session.directory, subject.found.name, {}, os.environ)
     if chosen.answers.get("kratos_image") and not kratos_image:
         kratos_image = with_release_of(subject, release).kratos_image

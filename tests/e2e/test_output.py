@@ -44,6 +44,7 @@ STATUS = {
     "database": str,
     "migrated_by": str,
     "endpoints": {"ui": str, "public": str, "mail": str},
+    "lesson": None,
     "mail_login": None,
     "services": [SERVICE],
 }

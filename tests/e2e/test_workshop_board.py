@@ -23,7 +23,8 @@ from tests.e2e.program import Directory
 pytestmark = pytest.mark.engine
 
 SEAT = {
-    "seat", "attendee", "state", "release", "database", "identities", "error", "error_at", "address", "mail", "since"
+    "seat", "attendee", "state", "release", "database", "identities", "error", "error_at", "address", "mail", "since",
+    "lesson",
 }  # fmt: skip
 
 
