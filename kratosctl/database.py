@@ -30,17 +30,17 @@ def fill_volume(stack: Stack, kratos_id: str, kratos: str) -> bool:
         Whether it has all migrations of the image.
     """
     waiting = stack.workspace.home / "database" / "db.sqlite"
-    migrated = False
-    if not sqlite_volume.holds_database(kratos):
-        migrated = not waiting.exists()
-        template = (
-            templates.make_sqlite(stack.kratos_image, kratos_id, stack.environment.platform) if migrated else None
-        )
-        sqlite_volume.put(kratos, template or waiting)
-    if waiting.exists():
-        # it is served from no more: what acts on the database is to find the one in the volume
-        waiting.rename(waiting.with_name(f"db.sqlite.before-{time.strftime('%Y%m%d-%H%M%S')}"))
-    return migrated
+    new = not sqlite_volume.holds_database(kratos)
+    if not waiting.exists():
+        if new:
+            template = templates.make_sqlite(stack.kratos_image, kratos_id, stack.environment.platform)
+            sqlite_volume.put(kratos, template)
+        return new
+    if new:
+        sqlite_volume.put(kratos, waiting)
+    # it is served from no more: what acts on the database is to find the one in the volume
+    waiting.rename(waiting.with_name(f"db.sqlite.before-{time.strftime('%Y%m%d-%H%M%S')}"))
+    return False
 
 
 def new_from_template(stack: Stack, observed: Observed) -> bool:

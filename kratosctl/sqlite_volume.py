@@ -104,16 +104,8 @@ def put(kratos: str, source: Path) -> None:
     name = f"{kratos}-put"
     # of one that was killed before it began
     reading.docker("rm", "--force", name, check=False)
-    words = [
-        "run",
-        "--rm",
-        "--interactive",
-        "--name",
-        name,
-        "--network",
-        "none",
-        *_labels(mounting["Config"]["Labels"]),
-    ]
+    words = ["run", "--rm", "--interactive", "--name", name, "--network", "none"]
+    words += _labels(mounting["Config"]["Labels"])
     words += ["--volume", f"{volume}:{_DIRECTORY}", "--user", "0:0", "--entrypoint", "sh", mounting["Image"]]
     words += ["-c", _PUT, "sh", _DIRECTORY, str(source.stat().st_size), mounting["Config"]["User"] or "0:0"]
     with said_plainly(source), source.open("rb") as file:
