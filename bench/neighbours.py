@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from run import row
 from workshop import Class
 
-from kratosctl.kratos_api import Client
+from kratosctl.kratos.api import Client
 
 SEATS, HAMMERING, SIGN_INS = 4, 16, 5
 _PERSON, _PASSWORD = "someone@example.org", "a-password-of-the-bench-7"

@@ -32,7 +32,7 @@ from typing import Any
 from run import kratosctl, run, seconds
 
 from kratosctl import running
-from kratosctl.kratos_api import Client
+from kratosctl.kratos.api import Client
 
 PASSWORD = "correct-horse-3-battery"
 FORMATS = ("csv", "jsonl", "json", "yaml")

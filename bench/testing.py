@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from run import Kratosctl, Quickstart
 
 from kratosctl.errors import KratosRefused
-from kratosctl.kratos_api import Admin
+from kratosctl.kratos.api import Admin
 from kratosctl.running import find as found_in
 from kratosctl.snapshots import live
 from kratosctl.testing import Kratos, kratos

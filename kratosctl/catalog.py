@@ -15,6 +15,8 @@ UI_REPOSITORY = "oryd/kratos-selfservice-ui-node"
 MAIL_IMAGE = "axllent/mailpit:v1.30.5"
 POSTGRES_IMAGE = "postgres:17"
 PROXY_IMAGE = "caddy:2.10.2"
+# where each listens inside its container
+CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
 
 VARIANTS = ("default", "distroless")
 DISTROLESS_SUFFIX = "-distroless"

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kratosctl import catalog, questions, urls
+from kratosctl import catalog, fragments, questions, urls
 from kratosctl.errors import ChoiceImpossible, FloatingTag
-from kratosctl.stack import fragments
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def _defect(error: Exception) -> Defect:
     import traceback
 
     if os.environ.get("KRATOSCTL_TRACEBACK"):
-        from kratosctl.kratos_logs import shown
+        from kratosctl.kratos.log_lines import shown
 
         for line in "".join(traceback.format_exception(error)).splitlines():
             print(shown(line), file=sys.stderr)

@@ -160,7 +160,7 @@ def _log(made: Kratos, since: float) -> str:
 
 
 def _said_of_kept(made: Kratos) -> str:
-    from kratosctl.command_run import said_of_kept
+    from kratosctl.commands.command_run import said_of_kept
 
     urls = {"public": made.public_url, "admin": made.admin_url, "ui": made.ui_url, "mail": made.mail_url}
     return said_of_kept(Path(made.directory), {name: url for name, url in urls.items() if url})

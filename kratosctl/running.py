@@ -6,12 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kratosctl import configuration_file, identity, questions, readiness
+from kratosctl import ownership, questions
+from kratosctl.answers import configuration_file
+from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import NotRunning, UsageError
-from kratosctl.ports import CONTAINER_PORTS
-from kratosctl.workspace import GENERATED, State, Workspace
+from kratosctl.files.workspace import GENERATED, State, Workspace
+from kratosctl.kratos import readiness
 
 SERVICES = ("kratos", "kratos-migrate", "postgres", "mail", "ui")
 
@@ -116,9 +118,9 @@ def find(directory: Path, name: str | None) -> Found:
         UsageError, NotOurs.
     """
     workspace = Workspace(directory, pick(directory, name))
-    state = identity.settled_state(workspace)
+    state = ownership.settled_state(workspace)
     containers = reading.containers(state.project)
-    identity.check_ours(str(directory), workspace.name, containers)
+    ownership.check_ours(str(directory), workspace.name, containers)
     return Found(workspace, state, containers)
 
 

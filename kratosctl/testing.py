@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from kratosctl import ephemeral
+from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.engine import reading
-from kratosctl.ephemeral import Ephemeral
+from kratosctl.ephemeral import environments
+from kratosctl.ephemeral.environments import Ephemeral
 from kratosctl.errors import CodeMissing, KratosRefused, NotReady
-from kratosctl.kratos_api import Admin, Answer, Client, Json
+from kratosctl.kratos.api import Admin, Answer, Client, Json
 from kratosctl.limits import Limits
 from kratosctl.snapshots import live, operations, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.stack import inbox
-from kratosctl.wishes import Wishes
 
 __all__ = ["Asked", "Identity", "Kratos", "kratos"]
 
@@ -283,9 +283,9 @@ def kratos(*, keep: bool = False, wait_timeout: float = 60.0, **asked: Unpack[As
     Raises:
         KratosctlError: anything that stands in the way; its `lines()` say what, why, and what to do.
     """
-    chosen = ephemeral.choose(asked, os.environ, Path.cwd())
+    chosen = environments.choose(asked, os.environ, Path.cwd())
     wishes = Wishes(limits=Limits(ready=wait_timeout))
-    with ephemeral.made(chosen, keep, wishes, _QUIET) as made:
+    with environments.made(chosen, keep, wishes, _QUIET) as made:
         k = Kratos(made)
         try:
             yield k

@@ -11,7 +11,7 @@ from tempfile import gettempdir
 
 import pytest
 
-from kratosctl import ports
+from kratosctl.host import ports
 
 NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of this process among those that run tests at once
 # of the process that ends last: the one that started this one, where several run tests

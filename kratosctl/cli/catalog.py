@@ -9,6 +9,6 @@ from kratosctl.results import Result
 @define()
 def command(_session: Session) -> Result:
     """Show the releases, variants and presets kratosctl knows, and what each can do."""
-    from kratosctl import catalog_table
+    from kratosctl.commands import catalog_table
 
     return catalog_table.show()

@@ -24,12 +24,14 @@ def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Res
 
     With --volumes nothing stays of one that kratosctl.yaml no longer names, but for snapshots.
     """
-    from kratosctl import down, running, upgrade
+    from kratosctl import running
+    from kratosctl.commands import down, upgrade
+    from kratosctl.database.data import data_of
 
     found = running.find(session.directory, name)
     if not volumes:
         upgrade.settle(session.directory, found.name, session.console, os.environ)
-    data = down.data_of(found) if volumes else None
+    data = data_of(found) if volumes else None
     forgotten = down.forgotten(found) if volumes else ""
     lost = ", and ".join(filter(None, (data.lost if data else "", forgotten)))
     if lost and not yes:
@@ -45,7 +47,7 @@ def confirm(session: Session, question: str) -> None:
         ConfirmationNeeded: there is nobody to ask.
         Interrupted: the answer was no.
     """
-    from kratosctl import prompting
+    from kratosctl.answers import prompting
     from kratosctl.errors import ConfirmationNeeded, Interrupted
 
     if not session.interactive:

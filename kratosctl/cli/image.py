@@ -30,8 +30,9 @@ def build(session: Session, name: str | None, tag: str | None, show: bool, **fla
 
     `up` builds and runs it by itself where kratosctl.yaml says `config: image`.
     """
-    from kratosctl import image_build, selection
-    from kratosctl.workspace import Workspace
+    from kratosctl.answers import selection
+    from kratosctl.commands import image_build
+    from kratosctl.files.workspace import Workspace
 
     directory = session.directory
     environment = selection.environment_of(selection.select(directory, name, flags, os.environ))

@@ -10,9 +10,9 @@ from kratosctl.cli.options import environment_argument, question_options
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
-    from kratosctl.init import Target
+    from kratosctl.answers.selection import Selection
+    from kratosctl.commands.init import Target
     from kratosctl.results import Result
-    from kratosctl.selection import Selection
 
 
 @define(
@@ -24,8 +24,9 @@ def command(session: Session, name: str | None, yes: bool, **flags: Any) -> Resu
     """Write kratosctl.yaml, and Kratos' own configuration in kratos/, both yours to edit. Starts nothing."""
     from dataclasses import replace
 
-    from kratosctl import init, selection
+    from kratosctl.answers import selection
     from kratosctl.cli import interview
+    from kratosctl.commands import init
 
     directory = session.directory
     chosen = interview.select(session, name, flags, yes)
@@ -43,7 +44,7 @@ def command(session: Session, name: str | None, yes: bool, **flags: Any) -> Resu
 
 
 def _asked(session: Session, chosen: Selection, found: Target) -> Selection:
-    from kratosctl import configuration_file
+    from kratosctl.answers import configuration_file
     from kratosctl.cli import interview
 
     what = "kept as found" if found.in_use else "Kratos' own configuration, yours to edit"

@@ -7,14 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kratosctl import configuration_file, questions, selection
+from kratosctl import questions
+from kratosctl.answers import configuration_file, selection
+from kratosctl.answers.selection import Selection
 from kratosctl.cli.session import Session
 from kratosctl.errors import Interrupted, KratosctlError
-from kratosctl.selection import Selection
-from kratosctl.workspace import Workspace
+from kratosctl.files.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kratosctl.asking import Host
+    from kratosctl.answers.asking import Host
 
 NOTHING_WRITTEN = "nothing was written"
 
@@ -39,7 +40,7 @@ def select(session: Session, name: str | None, flags: Mapping[str, Any], yes: bo
     if name is None and asks(session, yes):
         found = configuration_file.load(session.directory)
         if len(found) > 1:
-            from kratosctl import asking, prompting
+            from kratosctl.answers import asking, prompting
 
             session.after_interrupt = NOTHING_WRITTEN
             choices = [asking.Choice(known, known, asking.in_short(answers)) for known, answers in found.items()]
@@ -64,7 +65,7 @@ def complete(
         Interrupted: the last answer was no.
         ChoiceImpossible, FloatingTag, PortTaken: flags that cannot work, whatever is answered.
     """
-    from kratosctl import asking, prompting
+    from kratosctl.answers import asking, prompting
     from kratosctl.environment import from_answers
 
     session.after_interrupt = NOTHING_WRITTEN
@@ -82,17 +83,19 @@ def complete(
 
 
 def _host(workspace: Workspace) -> Host:
-    from kratosctl import asking, identity, ports
+    from kratosctl import ownership
+    from kratosctl.answers import asking
+    from kratosctl.host import ports
 
-    state = identity.settled_state(workspace)
+    state = ownership.settled_state(workspace)
     return asking.Host(
         ports.is_taken, ports.holder, bool(os.environ.get("DSN")), state.ports, _own_ports(state.project)
     )
 
 
 def _own_ports(project: str) -> frozenset[int]:
-    from kratosctl import assemble
     from kratosctl.engine import reading
+    from kratosctl.stages import assemble
 
     try:
         return frozenset(assemble.ports_held(reading.containers(project)))

@@ -30,7 +30,8 @@ def _lessons(_context: click.Context, _parameter: click.Parameter, incomplete: s
 
 
 def _running(session: Session, name: str | None) -> tuple[Found, Environment]:
-    from kratosctl import running, selection
+    from kratosctl import running
+    from kratosctl.answers import selection
 
     found = running.find(session.directory, name)
     return found, selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
@@ -41,8 +42,8 @@ def list_(session: Session, name: str | None) -> Result:
     """Show what can be learned, how long it takes, and what was solved in an environment."""
     from kratosctl import running
     from kratosctl.errors import UsageError
+    from kratosctl.files.workspace import Workspace
     from kratosctl.lessons import telling
-    from kratosctl.workspace import Workspace
 
     try:
         workspace = Workspace(session.directory, running.pick(session.directory, name))
@@ -105,7 +106,7 @@ def _confirm(session: Session, question: str) -> None:
         ConfirmationNeeded: there is nobody to ask.
         Interrupted: the answer was no.
     """
-    from kratosctl import prompting
+    from kratosctl.answers import prompting
     from kratosctl.errors import ConfirmationNeeded, Interrupted
 
     if not session.interactive:

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 @define()
 def command(session: Session) -> Result:
     """Show every environment of this host, wherever its directory is."""
-    from kratosctl.status import listing
+    from kratosctl.commands.status import listing
 
     return listing(session.directory)

@@ -20,7 +20,8 @@ def command(
     session: Session, words: tuple[str, ...], follow: bool, tail: str, since: str | None, matching: str | None
 ) -> int:
     """Show or follow logs: of all services, or of those named (kratos, kratos-migrate, postgres, mail, ui)."""
-    from kratosctl import logs, running
+    from kratosctl import running
+    from kratosctl.commands import logs
 
     name, services = running.environment_and_services(session.directory, words)
     found = running.find(session.directory, name)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @define(reports=False)
 def command(session: Session) -> None:
     """Pick an environment, see its state, and act on it. Every action is a command, which is shown."""
-    from kratosctl import menu, prompting, status
+    from kratosctl.answers import prompting
+    from kratosctl.commands import menu, status
     from kratosctl.errors import UsageError
 
     if not session.interactive:
@@ -37,7 +38,8 @@ def command(session: Session) -> None:
 
 def _make_new(session: Session, here: Path) -> None:
     """Asks for a name that is not used here, and brings up an environment of that name."""
-    from kratosctl import prompting, questions, running
+    from kratosctl import questions, running
+    from kratosctl.answers import prompting
     from kratosctl.errors import KratosctlError
 
     known = running.names(here)
@@ -57,7 +59,10 @@ def _act_on(session: Session, here: Path, row: dict[str, Any]) -> str:
     """Shows an environment's state and does what is picked, until one leaves it. Returns BACK or QUIT."""
     from pathlib import Path
 
-    from kratosctl import down, menu, prompting, running, status
+    from kratosctl import running
+    from kratosctl.answers import prompting
+    from kratosctl.commands import down, menu, status
+    from kratosctl.database.data import data_of
     from kratosctl.errors import KratosctlError
 
     directory, name = Path(row["directory"]), row["environment"]
@@ -65,7 +70,7 @@ def _act_on(session: Session, here: Path, row: dict[str, Any]) -> str:
         try:
             found = status.status(directory, name)
             one = running.find(directory, name)
-            lost = ", and ".join(filter(None, (down.data_of(one).lost, down.forgotten(one))))
+            lost = ", and ".join(filter(None, (data_of(one).lost, down.forgotten(one))))
         except KratosctlError as error:
             session.console.error(session.command, error)
             return menu.BACK
@@ -83,7 +88,7 @@ def _act_on(session: Session, here: Path, row: dict[str, Any]) -> str:
 
 
 def _page(choices: Sequence[Any]) -> tuple[str, ...]:
-    from kratosctl import prompting
+    from kratosctl.answers import prompting
 
     return (prompting.select("Which page?", choices),) if len(choices) > 1 else ()
 

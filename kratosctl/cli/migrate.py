@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 )
 def command(session: Session, name: str | None, status_only: bool, database_timeout: float) -> Result:
     """Apply the SQL migrations alone, or show their state."""
-    from kratosctl import migrate, selection
+    from kratosctl.answers import selection
+    from kratosctl.commands import migrate
+    from kratosctl.files.workspace import Workspace
     from kratosctl.limits import Limits
-    from kratosctl.workspace import Workspace
 
     chosen = selection.select(session.directory, name, {}, os.environ)
     environment = selection.environment_of(chosen)

@@ -21,7 +21,9 @@ PAGES = {"ui": "ui", "mail": "mail", "api": "public", "admin": "admin"}
 )
 def command(session: Session, page: str | None, name: str | None, print_only: bool) -> Result:
     """Open the UI, the mail inbox, the API or the admin API in a browser; without a name the UI, else the API."""
-    from kratosctl import configuration_file, running, status
+    from kratosctl import running
+    from kratosctl.answers import configuration_file
+    from kratosctl.commands import status
     from kratosctl.errors import NotRunning
 
     found = running.find(session.directory, name)

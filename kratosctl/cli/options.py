@@ -88,7 +88,7 @@ def _names_and_services(context: click.Context, parameter: click.Parameter, inco
 def _names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from pathlib import Path
 
-    from kratosctl import configuration_file
+    from kratosctl.answers import configuration_file
     from kratosctl.errors import KratosctlError
 
     given = context.params.get("directory") or context.find_root().params.get("directory") or "."

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 )
 def command(session: Session, kept: bool, gone: bool, dry_run: bool, yes: bool) -> Result:
     """Remove what killed test runs left behind. Shows it first, and asks."""
-    from kratosctl import prune
     from kratosctl.cli.down import confirm
+    from kratosctl.commands import prune
 
     useless = prune.find(session.directory, kept, gone)
     if dry_run or not useless:

@@ -21,8 +21,9 @@ from kratosctl.results import Result
 )
 def command(session: Session, name: str | None, output: str | None, overwrite: bool, **flags: Any) -> Result:
     """Print the Compose file, or write all of an environment to a directory and leave kratosctl behind."""
-    from kratosctl import export, selection
-    from kratosctl.workspace import Workspace
+    from kratosctl.answers import selection
+    from kratosctl.commands import export
+    from kratosctl.files.workspace import Workspace
 
     directory = session.directory
     chosen = selection.select(directory, name, flags, os.environ)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 )
 def command(session: Session, words: tuple[str, ...], wait_timeout: float) -> Result:
     """Restart all services, or those named."""
-    from kratosctl import restart, running
+    from kratosctl import running
+    from kratosctl.commands import restart
 
     name, services = running.environment_and_services(session.directory, words)
     return restart.restart(running.find(session.directory, name), services, wait_timeout, session.console)

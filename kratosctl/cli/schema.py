@@ -7,7 +7,7 @@ import click
 from kratosctl.cli.session import Session, define
 from kratosctl.results import Result
 
-# as kratosctl.configuration_file says, which imports PyYAML
+# as kratosctl.answers.configuration_file says, which imports PyYAML
 _OURS, _WORKSHOP = "kratosctl.yaml", "workshop.yaml"
 
 
@@ -22,7 +22,7 @@ def command(_session: Session, file: str) -> Result:
     """
     import json
 
-    from kratosctl import schema
+    from kratosctl.answers import schema
 
     found = schema.workshop_schema() if file == _WORKSHOP else schema.schema()
     return Result("schema", found, lambda: json.dumps(found, indent=2))

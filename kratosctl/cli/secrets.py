@@ -26,7 +26,9 @@ def command() -> None:
 )
 def rotate(session: Session, name: str | None, kinds: tuple[str, ...]) -> Result:
     """Put new secrets in front, keep the old ones behind them, and let Kratos run with both. Nobody is logged out."""
-    from kratosctl import rotation, running, selection
+    from kratosctl import running
+    from kratosctl.answers import selection
+    from kratosctl.commands import rotation
 
     found = running.find(session.directory, name)
     environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))

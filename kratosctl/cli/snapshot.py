@@ -22,7 +22,9 @@ def command() -> None:
 
 def subject_of(session: Session, name: str | None) -> Subject:
     """The environment whose database is meant."""
-    from kratosctl import running, selection, upgrade
+    from kratosctl import running
+    from kratosctl.answers import selection
+    from kratosctl.commands import upgrade
     from kratosctl.snapshots import operations
 
     found = running.find(session.directory, name)

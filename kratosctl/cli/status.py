@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 @define(environment_argument())
 def command(session: Session, name: str | None) -> Result:
     """Show an environment's services, health, ports, release, database and migration state."""
-    from kratosctl.status import status
+    from kratosctl.commands.status import status
 
     return status(session.directory, name)

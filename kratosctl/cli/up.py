@@ -14,11 +14,11 @@ from kratosctl.cli.session import Session, define
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kratosctl.answers.selection import Selection
+    from kratosctl.answers.wishes import Wishes
     from kratosctl.engine.objects import Engine
     from kratosctl.environment import Environment
     from kratosctl.results import Result
-    from kratosctl.selection import Selection
-    from kratosctl.wishes import Wishes
 
 
 @define(
@@ -39,11 +39,11 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     """Bring an environment up, and wait until Kratos is ready. Run again, it changes nothing needlessly."""
     from dataclasses import replace
 
-    from kratosctl import configuration_file, selection
+    from kratosctl.answers import configuration_file, selection
     from kratosctl.cli import interview
     from kratosctl.engine import reading
+    from kratosctl.files.workspace import Workspace
     from kratosctl.questions import BY_KEY
-    from kratosctl.workspace import Workspace
 
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
     chosen = said = interview.select(session, name, flags, options["yes"])
@@ -53,7 +53,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         chosen = interview.complete(session, chosen, *_last_look(chosen.name, options["dry_run"]), skip)
     workspace = Workspace(session.directory, chosen.name)
     if workspace.has_unfinished and not options["dry_run"]:
-        from kratosctl.upgrade import settle
+        from kratosctl.commands.upgrade import settle
 
         settle(session.directory, chosen.name, session.console, os.environ)
         chosen = selection.select(session.directory, chosen.name, flags, os.environ)
@@ -64,7 +64,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         files.sources([environment.seed], session.directory, None)
     # docker answers while the rest is imported
     engine = reading.begin(reading.engine)
-    from kratosctl.up import up
+    from kratosctl.stages.up import up
 
     def save() -> None:
         configuration_file.save(session.directory, chosen.name, selection.saved_answers(chosen.answers, environment))
@@ -107,8 +107,8 @@ def _wishes(
     engine: Callable[[], Engine],
     notes: tuple[str, ...],
 ) -> Wishes:
+    from kratosctl.answers.wishes import Wishes
     from kratosctl.limits import Limits
-    from kratosctl.wishes import Wishes
 
     return Wishes(
         dry_run=options["dry_run"],
@@ -125,7 +125,7 @@ def _seeded(session: Session, environment: Environment, result: Result) -> Resul
     """The result of `up` with that of filling a new database behind it."""
     from dataclasses import replace
 
-    from kratosctl.workspace import Workspace
+    from kratosctl.files.workspace import Workspace
 
     if not Workspace(session.directory, environment.name).wants_seed:
         return result
@@ -146,7 +146,7 @@ def _verified(session: Session, environment: Environment, result: Result) -> Res
     from dataclasses import replace
 
     from kratosctl import running
-    from kratosctl.verify import verify
+    from kratosctl.commands.verify import verify
 
     proof = verify(running.find(session.directory, environment.name), environment, session.console)
     code = max(result.exit_code, proof.exit_code)
@@ -163,7 +163,8 @@ def _afterwards(session: Session, name: str, result: Result, options: dict[str, 
         open_page(session, urls.get("ui") or urls["public"] + "/health/ready")
     if not options["attach"]:
         return result
-    from kratosctl import down, logs, running
+    from kratosctl import running
+    from kratosctl.commands import down, logs
 
     session.console.note(result.text())
     found = running.find(session.directory, name)
@@ -174,8 +175,8 @@ def _afterwards(session: Session, name: str, result: Result, options: dict[str, 
 
 def _last_look(name: str, dry_run: bool) -> tuple[list[str], str]:
     """What the questions say at their end: what will be written, and what is confirmed."""
-    from kratosctl.configuration_file import FILE_NAME
-    from kratosctl.workspace import GENERATED
+    from kratosctl.answers.configuration_file import FILE_NAME
+    from kratosctl.files.workspace import GENERATED
 
     if dry_run:
         return ["nothing (--dry-run)"], "Show the plan?"

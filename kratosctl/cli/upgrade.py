@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 )
 def command(session: Session, name: str | None, tag: str | None, kratos_image: str | None, rehearse: bool) -> Result:
     """Go to a newer release: tried on a clone of the data first, undone if anything fails."""
-    from kratosctl import catalog, selection
+    from kratosctl import catalog
+    from kratosctl.answers import selection
+    from kratosctl.commands.upgrade import Change, newest_already, upgrade
     from kratosctl.snapshots.operations import with_release_of
-    from kratosctl.upgrade import Change, newest_already, upgrade
 
     subject = subject_of(session, name)
     release = tag or catalog.NEWEST.tag

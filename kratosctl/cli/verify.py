@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 @define(environment_argument())
 def command(session: Session, name: str | None) -> Result:
     """Prove that people can sign up, verify, sign out and in again; what was made for it is deleted."""
-    from kratosctl import running, selection
-    from kratosctl.verify import verify
+    from kratosctl import running
+    from kratosctl.answers import selection
+    from kratosctl.commands.verify import verify
 
     found = running.find(session.directory, name)
     environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))

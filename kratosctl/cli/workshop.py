@@ -24,12 +24,12 @@ def command() -> None:
 def _seats(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from pathlib import Path
 
+    from kratosctl.answers import workshop_file
     from kratosctl.errors import KratosctlError
-    from kratosctl.workshop import file
 
     given = context.params.get("directory") or context.find_root().params.get("directory") or "."
     try:
-        known = file.load(Path(given)).seats
+        known = workshop_file.load(Path(given)).seats
     except (KratosctlError, OSError):
         return []
     return [CompletionItem(name, help=who) for name, who in known.items() if name.startswith(incomplete)]
@@ -70,8 +70,8 @@ def init(session: Session, yes: bool, **said: Any) -> Result:
 )
 def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) -> Result:
     """Bring every seat up. Run again, it heals those that are not ready."""
+    from kratosctl.answers.wishes import Wishes
     from kratosctl.limits import Limits
-    from kratosctl.wishes import Wishes
     from kratosctl.workshop import up
 
     session.after_interrupt = "`kratosctl workshop up` goes on from here; `kratosctl workshop down` stops it"
@@ -85,14 +85,15 @@ def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) 
 )
 def plan(session: Session, count: int | None, **flags: Any) -> Result:
     """Show what N seats need, how many fit this host, and what runs out first."""
-    from kratosctl import networks, selection
+    from kratosctl.answers import selection, workshop_file
     from kratosctl.environment import from_answers
     from kratosctl.errors import UsageError
-    from kratosctl.workshop import capacity, file, init
+    from kratosctl.host import networks
+    from kratosctl.workshop import capacity, init
 
     answers = selection.said(flags, os.environ)
-    if file.exists(session.directory):
-        workshop = file.load(session.directory)
+    if workshop_file.exists(session.directory):
+        workshop = workshop_file.load(session.directory)
         answers, count = {**workshop.environment, **answers}, count or len(workshop.seats)
     if count is None:
         raise UsageError("how many seats?", fix="say the number: kratosctl workshop plan 30")
@@ -184,7 +185,8 @@ def restart(session: Session, names: tuple[str, ...], everybody: bool, wait_time
 )
 def logs(session: Session, name: str, follow: bool, tail: str) -> int:
     """Show or follow the logs of a seat, named by itself or by who sits there."""
-    from kratosctl import logs, running
+    from kratosctl import running
+    from kratosctl.commands import logs
     from kratosctl.workshop import seats
 
     _, (seat,) = seats.chosen(session.directory, [name], everybody=False)

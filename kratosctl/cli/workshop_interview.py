@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kratosctl import questions, selection
+from kratosctl import questions
+from kratosctl.answers import selection, workshop_file
 from kratosctl.cli import interview
 from kratosctl.cli.session import Session
 from kratosctl.errors import ConfigurationInvalid, Interrupted, KratosctlError
-from kratosctl.workshop import file, init
+from kratosctl.workshop import init
 from kratosctl.workshop.init import Wanted
 
 # each seat gets its own
@@ -40,7 +41,7 @@ def wanted(session: Session, said: Mapping[str, Any], yes: bool) -> Wanted:
 
 
 def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -> Wanted:
-    from kratosctl import asking, prompting
+    from kratosctl.answers import asking, prompting
 
     session.after_interrupt = interview.NOTHING_WRITTEN
     given = dict(said)
@@ -70,7 +71,7 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
         given["ends"] = prompting.text("When is it over? Such as 2026-12-01 17:00; empty: never", _against_moment)
     made = _made(session, given, answers, coming)
     session.console.note(f"\n{made.name}: {len(coming) + made.spares} seats, {asking.in_short(answers)}\n")
-    if not prompting.confirm(f"Write {file.FILE_NAME}?", default=True):
+    if not prompting.confirm(f"Write {workshop_file.FILE_NAME}?", default=True):
         raise Interrupted(interview.NOTHING_WRITTEN)
     return made
 
@@ -84,12 +85,12 @@ def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any],
         environment = {"host": address, "bind": address, **environment, "https": True}
     ends = (said["ends"] or "").strip()
     try:
-        moment = file.moment(ends) if ends else None
+        moment = workshop_file.moment(ends) if ends else None
     except ValueError:
         raise ConfigurationInvalid(f"--ends: expected a time such as 2026-12-01 17:00, found {ends[:60]!r}") from None
     if moment and moment <= datetime.datetime.now():
         raise ConfigurationInvalid(f"--ends: {ends[:60]} is over already", fix="every seat would be stopped at once")
-    name = file.checked_name(said["name"] or session.directory.name or "workshop")
+    name = workshop_file.checked_name(said["name"] or session.directory.name or "workshop")
     return Wanted(name, coming, said["spares"] or 0, init.pinned(environment), moment)
 
 
@@ -118,12 +119,12 @@ def _own_address() -> str:
 
 
 def _against_name(text: str) -> str:
-    return "" if file.is_name(text.strip()) else "one line, please"
+    return "" if workshop_file.is_name(text.strip()) else "one line, please"
 
 
 def _against_seats(session: Session, text: str) -> str:
     if text.strip().isdigit():
-        return "" if 1 <= int(text) <= file.MOST_SEATS else f"1 to {file.MOST_SEATS}"
+        return "" if 1 <= int(text) <= workshop_file.MOST_SEATS else f"1 to {workshop_file.MOST_SEATS}"
     try:
         init.attendees(None, _roster(session, text.strip()))
     except KratosctlError as error:
@@ -134,7 +135,7 @@ def _against_seats(session: Session, text: str) -> str:
 
 def _against_moment(text: str) -> str:
     try:
-        if text.strip() and file.moment(text) <= datetime.datetime.now():
+        if text.strip() and workshop_file.moment(text) <= datetime.datetime.now():
             return "that is over already"
     except ValueError:
         return "such as 2026-12-01 17:00"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl.engine.objects import Engine
+from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import KratosctlError
-from kratosctl.remains import Remains
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kratosctl import assemble, configuration_file, identity, images, kratos_directory, ports, selection
+from kratosctl import ownership
+from kratosctl.answers import configuration_file, selection
 from kratosctl.doctor import gather_engine, gather_kratos
 from kratosctl.doctor.facts import Disk, EnvironmentFacts, Facts, FileFact, Port
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
-from kratosctl.workshop import capacity
-from kratosctl.workspace import GENERATED, State, Workspace
+from kratosctl.files.workspace import GENERATED, State, Workspace
+from kratosctl.host import ports, watchers
+from kratosctl.kratos import config_dir
+from kratosctl.stages import assemble, images
 
 
 def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
@@ -54,7 +57,7 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
         ),
         files=tuple(fact for name in names for fact in _files(Workspace(directory, name).home)),
         remains=gather_engine.left_behind(projects) if here else (),
-        watchers=capacity.watchers() if here and here.local else None,
+        watchers=watchers.free() if here and here.local else None,
         configuration_fault=fault,
         environments=tuple(facts for _, _, facts in found),
     )
@@ -74,7 +77,7 @@ def _made(directory: Path) -> list[str]:
 
 def _state(directory: Path, name: str) -> State:
     try:
-        return identity.settled_state(Workspace(directory, name))
+        return ownership.settled_state(Workspace(directory, name))
     except KratosctlError:
         return State()
 
@@ -95,7 +98,7 @@ def _environment(
             asked = selection.environment_of(chosen)
             selection.refuse_other_dsn(chosen)
         if asked and asked.config_dir:
-            kratos_directory.read(directory, asked.config_dir)
+            config_dir.read(directory, asked.config_dir)
     except KratosctlError as error:
         faults.append(error)
     for read in (workspace.state, workspace.secrets):

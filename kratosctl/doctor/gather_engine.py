@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
-from kratosctl import remains
 from kratosctl.doctor.facts import EngineFacts
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
+from kratosctl.ephemeral import remains
+from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import EngineFailed, KratosctlError
-from kratosctl.remains import Remains
 
 _LONGEST_LOOK = 10.0
 

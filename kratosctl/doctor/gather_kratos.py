@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kratosctl import kratos_directory, kratos_logs, readiness, taken, yaml_text
+from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.doctor.facts import Ended, KratosFacts
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
-from kratosctl.ports import CONTAINER_PORTS
+from kratosctl.files import yaml_text
+from kratosctl.files.workspace import State
+from kratosctl.kratos import config_dir, log_lines, readiness
 from kratosctl.stack.compose import CONFIG_TARGET
-from kratosctl.workspace import State
+from kratosctl.stages import taken
 
 _FILE = f"file://{CONFIG_TARGET}/"
 _ENDED = ("exited", "dead", "restarting")
@@ -35,7 +37,7 @@ def kratos_facts(directory: Path, environment: Environment, state: State) -> Kra
     if not environment.config_dir:
         return None
     try:
-        name, theirs = kratos_directory.read(directory, environment.config_dir)
+        name, theirs = config_dir.read(directory, environment.config_dir)
     except KratosctlError:
         return None
     root = directory / environment.config_dir
@@ -53,7 +55,7 @@ def kratos_facts(directory: Path, environment: Environment, state: State) -> Kra
 
 def _schemas(root: Path, theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The identity schemas that are files of the directory, by name. What cannot be read, Kratos itself refuses."""
-    listed = kratos_directory.value_at(theirs, "identity.schemas")
+    listed = config_dir.value_at(theirs, "identity.schemas")
     for each in listed if isinstance(listed, list) else []:
         url = each.get("url") if isinstance(each, dict) else None
         if isinstance(url, str) and url.startswith(_FILE):
@@ -91,9 +93,9 @@ def _ended(container: Container) -> Ended:
     except KratosctlError:
         return Ended(container.service, how, "")
     if container.service == "kratos":
-        error = kratos_logs.explain(said, "stay up")
+        error = log_lines.explain(said, "stay up")
         return Ended(container.service, how, ": ".join(filter(None, (error.what, error.why))), error.fix)
-    return Ended(container.service, how, kratos_logs.shown(kratos_logs.last_telling(said.splitlines())))
+    return Ended(container.service, how, log_lines.shown(log_lines.last_telling(said.splitlines())))
 
 
 def rejected(directory: Path, environment: Environment, containers: Sequence[Container]) -> str:

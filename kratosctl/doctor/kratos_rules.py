@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.finding import Finding
-from kratosctl.kratos_directory import value_at
+from kratosctl.kratos.config_dir import value_at
 
 _SHORTEST_SESSION = 60
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

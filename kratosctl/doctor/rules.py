@@ -10,9 +10,9 @@ from kratosctl.doctor import kratos_rules
 from kratosctl.doctor.facts import Facts, FileFact
 from kratosctl.doctor.finding import Finding, Level
 from kratosctl.engine.objects import is_remote
+from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import KratosctlError
-from kratosctl.remains import Remains
-from kratosctl.workshop import capacity
+from kratosctl.host import watchers
 
 MIB = 1024 * 1024
 DISK_PROBLEM = 256 * MIB
@@ -97,13 +97,13 @@ def networks_left(facts: Facts) -> Iterator[Finding]:
 
 def watchers_left(facts: Facts) -> Iterator[Finding]:
     """What runs has its watchers already: the question is whether one more Kratos fits."""
-    if facts.watchers is not None and facts.watchers < capacity.WATCHERS:
+    if facts.watchers is not None and facts.watchers < watchers.OF_ONE_KRATOS:
         yield Finding(
             "watchers",
             "warning",
             f"{facts.watchers} inotify instances are left for your programs on this host",
-            f"each Kratos needs {capacity.WATCHERS} to watch its configuration, and ends without them",
-            capacity.MORE_WATCHERS,
+            f"each Kratos needs {watchers.OF_ONE_KRATOS} to watch its configuration, and ends without them",
+            watchers.MORE,
         )
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from kratosctl import configuration_file, converge, postgres_start, readiness, running, selection
-from kratosctl.atomic import write_atomically
+from kratosctl import running
+from kratosctl.answers import configuration_file, selection
+from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError, NotReady
-from kratosctl.kratos_api import Admin
+from kratosctl.files.atomic import write_atomically
+from kratosctl.kratos import readiness
+from kratosctl.kratos.api import Admin
 from kratosctl.lessons.lesson import Broken
 from kratosctl.lessons.notes import Note
 from kratosctl.running import Found
 from kratosctl.snapshots import operations, store
 from kratosctl.snapshots.operations import Subject
-from kratosctl.wishes import Wishes
+from kratosctl.stages import converge, postgres_start
 
 _PATIENCE = 60.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from kratosctl import readiness
+from kratosctl.commands.verify import Person, Step, Target, target_of
 from kratosctl.console import Console
 from kratosctl.doctor import gather_kratos
 from kratosctl.doctor.facts import EnvironmentFacts, Facts
@@ -12,13 +12,13 @@ from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.kratos_rules import KRATOS_RULES
 from kratosctl.environment import Environment
 from kratosctl.errors import NotRunning
+from kratosctl.kratos import readiness
 from kratosctl.lessons import breaking, catalogue, notes, telling
 from kratosctl.lessons.lesson import Lesson
 from kratosctl.lessons.notes import Note, Tried
 from kratosctl.lessons.trial import Trial
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.verify import Person, Step, Target, target_of
 
 _SLOW = 5.0
 _WAITS_FOR_MAIL = "verify the address"

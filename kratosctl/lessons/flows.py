@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kratosctl import yaml_edit
-from kratosctl.kratos_directory import value_at
+from kratosctl.files import yaml_edit
+from kratosctl.kratos.config_dir import value_at
 from kratosctl.lessons.lesson import Broken, Ground, Lesson, Unfit
 
 _AFTER = "selfservice.flows.registration.after"

@@ -7,16 +7,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kratosctl import catalog, configuration_file, init, kratos_directory, yaml_text
+from kratosctl import catalog, fragments
+from kratosctl.answers import configuration_file
+from kratosctl.answers.selection import Selection
+from kratosctl.commands import init
+from kratosctl.commands.verify import Target
 from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, KratosctlError
+from kratosctl.files import yaml_text
+from kratosctl.kratos import config_dir
 from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
 from kratosctl.running import Found
-from kratosctl.selection import Selection
-from kratosctl.stack import fragments
 from kratosctl.stack.compose import CONFIG_TARGET
-from kratosctl.verify import Target
 
 
 def check_fits(lesson: Lesson, found: Found, chosen: Selection, environment: Environment) -> None:
@@ -100,19 +103,19 @@ def _free_target(found: Found, chosen: Selection, environment: Environment) -> i
     )
 
 
-def _texts(found: Found, config_dir: str) -> dict[str, str]:
-    files = kratos_directory.files(found.workspace.directory, config_dir)
+def _texts(found: Found, given: str) -> dict[str, str]:
+    files = config_dir.files(found.workspace.directory, given)
     return {name: data.decode("utf-8", "replace") for name, data in files.items()}
 
 
-def ground_of(found: Found, config_dir: str, target: Target, ui: str) -> Ground:
+def ground_of(found: Found, given: str, target: Target, ui: str) -> Ground:
     """The configuration of an environment, as lessons see it.
 
     Raises:
         ConfigurationInvalid, ConfigDirectoryMissing: it cannot be read.
     """
-    root = found.workspace.directory / config_dir
-    main, configuration = kratos_directory.read(found.workspace.directory, config_dir)
+    root = found.workspace.directory / given
+    main, configuration = config_dir.read(found.workspace.directory, given)
     texts, schema, identity = {main: yaml_text.read_text(root / main)}, _default_schema(configuration), None
     if schema:
         with contextlib.suppress(KratosctlError, ValueError, RecursionError):
@@ -124,11 +127,11 @@ def ground_of(found: Found, config_dir: str, target: Target, ui: str) -> Ground:
 
 
 def _default_schema(configuration: Mapping[str, Any]) -> str:
-    wanted = kratos_directory.value_at(configuration, "identity.default_schema_id") or "default"
-    schemas = kratos_directory.value_at(configuration, "identity.schemas")
+    wanted = config_dir.value_at(configuration, "identity.default_schema_id") or "default"
+    schemas = config_dir.value_at(configuration, "identity.schemas")
     for each in schemas if isinstance(schemas, list) else []:
-        url = str(kratos_directory.value_at(each, "url"))
-        if kratos_directory.value_at(each, "id") == wanted and url.startswith(f"file://{CONFIG_TARGET}/"):
+        url = str(config_dir.value_at(each, "url"))
+        if config_dir.value_at(each, "id") == wanted and url.startswith(f"file://{CONFIG_TARGET}/"):
             return url.removeprefix(f"file://{CONFIG_TARGET}/")
     return ""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kratosctl import yaml_edit
+from kratosctl.files import yaml_edit
 
 if TYPE_CHECKING:
     from kratosctl.lessons.trial import Trial

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from http.cookiejar import Cookie
 from typing import Any, Literal
 
+from kratosctl.commands.verify import Person, Target
 from kratosctl.errors import LessonMissing
-from kratosctl.kratos_api import Client
-from kratosctl.verify import Person, Target
-from kratosctl.workspace import LESSON_NOTE, Workspace
+from kratosctl.files.workspace import LESSON_NOTE, Workspace
+from kratosctl.kratos.api import Client
 
 _SOLVED = "lessons.json"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kratosctl import yaml_edit
+from kratosctl.files import yaml_edit
 from kratosctl.lessons.lesson import Broken, Ground, Lesson
 from kratosctl.lessons.trial import Trial
 

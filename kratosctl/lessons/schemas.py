@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kratosctl import yaml_edit
-from kratosctl.kratos_directory import value_at
+from kratosctl.files import yaml_edit
+from kratosctl.kratos.config_dir import value_at
 from kratosctl.lessons.lesson import Broken, Ground, Lesson, Unfit
 
 _TRAITS = ("properties", "traits")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kratosctl import converge, running, selection
+from kratosctl import running
+from kratosctl.answers import selection
+from kratosctl.answers.wishes import Wishes
+from kratosctl.commands.verify import Person, Target, target_of
 from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, LessonRunning
@@ -16,8 +19,7 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import operations
 from kratosctl.snapshots.operations import Subject
-from kratosctl.verify import Person, Target, target_of
-from kratosctl.wishes import Wishes
+from kratosctl.stages import converge
 
 _SNAPSHOT = "before-the-lesson"
 

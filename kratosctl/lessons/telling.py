@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from kratosctl import status
+from kratosctl.commands import status
 from kratosctl.doctor.finding import Finding
 from kratosctl.environment import Environment
 from kratosctl.errors import UsageError
+from kratosctl.files.workspace import Workspace
 from kratosctl.lessons import catalogue, notes
 from kratosctl.lessons.lesson import Lesson
 from kratosctl.results import Result, table
 from kratosctl.running import Found
-from kratosctl.workspace import Workspace
 
 _WIDTH = 100
 

@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kratosctl.commands.verify import Person
 from kratosctl.engine import reading
-from kratosctl.kratos_api import Client, connect
+from kratosctl.kratos.api import Client, connect
 from kratosctl.running import Found
-from kratosctl.verify import Person
 
 ELSEWHERE = "https://elsewhere.example.org"
 

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import assemble, kratos_api
 from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotReady, SeedFailed, UsageError
+from kratosctl.files.workspace import SEED_WANTED
+from kratosctl.kratos import api
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.seeding import files
@@ -20,7 +21,7 @@ from kratosctl.seeding.rows import Bad, BadRow, Row
 from kratosctl.seeding.sending import Outcome, Sender
 from kratosctl.snapshots import operations
 from kratosctl.snapshots.operations import Subject
-from kratosctl.workspace import SEED_WANTED
+from kratosctl.stages import assemble
 
 _SHOWN = 20
 _KEPT = 1000
@@ -235,7 +236,7 @@ def _schemas(subject: Subject) -> Schemas:
     address = found.public_address()
     host, port = address or ("", 0)
     host = f"[{host}]" if ":" in host else host
-    answer = kratos_api.Client(f"http://{host}:{port}", browser=False).get(f"http://{host}:{port}/schemas")
+    answer = api.Client(f"http://{host}:{port}", browser=False).get(f"http://{host}:{port}/schemas")
     if not answer.ok or not isinstance(answer.body, list):
         raise NotReady("Kratos does not tell its identity schemas", answer.messages, "see `kratosctl logs kratos`")
     schemas = {one["id"]: one["schema"] for one in answer.body}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kratosctl.errors import NotReady
-from kratosctl.kratos_api import Admin, Answer
+from kratosctl.kratos.api import Admin, Answer
 from kratosctl.seeding import reasons
 from kratosctl.seeding.identity import Identity
 from kratosctl.seeding.rows import Bad

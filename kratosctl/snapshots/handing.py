@@ -9,17 +9,20 @@ from typing import Any
 
 import yaml
 
-from kratosctl import assemble, catalog, configuration_file, postgres_start, questions, running, selection, templates
-from kratosctl.atomic import said_plainly, write_atomically
+from kratosctl import catalog, questions, running
+from kratosctl.answers import configuration_file, selection
 from kratosctl.console import Console
+from kratosctl.database import templates
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotExists, SnapshotForeign
+from kratosctl.files.atomic import said_plainly, write_atomically
+from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
 from kratosctl.snapshots import package, postgres, showing, sqlite, store
 from kratosctl.snapshots.package import Manifest, Package
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.stack import kratos_configuration, secrets
-from kratosctl.workspace import Workspace
+from kratosctl.stages import assemble, postgres_start
 
 SUFFIX = ".kratos.zip"
 _LOCK_WAIT = 600

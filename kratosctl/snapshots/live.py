@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from kratosctl import sqlite_volume
+from kratosctl.database import sqlite_volume
 from kratosctl.engine import reading
 from kratosctl.errors import ChoiceImpossible, NotRunning
+from kratosctl.files.workspace import STOPPED_NOTE
 from kratosctl.running import Found
 from kratosctl.snapshots import postgres, sqlite
 from kratosctl.snapshots.facts import Facts
-from kratosctl.workspace import STOPPED_NOTE
 
 _READY = 60.0  # seconds for Kratos to be ready again
 

@@ -9,20 +9,22 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kratosctl import catalog, configuration_file, converge
+from kratosctl import catalog
+from kratosctl.answers import configuration_file
+from kratosctl.answers.wishes import Wishes
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import live as live_database
 from kratosctl.snapshots import showing, store
 from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
-from kratosctl.wishes import Wishes
-from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, Workspace
+from kratosctl.stages import converge
 
 SAFETY_KEPT = 5
 _LOCK_WAIT = 600

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from kratosctl.atomic import said_plainly
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.files.atomic import said_plainly
 from kratosctl.snapshots.store import Snapshot, check_name
 
 FORMAT = 1

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from kratosctl.atomic import said_plainly
 from kratosctl.engine import reading
 from kratosctl.errors import DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
-from kratosctl.kratos_logs import last_telling
+from kratosctl.files.atomic import said_plainly
+from kratosctl.kratos.log_lines import last_telling
 from kratosctl.snapshots import dump_grammar
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from kratosctl.console import Console
+from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result, table
 from kratosctl.snapshots import store
-from kratosctl.workspace import Workspace
 
 
 def listing(workspace: Workspace) -> Result:

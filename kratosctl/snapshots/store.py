@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kratosctl.atomic import said_plainly, sync, write_atomically
 from kratosctl.errors import NameInvalid, SnapshotDamaged, SnapshotExists, SnapshotMissing
+from kratosctl.files.atomic import said_plainly, sync, write_atomically
+from kratosctl.files.workspace import REPLACED, Workspace
 from kratosctl.results import counted
-from kratosctl.workspace import REPLACED, Workspace
 
 FACTS = "snapshot.json"
 CONTENT = "database"

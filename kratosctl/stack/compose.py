@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kratosctl import fragments
 from kratosctl.environment import Environment
-from kratosctl.stack import fragments, kratos_configuration
+from kratosctl.stack import kratos_configuration
 from kratosctl.stack.inbox import ACCESS_FILE
 from kratosctl.stack.labels import LABEL
 from kratosctl.stack.place import Place

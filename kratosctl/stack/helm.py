@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kratosctl import kratos_directory
+from kratosctl import fragments
 from kratosctl.errors import ChoiceImpossible
-from kratosctl.stack import fragments, kratos_configuration
+from kratosctl.stack import kratos_configuration
 from kratosctl.stack.portable import Portable
 from kratosctl.stack.secrets import KINDS, as_kratos
 
@@ -116,7 +116,7 @@ def _configuration(seat: Portable) -> Any:
 
 def _files(seat: Portable) -> dict[str, str]:
     """The files beside the main one. The chart calls them identity schemas, and lays down any."""
-    beside = {name: text for name, text in seat.texts.items() if name not in kratos_directory.MAIN_FILES}
+    beside = {name: text for name, text in seat.texts.items() if name not in kratos_configuration.MAIN_FILES}
     for name in beside:
         if not _KEY.fullmatch(name):
             raise ChoiceImpossible(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kratosctl import catalog
+from kratosctl import catalog, fragments
 from kratosctl.environment import Environment
-from kratosctl.stack import fragments
 from kratosctl.stack.place import Place
 from kratosctl.stack.secrets import Secrets, postgres_dsn
 
+# what the main file of a configuration directory may be called
+MAIN_FILES = ("kratos.yml", "kratos.yaml", "kratos.json")
 SQLITE_DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"
 
 

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from kratosctl.ports import CONTAINER_PORTS
+from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.stack import helm, inbox
 from kratosctl.stack.compose import IMAGE_KEYS
 from kratosctl.stack.files import File

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from kratosctl import fragments
 from kratosctl.environment import Environment
-from kratosctl.stack import compose, fragments, inbox, kratos_configuration, secrets
+from kratosctl.stack import compose, inbox, kratos_configuration, secrets
 from kratosctl.stack.files import COMPOSE_FILE, ENVIRONMENT_FILE, File
 from kratosctl.stack.place import Place
 from kratosctl.stack.secrets import Secrets

@@ -12,8 +12,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.environment import Environment
-from kratosctl.ports import CONTAINER_PORTS
 from kratosctl.stack import compose
 from kratosctl.stack.compose import CONFIG_TARGET
 from kratosctl.stack.files import ENVIRONMENT_FILE, File

@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kratosctl import restart as restarts
-from kratosctl import running, upgrade
-from kratosctl.atomic import said_plainly
+from kratosctl import running
+from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import restart as restarts
+from kratosctl.commands import upgrade
 from kratosctl.console import Console
 from kratosctl.errors import KratosctlError
+from kratosctl.files.atomic import said_plainly
 from kratosctl.lessons import fix
 from kratosctl.results import Result, counted
 from kratosctl.seeding import seed
 from kratosctl.snapshots import operations
 from kratosctl.snapshots.operations import Subject
-from kratosctl.workshop import down, file, seats
-from kratosctl.workshop.file import Workshop
+from kratosctl.workshop import down, seats
 from kratosctl.workshop.seats import Seat
 
 _AT_ONCE = 8
@@ -131,10 +133,10 @@ def remove(directory: Path, who: Sequence[str], console: Console) -> Result:
     with seats.locked(directory, "workshop remove", console):
         workshop, chosen = seats.chosen(directory, who, everybody=False)
         changes = {seat.name: None for seat in chosen}
-        file.check_change(directory, changes)
+        workshop_file.check_change(directory, changes)
         down.stop(workshop, chosen, down.work_of(chosen), console)
         # from here on a seat that is still in the file comes up empty with the next `up`
-        file.change(directory, changes)
+        workshop_file.change(directory, changes)
         for seat in chosen:
             with said_plainly(seat.workspace.home):
                 shutil.rmtree(seat.workspace.home, ignore_errors=False)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from kratosctl import cache, ports, urls
-from kratosctl.stack import subnets
-from kratosctl.stack.subnets import Network
+from kratosctl import urls
+from kratosctl.files import cache
+from kratosctl.files.workspace import State
+from kratosctl.host import ports, subnets
+from kratosctl.host.subnets import Network
 from kratosctl.workshop.seats import Seat, state_of
-from kratosctl.workspace import State
 
 
 def allot(

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from kratosctl import kratos_logs, ports
+from kratosctl.answers import workshop_file
 from kratosctl.engine import window
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, KratosctlError, NotRunning, PortTaken, UsageError
-from kratosctl.workshop import file
+from kratosctl.host import ports
+from kratosctl.kratos import log_lines
 from kratosctl.workshop.acting import Acts
 from kratosctl.workshop.door import Door, is_loopback
 from kratosctl.workshop.observe import Observer
@@ -69,7 +70,7 @@ class Board(ThreadingHTTPServer):
             PortTaken: something else listens there.
             KratosctlError: workshop.yaml or the engine cannot be read.
         """
-        file.load(directory)
+        workshop_file.load(directory)
         self._window = window.opened()
         self._listen(port)
         self.door = Door(self.port)
@@ -128,7 +129,7 @@ class Board(ThreadingHTTPServer):
         kratos = self._observer.kratos(seat)
         if not kratos:
             raise NotRunning(f"{seat} has no Kratos, so no log", "it was not brought up", "restart it")
-        return [kratos_logs.shown(line) for line in self._window.logs(kratos, _LINES).splitlines()]
+        return [log_lines.shown(line) for line in self._window.logs(kratos, _LINES).splitlines()]
 
     def _check_known(self, seat: str) -> None:
         picture = self.watch.picture

@@ -18,21 +18,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from kratosctl import __version__, images, kratos_directory
-from kratosctl.atomic import said_plainly
+from kratosctl import __version__
+from kratosctl.answers import workshop_file
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import BundleDamaged, DirectoryReadOnly, ImageMissing, UsageError
+from kratosctl.files.atomic import said_plainly
+from kratosctl.files.workspace import GENERATED
+from kratosctl.kratos import config_dir
 from kratosctl.results import Result, counted
 from kratosctl.snapshots.handing import SUFFIX
-from kratosctl.workshop import capacity, file, handout, proxy, seats
+from kratosctl.stages import images
+from kratosctl.workshop import capacity, handout, proxy, seats
 from kratosctl.workshop.seats import Seat
-from kratosctl.workspace import GENERATED
 
 _MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
 _FORMAT = 1
 _CHUNK = 1 << 20
-_ALWAYS = (file.FILE_NAME, "kratosctl.yaml", "compose.override.yaml", "compose.override.yml")
+_ALWAYS = (workshop_file.FILE_NAME, "kratosctl.yaml", "compose.override.yaml", "compose.override.yml")
 
 
 def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> Result:
@@ -100,7 +103,7 @@ def _sources(directory: Path, everyone: list[Seat], target: Path) -> Iterator[tu
     found = {PurePosixPath(name) for name in _ALWAYS if (directory / name).is_file()}
     for name in sorted(given):
         within = _within(directory, directory / name)
-        inside = list(kratos_directory.files(directory, name)) if (directory / name).is_dir() else [""]
+        inside = list(config_dir.files(directory, name)) if (directory / name).is_dir() else [""]
         found |= {within / path for path in inside if within.parts or not _was_handed_out(path)}
     for one in sorted(found):
         real = directory / _within(directory, (directory / one).resolve())
@@ -188,7 +191,7 @@ def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Re
 def _inside(members: Iterable[str]) -> list[PurePosixPath]:
     """The paths of a bundle's files in the directory; workshop.yaml, by which there is a workshop, last."""
     names = [PurePosixPath(member.removeprefix(_FILES)) for member in members if member.startswith(_FILES)]
-    return sorted(names, key=lambda name: (str(name) == file.FILE_NAME, name))
+    return sorted(names, key=lambda name: (str(name) == workshop_file.FILE_NAME, name))
 
 
 def _refuse_occupied(directory: Path, changed: Sequence[PurePosixPath], overwrite: bool) -> None:
@@ -260,7 +263,7 @@ def _unpack(source: Path, scratch: Path) -> dict[str, Any]:
         raise _damaged(source, str(error)[:100]) from error
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise _damaged(source, "it has no list of its parts, or one of another kratosctl")
-    if manifest.get("sha256") != digests or not {_IMAGES, _FILES + file.FILE_NAME} <= set(digests):
+    if manifest.get("sha256") != digests or not {_IMAGES, _FILES + workshop_file.FILE_NAME} <= set(digests):
         raise _damaged(source, "a part of it is not what was written")
     if not isinstance(manifest.get("workshop"), str) or not _are_texts(manifest.get("images")):
         raise _damaged(source, "its list says neither a name nor images")

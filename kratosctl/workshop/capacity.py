@@ -6,7 +6,6 @@ shim and port proxies included, after people signed up and in.
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import math
 import os
@@ -16,21 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kratosctl import ports
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.errors import HostTooSmall
+from kratosctl.host import ports, subnets, watchers
+from kratosctl.host.subnets import Network
 from kratosctl.results import Result, counted, table
-from kratosctl.stack import compose, subnets
-from kratosctl.stack.subnets import Network
+from kratosctl.stack import compose
 
 MIB = 1024 * 1024
 _MEMORY = {"kratos": 64 * MIB, "ui": 55 * MIB, "mail": 22 * MIB, "postgres": 90 * MIB}
 _DISK = {"sqlite": 8 * MIB, "postgres": 80 * MIB, "memory": 2 * MIB}
 _CPU_SECONDS_TO_START = {"kratos": 0.6, "ui": 0.5, "mail": 0.3, "postgres": 0.6}
-# inotify instances of one Kratos: of its configuration, its schemas and its secrets
-WATCHERS = 3
-MORE_WATCHERS = "sudo sysctl fs.inotify.max_user_instances=1024"
 # for the host itself
 _MEMORY_KEPT = 512 * MIB
 _DISK_KEPT = 1024 * MIB
@@ -65,7 +61,7 @@ def need(environment: Environment) -> dict[str, int]:
         "disk": _DISK[environment.database],
         "ports": len(ports.wanted(environment)),
         "networks": 1,
-        "watchers": WATCHERS,
+        "watchers": watchers.OF_ONE_KRATOS,
     }
 
 
@@ -113,29 +109,8 @@ def look(environment: Environment, taken: Sequence[Network]) -> Host:
         disk=shutil.disk_usage(here).free,
         ports=blocks,
         networks=max(0, pool.num_addresses // 16 - others),
-        watchers=watchers(),
+        watchers=watchers.free(),
     )
-
-
-def watchers() -> int | None:
-    """How many more inotify instances the processes of this user may have; Linux has 128 for all of them by default."""
-    try:
-        most = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
-    except (OSError, ValueError):
-        return None
-    used = 0
-    for links in Path("/proc").glob("[0-9]*/fd"):
-        with contextlib.suppress(OSError):
-            if links.stat().st_uid == os.getuid():
-                used += sum(_is_watcher(link) for link in links.iterdir())
-    return max(0, most - used)
-
-
-def _is_watcher(link: Path) -> bool:
-    try:
-        return str(link.readlink()) == "anon_inode:inotify"
-    except OSError:
-        return False
 
 
 def _listening() -> list[Any]:
@@ -180,7 +155,7 @@ _WAYS = {
     "disk": "free some space: docker system df shows where it went",
     "ports": "stop what listens between 4433 and 65535",
     "networks": "take another range: `subnets: 10.214.0.0/16` in workshop.yaml",
-    "watchers": f"raise the limit: {MORE_WATCHERS}",
+    "watchers": f"raise the limit: {watchers.MORE}",
 }
 
 

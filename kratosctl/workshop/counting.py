@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kratosctl import identity_count
+from kratosctl.database import identity_count
 from kratosctl.engine.objects import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError

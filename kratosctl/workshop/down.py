@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kratosctl import down
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import down
 from kratosctl.console import Console
-from kratosctl.down import Data
+from kratosctl.database.data import Data, data_of
 from kratosctl.results import Result, counted
 from kratosctl.running import Found
 from kratosctl.workshop import proxy, seats, takeaway
-from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
 _AT_ONCE = 8
@@ -45,7 +45,7 @@ def work_of(chosen: Sequence[Seat]) -> Work:
         NotOurs: a seat's project or volume was made in another directory.
     """
     containers = seats.by_project()
-    found = {seat.name: down.data_of(seat.found(containers)) for seat in chosen}
+    found = {seat.name: data_of(seat.found(containers)) for seat in chosen}
     return Work(found, sum(data.identities or 0 for data in found.values()))
 
 

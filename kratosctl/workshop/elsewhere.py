@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.stack import helm, swarm
 from kratosctl.stack.files import File
 from kratosctl.stack.portable import Portable
-from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
 _LOOPBACK = ("127.0.0.1", "::1")

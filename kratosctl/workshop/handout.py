@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from kratosctl.atomic import said_plainly, write_atomically
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import NotRunning
+from kratosctl.files.atomic import said_plainly, write_atomically
 from kratosctl.results import Result
 from kratosctl.stack import inbox
 from kratosctl.stack.inbox import Login
 from kratosctl.workshop import proxy, proxy_files, seats
-from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 
 DIRECTORY = "handouts"

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import configuration_file, selection
+from kratosctl.answers import configuration_file, selection, workshop_file
+from kratosctl.answers.workshop_file import MOST_SEATS, Workshop
 from kratosctl.console import Console
 from kratosctl.environment import from_answers
 from kratosctl.errors import ChoiceImpossible, UsageError
 from kratosctl.results import Result
-from kratosctl.workshop import file, roster, seats
-from kratosctl.workshop.file import MOST_SEATS, Workshop
+from kratosctl.workshop import roster, seats
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,20 @@ def init(directory: Path, wanted: Wanted) -> Result:
         DiskFull, DirectoryReadOnly: nothing was written.
     """
     check(wanted.environment)
-    names = [*file.next_seats({}, len(wanted.attendees)), *file.next_seats({}, wanted.spares, "spare")]
+    names = [
+        *workshop_file.next_seats({}, len(wanted.attendees)),
+        *workshop_file.next_seats({}, wanted.spares, "spare"),
+    ]
     if len(names) > MOST_SEATS:
         raise UsageError(f"{len(names)} seats are too many", f"one workshop has {MOST_SEATS} at most")
     sitting = dict(zip(names, [*wanted.attendees, *[""] * wanted.spares], strict=True))
     with configuration_file.one_writer(directory):
         refuse_second(directory)
-        file.write(directory, Workshop(wanted.name, wanted.environment, sitting, wanted.ends))
-    said = f"wrote {file.FILE_NAME}: {len(sitting)} seats for {wanted.name}{_named(wanted.attendees)}"
+        workshop_file.write(directory, Workshop(wanted.name, wanted.environment, sitting, wanted.ends))
+    said = f"wrote {workshop_file.FILE_NAME}: {len(sitting)} seats for {wanted.name}{_named(wanted.attendees)}"
     data = {
         "workshop": wanted.name,
-        "written": [file.FILE_NAME],
+        "written": [workshop_file.FILE_NAME],
         "seats": _rows(sitting),
         "next": "kratosctl workshop up",
     }
@@ -88,9 +91,9 @@ def refuse_second(directory: Path) -> None:
     Raises:
         UsageError: there is one.
     """
-    if file.exists(directory):
+    if workshop_file.exists(directory):
         fix = "edit it, or use kratosctl workshop add and remove; another workshop goes in another directory"
-        raise UsageError(f"there is a {file.FILE_NAME} already", fix=fix)
+        raise UsageError(f"there is a {workshop_file.FILE_NAME} already", fix=fix)
 
 
 def check(answers: Mapping[str, Any]) -> None:
@@ -142,8 +145,8 @@ def add(directory: Path, names: Sequence[str], count: int, roster_file: Path | N
 
 
 def _add(directory: Path, names: Sequence[str], count: int, roster_file: Path | None) -> Result:
-    workshop = file.load(directory)
-    coming = [file.checked_name(name) for name in names]
+    workshop = workshop_file.load(directory)
+    coming = [workshop_file.checked_name(name) for name in names]
     if roster_file:
         seated = Counter(workshop.seats.values())
         for name in roster.read(roster_file):
@@ -152,12 +155,12 @@ def _add(directory: Path, names: Sequence[str], count: int, roster_file: Path | 
     if not coming and not count and not roster_file:
         raise UsageError("who, or how many seats?", fix="name them, or say --seats 3, or --roster names.csv")
     free = [seat for seat, who in workshop.seats.items() if not who and not seat.startswith("spare")][: len(coming)]
-    new = file.next_seats(workshop.seats, len(coming) - len(free) + count)
+    new = workshop_file.next_seats(workshop.seats, len(coming) - len(free) + count)
     if len(workshop.seats) + len(new) > MOST_SEATS:
         raise UsageError("that is too many seats", f"one workshop has {MOST_SEATS} at most")
     given = dict(zip([*free, *new], [*coming, *[""] * count], strict=True))
     if given:
-        file.change(directory, dict(given))
+        workshop_file.change(directory, dict(given))
     data = {"workshop": workshop.name, "seats": _rows(given), "new": new}
     lines = [f"{seat}  {who or 'whoever comes'}" for seat, who in given.items()] or ["everybody has a seat"]
     if new:

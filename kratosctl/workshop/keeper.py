@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kratosctl.atomic import said_plainly
+from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import KratosctlError, UsageError
-from kratosctl.workshop import file, seats
+from kratosctl.files.atomic import said_plainly
+from kratosctl.workshop import seats
 from kratosctl.workshop.acting import PROGRAM
-from kratosctl.workshop.file import Workshop
 
 WARNED = datetime.timedelta(minutes=10)
 _LOOK_EVERY = 10.0  # seconds
@@ -39,7 +40,7 @@ def refuse_ended(workshop: Workshop, now: datetime.datetime) -> None:
     if remaining is not None and remaining <= datetime.timedelta():
         raise UsageError(
             f"{workshop.name} ended at {workshop.ends:%Y-%m-%d %H:%M}",
-            fix=f"change `ends` in {file.FILE_NAME}, or take the line out",
+            fix=f"change `ends` in {workshop_file.FILE_NAME}, or take the line out",
         )
 
 
@@ -49,7 +50,8 @@ def warning(workshop: Workshop, now: datetime.datetime) -> str:
     if remaining is None or not datetime.timedelta() < remaining <= WARNED:
         return ""
     minutes = max(1, round(remaining.total_seconds() / 60))
-    return f"{workshop.name} ends in {minutes} min: `ends` in {file.FILE_NAME} says when; what attendees made stays"
+    where = workshop_file.FILE_NAME
+    return f"{workshop.name} ends in {minutes} min: `ends` in {where} says when; what attendees made stays"
 
 
 def start(directory: Path) -> None:
@@ -107,17 +109,17 @@ def keep(
 def _remaining(directory: Path, now: Callable[[], datetime.datetime]) -> datetime.timedelta | None:
     """How long it is until there is something to do; None where there is nothing to wait for."""
     try:
-        remaining = left(file.load(directory), now())
+        remaining = left(workshop_file.load(directory), now())
     except KratosctlError:
         # somebody is writing it, or took it away
-        return datetime.timedelta(seconds=_LOOK_EVERY) if file.exists(directory) else None
+        return datetime.timedelta(seconds=_LOOK_EVERY) if workshop_file.exists(directory) else None
     return remaining if remaining is not None and _any_seat(directory) else None
 
 
 def _any_seat(directory: Path) -> bool:
     """Whether any seat runs; where the engine does not answer, one may."""
     try:
-        known = file.load(directory).seats
+        known = workshop_file.load(directory).seats
         labels = [one.labels for of_project in seats.by_project().values() for one in of_project]
     except KratosctlError:
         return True

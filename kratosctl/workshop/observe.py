@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kratosctl import configuration_file, kratos_logs, readiness, status
+from kratosctl.answers import configuration_file, workshop_file
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import status
 from kratosctl.engine.objects import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
+from kratosctl.files.workspace import State
+from kratosctl.kratos import log_lines, readiness
 from kratosctl.running import Found
 from kratosctl.states import ended, services, state_of
-from kratosctl.workshop import file, proxy, seats
+from kratosctl.workshop import proxy, seats
 from kratosctl.workshop.counting import Count, mark
-from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.seats import Seat
 from kratosctl.workshop.seen import Picture, Seen
-from kratosctl.workspace import State
 
 _LINES = 200
 _TURNS = 15  # looks until every seat was asked again, changed or not
@@ -116,7 +118,7 @@ class Observer:
         paths = (self._directory / name for name in (configuration_file.WORKSHOP_FILE, configuration_file.FILE_NAME))
         now = [mark(path) for path in paths]
         if now != self._files:
-            self._workshop = file.load(self._directory)
+            self._workshop = workshop_file.load(self._directory)
             self._seats = seats.of(self._directory, self._workshop)
             before = self._memories
             self._memories = {seat.name: before.get(seat.name) or _Memory() for seat in self._seats}
@@ -188,7 +190,7 @@ class Observer:
                 except KratosctlError:
                     # an engine that is gone is told by the next list
                     return
-                found = kratos_logs.last_error(lines)
+                found = log_lines.last_error(lines)
                 # one that 200 lines of requests have pushed out is still the last one
                 memory.error = found if found[0] else memory.error
 

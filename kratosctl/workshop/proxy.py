@@ -14,20 +14,23 @@ from pathlib import Path
 
 import yaml
 
-from kratosctl import apply, cache, identity, images, ports, readiness, urls
+from kratosctl import ownership, urls
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import ChoiceImpossible, KratosctlError, PortTaken, ServiceFailed
+from kratosctl.files import cache
+from kratosctl.files.workspace import PROXY, Workspace, authority
+from kratosctl.host import ports
+from kratosctl.kratos import readiness
 from kratosctl.stack.labels import LABEL
+from kratosctl.stages import apply, images
 from kratosctl.workshop import proxy_files, seats
-from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.proxy_files import SERVICE, Front
 from kratosctl.workshop.seats import Seat
-from kratosctl.workspace import Workspace
 
 # no name of an environment begins with a dot
-_NAME = ".proxy"
 _PORT = "certificate"
 _USUAL_PORT = 4480
 _PATIENCE = 20.0  # seconds for it to make its certificates and listen
@@ -98,9 +101,9 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
     """
     workspace = _workspace(directory)
     workspace.home.mkdir(parents=True, exist_ok=True)
-    state = identity.settled_state(workspace)
+    state = ownership.settled_state(workspace)
     containers = reading.containers(state.project)
-    identity.check_ours(str(directory), _NAME, containers)
+    ownership.check_ours(str(directory), PROXY, containers)
     running = next((one for one in containers if one.service == SERVICE and one.state == "running"), None)
     asked = behind(everyone)[0].environment
     if _PORT not in state.ports:
@@ -129,24 +132,13 @@ def down(directory: Path, forget: bool) -> None:
     workspace = _workspace(directory)
     if not workspace.home.exists():
         return
-    state = identity.settled_state(workspace)
+    state = ownership.settled_state(workspace)
     containers = reading.containers(state.project)
-    identity.check_ours(str(directory), _NAME, containers)
+    ownership.check_ours(str(directory), PROXY, containers)
     if containers:
         reading.docker("container", "rm", "--force", *(one.name for one in containers))
     if forget:
         shutil.rmtree(workspace.home, ignore_errors=True)
-
-
-def authority(directory: Path) -> Path:
-    """The certificate by which attendees know the seats."""
-    return _workspace(directory).home / "authority" / proxy_files.ROOT
-
-
-def trusted(directory: Path) -> Path | None:
-    """The same for programs of this host; None where there is none."""
-    found = authority(directory)
-    return found if found.is_file() else None
 
 
 def fingerprint(directory: Path) -> str:
@@ -159,7 +151,7 @@ def fingerprint(directory: Path) -> str:
 
 def is_running(directory: Path) -> bool:
     """Whether the proxy runs."""
-    state = identity.settled_state(_workspace(directory))
+    state = ownership.settled_state(_workspace(directory))
     return any(one.service == SERVICE and one.state == "running" for one in reading.containers(state.project))
 
 
@@ -174,7 +166,7 @@ def warning(directory: Path, everyone: Sequence[Seat], containers: Mapping[str, 
     if not behind(everyone):
         return ""
     try:
-        state = identity.settled_state(_workspace(directory))
+        state = ownership.settled_state(_workspace(directory))
     except KratosctlError as error:
         return error.what
     own = containers.get(state.project, ())
@@ -185,7 +177,7 @@ def warning(directory: Path, everyone: Sequence[Seat], containers: Mapping[str, 
 
 
 def _workspace(directory: Path) -> Workspace:
-    return Workspace(directory, _NAME)
+    return Workspace(directory, PROXY)
 
 
 def _free_port(bind: str) -> int:
@@ -225,7 +217,7 @@ def _wait(found: Front, workspace: Workspace, container: str) -> None:
     while time.monotonic() < until:
         if readiness.is_ready(found.bind, found.certificate_port, path) == 200:
             return
-        now = reading.containers(identity.settled_state(workspace).project)
+        now = reading.containers(ownership.settled_state(workspace).project)
         if not any(one.state in ("running", "created") for one in now):
             break
         time.sleep(0.05)

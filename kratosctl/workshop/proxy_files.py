@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kratosctl.stack import fragments
+from kratosctl import fragments
+from kratosctl.files.workspace import AUTHORITY
 from kratosctl.stack.labels import LABEL
 
 SERVICE = "proxy"
 # inside of its container
 _AUTHORITY = "/authority"
 _SOCKET = "unix//tmp/caddy.sock"
-ROOT = "pki/authorities/local/root.crt"  # in the authority's directory, as Caddy lays it out
 CERTIFICATE = "authority.crt"  # as attendees get it
 
 
@@ -80,8 +80,8 @@ def caddyfile(workshop: str, front: Front) -> str:
 http://:{front.certificate_port} {{
 	bind {front.bind}
 	handle /{CERTIFICATE} {{
-		root * {_AUTHORITY}/{ROOT.rpartition("/")[0]}
-		rewrite * /{ROOT.rpartition("/")[2]}
+		root * /{AUTHORITY.rpartition("/")[0]}
+		rewrite * /{AUTHORITY.rpartition("/")[2]}
 		header Content-Type application/x-x509-ca-cert
 		file_server
 	}}

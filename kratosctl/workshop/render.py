@@ -11,22 +11,25 @@ from typing import Any
 
 import yaml
 
-from kratosctl import assemble, export, images, ports, questions, up
+from kratosctl import questions
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import export
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import reason_against
 from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
+from kratosctl.files.workspace import State
+from kratosctl.host import ports
 from kratosctl.results import Result
 from kratosctl.stack import helm, inbox, kratos_configuration, kubernetes, secrets, swarm
 from kratosctl.stack.files import File
 from kratosctl.stack.place import Place
 from kratosctl.stack.portable import Portable, portable
+from kratosctl.stages import assemble, images, up
 from kratosctl.workshop import allot, elsewhere, handout, seats
 from kratosctl.workshop.elsewhere import Bound
-from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.handout import Sheet
 from kratosctl.workshop.seats import Seat
-from kratosctl.workspace import State
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST_LOOK = 5.0

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kratosctl import yaml_text
+from kratosctl.answers.workshop_file import MOST_SEATS, is_name
 from kratosctl.errors import ConfigurationInvalid
-from kratosctl.workshop.file import MOST_SEATS, is_name
+from kratosctl.files import yaml_text
 
 _NAMED = ("name", "attendee", "full name", "participant", "student")
 _FIRST, _LAST = ("first name", "given name", "firstname"), ("last name", "surname", "family name", "lastname")

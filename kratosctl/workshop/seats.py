@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from kratosctl import configuration_file, identity
+from kratosctl import ownership
+from kratosctl.answers import configuration_file, workshop_file
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import KratosctlError, UsageError
+from kratosctl.files.workspace import State, Workspace
 from kratosctl.running import Found
-from kratosctl.workshop import file
-from kratosctl.workshop.file import Workshop
-from kratosctl.workspace import State, Workspace
 
 T = TypeVar("T")
 
@@ -45,9 +45,9 @@ class Seat:
 
     def found(self, containers: Mapping[str, Sequence[Container]]) -> Found:
         """The seat with what the engine has of it, out of the containers of all projects."""
-        state = identity.settled_state(self.workspace)
+        state = ownership.settled_state(self.workspace)
         own = tuple(containers.get(state.project, ()))
-        identity.check_ours(str(self.workspace.directory), self.name, own)
+        ownership.check_ours(str(self.workspace.directory), self.name, own)
         return Found(self.workspace, state, own)
 
 
@@ -71,7 +71,7 @@ def locked(directory: Path, command: str, console: Console, patience: float | No
         EnvironmentBusy: somebody else held it for all that time.
     """
     # nothing is generated where there is none
-    file.load(directory)
+    workshop_file.load(directory)
     with home(directory).locked(command, PATIENCE if patience is None else patience, console.note):
         yield
 
@@ -100,7 +100,7 @@ def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Work
     Raises:
         UsageError: there is no such seat, or none was named.
     """
-    workshop = file.load(directory)
+    workshop = workshop_file.load(directory)
     everyone = of(directory, workshop)
     if everybody:
         return workshop, everyone
@@ -179,4 +179,4 @@ def all_locked(seats: Sequence[Seat], command: str, say: Callable[[str], None]) 
 
 def state_of(seat: Seat) -> State:
     """What is allotted to a seat, settled for its directory."""
-    return identity.settled_state(seat.workspace)
+    return ownership.settled_state(seat.workspace)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from kratosctl.answers import workshop_file
 from kratosctl.console import Console
 from kratosctl.engine import window
 from kratosctl.errors import KratosctlError
 from kratosctl.results import Result, table
 from kratosctl.states import STATES
-from kratosctl.workshop import file, keeper
+from kratosctl.workshop import keeper
 from kratosctl.workshop.observe import Observer
 from kratosctl.workshop.seen import Picture, Seen
 
@@ -31,7 +32,7 @@ def status(directory: Path) -> Result:
         KratosctlError: workshop.yaml or the engine cannot be read.
     """
     picture = Observer(directory, window.opened()).look(everything=True)
-    warnings = [keeper.warning(file.load(directory), datetime.datetime.now()), *picture.warnings]
+    warnings = [keeper.warning(workshop_file.load(directory), datetime.datetime.now()), *picture.warnings]
     return Result("workshop status", picture.data(), lambda: text(picture), [said for said in warnings if said])
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from kratosctl.atomic import said_plainly
 from kratosctl.console import Console
 from kratosctl.errors import KratosctlError
+from kratosctl.files.atomic import said_plainly
 from kratosctl.snapshots import handing, operations
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.snapshots.operations import Subject

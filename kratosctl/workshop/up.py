@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import apply, assemble, converge, identity, identity_count, images, networks, upgrade
+from kratosctl import ownership
+from kratosctl.answers import workshop_file
+from kratosctl.answers.wishes import Wishes
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import upgrade
 from kratosctl.console import Console
+from kratosctl.database import identity_count
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine, Image
 from kratosctl.errors import (
@@ -28,14 +33,14 @@ from kratosctl.errors import (
     SocketForbidden,
     UsageError,
 )
-from kratosctl.look import Look
+from kratosctl.files.workspace import State
+from kratosctl.host import networks
+from kratosctl.host.subnets import Network
 from kratosctl.results import Result, table
-from kratosctl.stack.subnets import Network
-from kratosctl.wishes import Wishes
-from kratosctl.workshop import allot, capacity, file, keeper, proxy, seats
-from kratosctl.workshop.file import Workshop
+from kratosctl.stages import apply, assemble, converge, images
+from kratosctl.stages.look import Look
+from kratosctl.workshop import allot, capacity, keeper, proxy, seats
 from kratosctl.workshop.seats import Seat
-from kratosctl.workspace import State
 
 AT_ONCE = 6
 # no seat can do better than the one that met these
@@ -106,7 +111,7 @@ def up(
         KratosctlError: what stands in the way of all of them; those that are ready stay so.
     """
     with seats.locked(directory, "workshop up", console):
-        workshop = file.load(directory)
+        workshop = workshop_file.load(directory)
         everyone = seats.of(directory, workshop)
         keeper.refuse_ended(workshop, datetime.datetime.now())
         if not everyone:
@@ -207,7 +212,7 @@ def _come_up(seat: Seat, shared: Shared, wishes: Wishes, variables: Mapping[str,
     if workspace.has_unfinished:
         upgrade.settle(workspace.directory, seat.name, _SILENT, variables)
     with workspace.locked(f"workshop up {seat.name}", wishes.limits.ready, lambda _: None):
-        state = identity.settled_state(workspace)
+        state = ownership.settled_state(workspace)
         own = tuple(shared.containers.get(state.project, ()))
         look = Look(state, lambda: shared.engine, lambda: own, lambda: shared.images)
         result = converge.converge(seat.environment, workspace, wishes, _SILENT, variables, look)
@@ -245,7 +250,7 @@ def _replace(
             moved[seat.name] = free.pop(0)
     if moved:
         changes: dict[str, str | None] = dict.fromkeys(moved, "")
-        file.change(directory, changes | {new: workshop.seats[old] for old, new in moved.items()})
+        workshop_file.change(directory, changes | {new: workshop.seats[old] for old, new in moved.items()})
     return moved
 
 
@@ -268,7 +273,7 @@ def _result(
     notes: Sequence[str],
     took: float,
 ) -> Result:
-    workshop = file.load(directory)
+    workshop = workshop_file.load(directory)
     rows: list[dict[str, Any]] = []
     for seat in everyone:
         outcome = outcomes[seat.name]

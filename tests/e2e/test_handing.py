@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kratosctl import running
-from kratosctl.kratos_api import Admin, Client
+from kratosctl.kratos.api import Admin, Client
 from tests.e2e import images, people
 from tests.e2e.program import Directory
 

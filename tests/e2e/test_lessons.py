@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl import readiness, running, selection
+from kratosctl import running
+from kratosctl.answers import selection
 from kratosctl.console import Console
-from kratosctl.kratos_api import Admin
+from kratosctl.kratos import readiness
+from kratosctl.kratos.api import Admin
 from kratosctl.lessons.catalogue import LESSONS
 from kratosctl.lessons.check import check
 from tests.e2e import engine

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
-from kratosctl.kratos_api import Admin
+from kratosctl.kratos.api import Admin
 from tests.e2e import people
 from tests.e2e.program import Directory, program
 

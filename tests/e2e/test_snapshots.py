@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import running, selection
+from kratosctl import running
+from kratosctl.answers import selection
 from kratosctl.console import Console
-from kratosctl.kratos_api import Admin
+from kratosctl.kratos.api import Admin
 from kratosctl.snapshots import operations
 from tests.e2e import images
 from tests.e2e.program import Directory

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl.errors import ChoiceImpossible, CodeMissing, ImageMissing, KratosRefused, SeedFailed, UnknownKey
-from kratosctl.kratos_api import Client
+from kratosctl.kratos.api import Client
 from kratosctl.testing import Kratos, kratos
 from tests.e2e import engine, ephemeral, people
 

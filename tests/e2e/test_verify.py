@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl import running, selection
-from kratosctl.kratos_api import Client
-from kratosctl.verify import Person, target_of
+from kratosctl import running
+from kratosctl.answers import selection
+from kratosctl.commands.verify import Person, target_of
+from kratosctl.kratos.api import Client
 from tests.e2e import engine, images
 from tests.e2e.program import Directory
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
-from kratosctl.kratos_api import Admin
+from kratosctl.kratos.api import Admin
 from kratosctl.testing import kratos
 from tests.e2e import engine, images, people, virtual_machine
 from tests.e2e.program import Directory

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kratosctl.yaml_text import flow
+from kratosctl.files.yaml_text import flow
 from tests.conftest import leave_at_the_end
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory

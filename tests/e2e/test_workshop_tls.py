@@ -9,8 +9,8 @@ import ssl
 import pytest
 import yaml
 
-from kratosctl.kratos_api import Client
-from kratosctl.workshop import proxy
+from kratosctl.files.workspace import authority
+from kratosctl.kratos.api import Client
 from tests.e2e import engine, images
 from tests.e2e.people import request
 from tests.e2e.program import Directory
@@ -48,7 +48,7 @@ def test_people_sign_in_over_tls_and_cookies_go_no_other_way(classroom: Director
         assert all(url.startswith(f"https://{ADDRESS}:") for url in urls.values())
         steps = classroom.run("verify", seat, "--json").data["steps"]
         assert [step["name"] for step in steps if not step["ok"]] == []
-        browser = Client(urls["public"], browser=True, authority=proxy.trusted(classroom.path))
+        browser = Client(urls["public"], browser=True, authority=authority(classroom.path))
         assert browser.begin("login").ok
         assert [cookie.secure for cookie in browser.cookies] == [True]
     assert classroom.run("workshop", "up", "--json").data["seats"][0]["changed"] is False
@@ -78,7 +78,7 @@ def test_handouts_say_what_to_install_and_how_to_know_it(classroom: Directory) -
 
 def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_night(classroom: Directory) -> None:
     urls, before = ready(classroom), proxy_id(classroom)
-    with Client(urls["seat-01"]["public"], browser=False, authority=proxy.trusted(classroom.path)) as open_all_along:
+    with Client(urls["seat-01"]["public"], browser=False, authority=authority(classroom.path)) as open_all_along:
         assert open_all_along.begin("login").ok
         classroom.run("workshop", "add", "--seats", "1")
         classroom.run("verify", "seat-01")
@@ -86,7 +86,7 @@ def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_ni
         assert open_all_along.begin("login").ok
     assert proxy_id(classroom) == before
     classroom.run("verify", "seat-03")
-    known = proxy.authority(classroom.path).read_bytes()
+    known = authority(classroom.path).read_bytes()
     engine.docker("kill", before)
     warnings = classroom.run("workshop", "status", "--json").envelope["warnings"]
     assert "nobody reaches a seat" in str(warnings)
@@ -94,7 +94,7 @@ def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_ni
     classroom.run("workshop", "down")
     assert "container" not in engine.of_directory(classroom.path)
     assert ready(classroom)["seat-01"] == urls["seat-01"]
-    assert proxy.authority(classroom.path).read_bytes() == known
+    assert authority(classroom.path).read_bytes() == known
     classroom.run("workshop", "down", "--volumes", "--yes")
     assert not (classroom.path / ".kratosctl" / ".proxy").exists()
 

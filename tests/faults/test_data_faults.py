@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
-from kratosctl.kratos_api import Client
+from kratosctl.kratos.api import Client
 from kratosctl.snapshots import sqlite
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory

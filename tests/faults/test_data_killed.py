@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
-from kratosctl.kratos_api import Client
+from kratosctl.kratos.api import Client
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
 from tests.faults.killing import FLAGS, kill, kill_once_there, moment

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kratosctl import running, selection
+from kratosctl import running
+from kratosctl.answers import selection
 from kratosctl.console import Console
-from kratosctl.kratos_api import Answer, Client
+from kratosctl.kratos.api import Answer, Client
 from kratosctl.snapshots import operations
 from kratosctl.snapshots.operations import Subject
 from tests.e2e import people

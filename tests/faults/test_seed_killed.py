@@ -12,7 +12,7 @@ import pytest
 
 from kratosctl import running
 from kratosctl.errors import KratosctlError
-from kratosctl.kratos_api import Admin
+from kratosctl.kratos.api import Admin
 from tests.e2e import engine
 from tests.e2e.program import Directory
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kratosctl import asking, catalog, questions, selection
-from kratosctl.asking import Choice, Host, Prompt
+from kratosctl import catalog, questions
+from kratosctl.answers import asking, selection
+from kratosctl.answers.asking import Choice, Host, Prompt
 from kratosctl.environment import from_answers
 from kratosctl.errors import ChoiceImpossible, FloatingTag, KratosctlError, PortTaken
 

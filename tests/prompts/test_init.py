@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl import configuration_file, init
+from kratosctl.answers import configuration_file
+from kratosctl.commands import init
 from kratosctl.main import main
 from kratosctl.questions import PRESETS
 from tests.prompts.terminal import tree

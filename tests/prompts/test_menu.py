@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kratosctl import menu
 from kratosctl.cli import COMMANDS, kratosctl
+from kratosctl.commands import menu
 
 HERE = "/home/ann/app"
 

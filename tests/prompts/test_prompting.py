@@ -12,8 +12,8 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 import kratosctl
-from kratosctl import prompting
-from kratosctl.asking import Choice, Prompt
+from kratosctl.answers import prompting
+from kratosctl.answers.asking import Choice, Prompt
 
 ENTER, UP, DOWN, CTRL_C, CTRL_D, BACKSPACE = "\r", "\x1b[A", "\x1b[B", "\x03", "\x04", "\x7f"
 CHOICES = (

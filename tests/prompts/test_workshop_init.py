@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl.workshop import file
+from kratosctl.answers import workshop_file
 from tests.prompts.terminal import CTRL_C, CTRL_D, DOWN, ENTER, Terminal
 
 QUESTIONS = (
@@ -33,7 +33,7 @@ def test_answered_it_writes_the_file_and_says_what_comes_next(tmp_path: Path) ->
         assert terminal.end() == 0
         assert "next: kratosctl workshop up" in terminal.screen
 
-    workshop = file.load(tmp_path)
+    workshop = workshop_file.load(tmp_path)
     assert workshop.name == "identity 101"
     assert list(workshop.seats) == [f"seat-{number:02d}" for number in range(1, 13)] + ["spare-01"]
     assert workshop.ends == datetime.datetime(2126, 12, 1, 17)
@@ -55,7 +55,7 @@ def test_a_roster_is_the_answer_to_how_many_and_one_that_cannot_be_read_is_asked
         terminal.answer("Write workshop.yaml?")
         assert terminal.end() == 0
 
-    assert dict(file.load(tmp_path).seats) == {"seat-01": "Ada", "seat-02": "Grace", "spare-01": ""}
+    assert dict(workshop_file.load(tmp_path).seats) == {"seat-01": "Ada", "seat-02": "Grace", "spare-01": ""}
 
 
 @pytest.mark.parametrize("at", [0, 2, 8, 10, 11])

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from kratosctl import fragments
 from kratosctl.environment import Environment
-from kratosctl.stack import fragments
 from kratosctl.stack.portable import Portable, portable
 from kratosctl.stack.secrets import Secrets
 from tests.unit import stacks

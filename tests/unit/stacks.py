@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from kratosctl import catalog, ports, questions
+from kratosctl import catalog, fragments, questions
 from kratosctl.environment import Environment, from_answers
-from kratosctl.stack import fragments
+from kratosctl.host import ports
 from kratosctl.stack.files import File
 from kratosctl.stack.place import Place
 from kratosctl.stack.render import render

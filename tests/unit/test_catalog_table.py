@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from kratosctl import catalog, catalog_table
+from kratosctl import catalog
+from kratosctl.commands import catalog_table
 from kratosctl.environment import from_answers
 from kratosctl.questions import DATABASES, PRESETS
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from kratosctl.stack import fragments
+from kratosctl import fragments
 from kratosctl.stack.render import dump
 from tests.unit import golden, stacks
 from tests.unit.test_rendered_yaml import DATE_LIKE, NUMBER_LIKE, TEXT

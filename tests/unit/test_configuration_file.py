@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kratosctl import questions
-from kratosctl.configuration_file import FILE_NAME, add, load, parse, save
+from kratosctl.answers.configuration_file import FILE_NAME, add, load, parse, save
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, NameInvalid, UnknownKey
 from tests.unit import stacks
 
@@ -215,7 +215,7 @@ class TestReading:
     def test_a_nested_file_is_refused_and_does_not_crash(self, text: str) -> None:
         """In a process of its own: the parser's C code overflows its stack, which no test can catch."""
         code = (
-            "import sys; from kratosctl.configuration_file import parse\n"
+            "import sys; from kratosctl.answers.configuration_file import parse\n"
             "from kratosctl.errors import ConfigurationInvalid\n"
             "try: parse(sys.stdin.read())\n"
             "except ConfigurationInvalid as error: print(error.what)"
@@ -358,7 +358,7 @@ class TestSaving:
 
     def test_many_who_write_at_once_do_not_undo_each_other(self, tmp_path: Path) -> None:
         code = (
-            "import sys; from pathlib import Path; from kratosctl.configuration_file import save\n"
+            "import sys; from pathlib import Path; from kratosctl.answers.configuration_file import save\n"
             "for n in range(5): save(Path(sys.argv[1]), f'env-{sys.argv[2]}-{n}', {'ui': True})"
         )
         writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)]) for n in range(6)]

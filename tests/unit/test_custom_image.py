@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from kratosctl import assemble, images, kratos_directory
+from kratosctl.commands.image_build import show
 from kratosctl.console import Console
 from kratosctl.engine import client, reading
 from kratosctl.engine.objects import Image
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
-from kratosctl.image_build import make, show
+from kratosctl.files.workspace import State, Workspace
+from kratosctl.kratos import config_dir
 from kratosctl.stack.custom_image import CONTENT_LABEL, NAME_LABEL, CustomImage, custom_image, warnings
-from kratosctl.workspace import State, Workspace
+from kratosctl.stages import assemble, images
+from kratosctl.stages.build_image import make
 
 FILES = {"kratos.yml": b"identity: {}\n", "identity.schema.json": b"{}"}
 
@@ -93,7 +95,7 @@ def test_files_of_a_directory_but_no_hidden_ones(tmp_path: Path) -> None:
         (tmp_path / "kratos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "kratos" / name).write_text(name)
 
-    found = kratos_directory.files(tmp_path, "kratos")
+    found = config_dir.files(tmp_path, "kratos")
 
     assert found == {"kratos.yml": b"kratos.yml", "mappers/google.jsonnet": b"mappers/google.jsonnet"}
 
@@ -101,7 +103,7 @@ def test_files_of_a_directory_but_no_hidden_ones(tmp_path: Path) -> None:
 def test_a_link_to_nowhere_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "kratos.yml").symlink_to("nowhere")
     with pytest.raises(ConfigurationInvalid, match=r"kratos\.yml cannot be read"):
-        kratos_directory.files(tmp_path, ".")
+        config_dir.files(tmp_path, ".")
 
 
 def test_print_shows_the_dockerfile_of_a_preset_without_an_engine(tmp_path: Path) -> None:

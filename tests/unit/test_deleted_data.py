@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import down, running
+from kratosctl import running
+from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import down
 from kratosctl.console import Console
-from kratosctl.down import Data
+from kratosctl.database.data import Data
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, UsageError
+from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, State, Workspace
 from kratosctl.running import Found
-from kratosctl.workshop import acts, file, init, seats
+from kratosctl.workshop import acts, init, seats
 from kratosctl.workshop import down as workshop_down
-from kratosctl.workshop.file import Workshop
-from kratosctl.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, State, Workspace
 
 QUIET = Console(quiet=True)
 DATA = Data()
@@ -35,7 +37,7 @@ def interrupted(workspace: Workspace) -> Workspace:
 @pytest.fixture
 def classroom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workshop of two seats on an engine that has nothing of them."""
-    file.write(tmp_path, Workshop("class", seats={"seat-01": "Ada", "seat-02": ""}))
+    workshop_file.write(tmp_path, Workshop("class", seats={"seat-01": "Ada", "seat-02": ""}))
     monkeypatch.setattr(reading, "of_compose", lambda oneoff=False: ())
     monkeypatch.setattr(reading, "remove_networks", lambda projects: None)
     return tmp_path
@@ -102,13 +104,13 @@ def add(directory: Path) -> None:
 def test_nobody_changes_a_class_while_it_comes_up(
     classroom: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
-    before = file.load(classroom)
+    before = workshop_file.load(classroom)
     monkeypatch.setattr(seats, "PATIENCE", 0.1)
 
     with seats.locked(classroom, "workshop up", QUIET), pytest.raises(EnvironmentBusy, match="the workshop is held by"):
         change(classroom)
 
-    assert file.load(classroom) == before
+    assert workshop_file.load(classroom) == before
 
 
 def test_where_there_is_no_workshop_nothing_is_generated(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_where_there_is_no_workshop_nothing_is_generated(tmp_path: Path) -> None
 def test_a_seat_that_cannot_be_taken_out_of_the_file_keeps_its_data(
     classroom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (classroom / file.FILE_NAME).write_text("seats: {seat-01: Ada, seat-02: }\n")
+    (classroom / workshop_file.FILE_NAME).write_text("seats: {seat-01: Ada, seat-02: }\n")
     monkeypatch.setattr(workshop_down, "stop", lambda *_: pytest.fail("it is stopped, and its data deleted"))
 
     with pytest.raises(ConfigurationInvalid) as caught:

@@ -15,8 +15,8 @@ from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
-from kratosctl.workshop import capacity
-from kratosctl.workspace import State, Workspace
+from kratosctl.files.workspace import State, Workspace
+from kratosctl.host import watchers
 
 YAML = "environments:\n  dev: {ui: false, mail: false}\n"
 DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
@@ -230,7 +230,7 @@ def test_an_address_that_this_host_has_not_is_no_reason_to_fail(programs: Path, 
 def test_watchers_of_files_are_counted_where_containers_run_on_this_host(
     programs: Path, directory: Path, monkeypatch: pytest.MonkeyPatch, kernel: str, counted: int | None
 ) -> None:
-    monkeypatch.setattr(capacity, "watchers", lambda: 7)
+    monkeypatch.setattr(watchers, "free", lambda: 7)
     version = VERSION.replace('"Server":{', f'"Server":{{"KernelVersion":"{kernel}",')
     docker(
         programs,

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from kratosctl import fragments
 from kratosctl.doctor.facts import Ended, EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.rules import diagnose
 from kratosctl.questions import PRESETS
-from kratosctl.stack import fragments
 
 PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 

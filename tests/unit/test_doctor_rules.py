@@ -14,8 +14,8 @@ from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import MIB, Rule, diagnose
 from kratosctl.engine.objects import Engine, Labelled
+from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import ComposeMissing, ConfigurationInvalid, DaemonDown, DockerMissing
-from kratosctl.remains import Remains
 
 HERE = Path("/home/me/my app")
 ENGINE = Engine("27.1.0", "linux/amd64", local=True, rootless=False, endpoint="local")

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from kratosctl import down, running
+from kratosctl import running
+from kratosctl.commands import down
 from kratosctl.console import Console
-from kratosctl.down import Data
+from kratosctl.database.data import Data, data_of
 from kratosctl.engine import reading
-from kratosctl.workspace import State, Workspace
+from kratosctl.files.workspace import State, Workspace
 
 FILES = Path("/app/.kratosctl/dev/database")
 VOLUME = "app-dev-1_postgres"
@@ -69,7 +70,7 @@ def test_nothing_is_said_to_be_deleted_where_nothing_is(
 def test_what_is_deleted_is_said(found: running.Found, capsys: pytest.CaptureFixture[str]) -> None:
     directory = found.workspace.home / "database"
     directory.mkdir()
-    said = down.down(found, down.data_of(found), Console())
+    said = down.down(found, data_of(found), Console())
 
     assert "delete the database" in capsys.readouterr().err
     assert said.text() == "dev is down, its data deleted"
@@ -85,7 +86,7 @@ def test_of_one_that_it_no_longer_names_nothing_stays(found: running.Found) -> N
     (found.workspace.directory / "kratosctl.yaml").write_text("environments: {other: {}}\n")
     assert down.forgotten(found).startswith("the secrets of dev and all else in ")
 
-    said = down.down(found, down.data_of(found), Console(quiet=True), forget=True)
+    said = down.down(found, data_of(found), Console(quiet=True), forget=True)
 
     assert said.text() == "dev is down; nothing is left of it"
     assert not found.workspace.home.exists()
@@ -103,7 +104,7 @@ def test_what_cannot_be_made_anew_stays_also_then(found: running.Found, kept: st
         path.write_text("dsn: postgres://ada:hunter2@db.example/shop\n")
     assert down.forgotten(found) == ""
 
-    told = down.down(found, down.data_of(found), Console(quiet=True))
+    told = down.down(found, data_of(found), Console(quiet=True))
 
     assert f"{said} stay" in told.text()
     assert path.exists()
@@ -114,6 +115,6 @@ def test_snapshots_that_stay_are_said(found: running.Found) -> None:
     for name in ("database", "snapshots/one", "snapshots/two"):
         (found.workspace.home / name).mkdir(parents=True)
 
-    told = down.down(found, down.data_of(found), Console(quiet=True))
+    told = down.down(found, data_of(found), Console(quiet=True))
 
     assert told.text() == "dev is down, its data deleted; 2 snapshots of it stay: kratosctl snapshot list --env dev"

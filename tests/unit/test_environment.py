@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from kratosctl import catalog, questions
+from kratosctl import catalog, fragments, questions
 from kratosctl.environment import Environment, from_answers, reason_against
 from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, FloatingTag, NameInvalid
-from kratosctl.stack import fragments
 from tests.unit import stacks
 
 

@@ -8,8 +8,11 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from kratosctl import ephemeral, ports, questions, selection
+from kratosctl import questions
+from kratosctl.answers import selection
+from kratosctl.ephemeral import environments
 from kratosctl.errors import ChoiceImpossible, UnknownKey
+from kratosctl.host import ports
 from kratosctl.stack import compose, kratos_configuration
 from kratosctl.stack.labels import LABEL
 from kratosctl.testing import Asked
@@ -19,7 +22,7 @@ BASE = Path("/project")
 
 
 def chosen(answers: dict[str, Any] | None = None, **variables: str) -> dict[str, Any]:
-    return dict(ephemeral.choose(answers or {}, variables, BASE).answers)
+    return dict(environments.choose(answers or {}, variables, BASE).answers)
 
 
 class TestChoosing:
@@ -30,7 +33,7 @@ class TestChoosing:
 
     def test_mail_is_there_where_the_preset_wants_it(self) -> None:
         for preset, wants in (("email-password", True), ("api-only", False)):
-            asked = ephemeral.choose({"preset": preset}, {}, BASE)
+            asked = environments.choose({"preset": preset}, {}, BASE)
             assert selection.environment_of(asked).mail is wants
 
     def test_what_is_given_goes_before_variables(self) -> None:

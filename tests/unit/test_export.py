@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl import export
+from kratosctl.commands import export
 from kratosctl.engine import faults, reading
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
-from kratosctl.workspace import Workspace
+from kratosctl.files.workspace import Workspace
 
 DSN = {"DSN": "postgres://me:hunter2@host/db"}
 

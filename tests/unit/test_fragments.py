@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl.stack import compose, fragments
+from kratosctl import fragments
+from kratosctl.stack import compose
 from kratosctl.workshop import proxy_files
 from tests.unit import stacks
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import identity_count
+from kratosctl.database import identity_count
 
 
 @pytest.mark.parametrize("name", ["app", "100% mine", "what?", "c#", "a?mode=rwc&b#c%20"])

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from kratosctl import apply, images
 from kratosctl.console import Console
 from kratosctl.engine.objects import Engine, Image
 from kratosctl.environment import from_answers
 from kratosctl.errors import ChoiceImpossible, ImageMissing
-from kratosctl.workspace import State
+from kratosctl.files.workspace import State
+from kratosctl.stages import apply, images
 from tests.unit import stacks
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64

@@ -111,7 +111,7 @@ def test_the_catalogue_needs_neither_engine_nor_prompts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "module"), [("python_on_whales", "engine/client.py"), ("questionary", "prompting.py")]
+    ("library", "module"), [("python_on_whales", "engine/client.py"), ("questionary", "answers/prompting.py")]
 )
 def test_each_of_these_libraries_is_used_in_one_module(library: str, module: str) -> None:
     users = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if library in _imports(path)}

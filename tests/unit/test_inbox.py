@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from kratosctl import readiness
+from kratosctl.commands.status import mail_login
+from kratosctl.commands.verify import Person, Target
 from kratosctl.engine.objects import Container
 from kratosctl.errors import NotReady
+from kratosctl.files.workspace import State, Workspace
+from kratosctl.kratos import readiness
 from kratosctl.running import Found
 from kratosctl.stack import inbox
 from kratosctl.stack.inbox import Login
-from kratosctl.status import mail_login
-from kratosctl.verify import Person, Target
-from kratosctl.workspace import State, Workspace
 from tests.unit import stacks
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl import kratos_directory, yaml_text
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid, KratosctlError
+from kratosctl.files import yaml_text
+from kratosctl.kratos import config_dir
 
 
 def write(tmp_path: Path, name: str, text: str) -> Path:
@@ -21,7 +22,7 @@ def write(tmp_path: Path, name: str, text: str) -> Path:
 
 def refusal(tmp_path: Path) -> KratosctlError:
     with pytest.raises(KratosctlError) as caught:
-        kratos_directory.read(tmp_path, "kratos")
+        config_dir.read(tmp_path, "kratos")
     return caught.value
 
 
@@ -35,18 +36,18 @@ def refusal(tmp_path: Path) -> KratosctlError:
     ],
 )
 def test_every_way_kratos_is_configured_is_read(tmp_path: Path, name: str, text: str) -> None:
-    found = kratos_directory.read(write(tmp_path, name, text), "kratos")
+    found = config_dir.read(write(tmp_path, name, text), "kratos")
     assert found == (name, {"serve": {"public": {"base_url": "x"}}})
 
 
 def test_the_first_of_the_known_names_is_the_main_file(tmp_path: Path) -> None:
     write(tmp_path, "kratos.json", "{}")
-    assert kratos_directory.read(write(tmp_path, "kratos.yml", "a: 1"), "./kratos") == ("kratos.yml", {"a": 1})
+    assert config_dir.read(write(tmp_path, "kratos.yml", "a: 1"), "./kratos") == ("kratos.yml", {"a": 1})
 
 
 def test_an_absolute_directory_is_taken(tmp_path: Path) -> None:
     write(tmp_path, "kratos.yml", "a: 1")
-    assert kratos_directory.read(Path("/nowhere"), str(tmp_path / "kratos")) == ("kratos.yml", {"a": 1})
+    assert config_dir.read(Path("/nowhere"), str(tmp_path / "kratos")) == ("kratos.yml", {"a": 1})
 
 
 class TestMissing:

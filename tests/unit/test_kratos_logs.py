@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl import kratos_logs
 from kratosctl.errors import (
     DatabasePasswordWrong,
     DatabaseUnreachable,
@@ -18,6 +17,7 @@ from kratosctl.errors import (
     KratosRefusedConfiguration,
     ServiceFailed,
 )
+from kratosctl.kratos import log_lines
 
 
 def read(path: Path) -> dict[str, str]:
@@ -74,7 +74,7 @@ CASES = [(release, case) for release, said in SAID.items() for case in said]
 
 
 def explained(release: str, case: str) -> KratosctlError:
-    return kratos_logs.explain(SAID[release][case], "stay up")
+    return log_lines.explain(SAID[release][case], "stay up")
 
 
 def test_four_releases_are_listened_to() -> None:
@@ -125,16 +125,16 @@ def test_missing_tables_are_no_silent_database(release: str) -> None:
 @pytest.mark.parametrize(("release", "case"), CASES)
 def test_only_lines_of_the_database_count_as_its_fault(release: str, case: str) -> None:
     lines = SAID[release][case].splitlines()
-    faults = [line for line in lines if kratos_logs.is_database_fault(line)]
+    faults = [line for line in lines if log_lines.is_database_fault(line)]
     assert bool(faults) == (case in DATABASE)
-    assert all(kratos_logs.is_wrong_password(line) == ("password" in case) for line in faults)
+    assert all(log_lines.is_wrong_password(line) == ("password" in case) for line in faults)
 
 
 class TestSeveralStarts:
     """Docker keeps the log of a container over its restarts."""
 
     def after(self, *cases: str) -> KratosctlError:
-        return kratos_logs.explain("".join(SAID["v26.2.0"][case] for case in cases), "stay up")
+        return log_lines.explain("".join(SAID["v26.2.0"][case] for case in cases), "stay up")
 
     def test_the_last_start_counts(self) -> None:
         assert isinstance(self.after("wrong type", "unreachable"), DatabaseUnreachable)
@@ -152,54 +152,54 @@ class TestOtherLines:
             "time=2026-01-01T00:00:00Z level=error msg=Unable to send email using SMTP connection. audience=application"
             " error=map[message:dial tcp 127.0.0.1:1025: connect: connection refused] service_name=Ory Kratos"
         )
-        assert not kratos_logs.is_database_fault(line)
-        assert kratos_logs.message(line) == "dial tcp 127.0.0.1:1025: connect: connection refused"
+        assert not log_lines.is_database_fault(line)
+        assert log_lines.message(line) == "dial tcp 127.0.0.1:1025: connect: connection refused"
 
     def test_an_error_at_run_time_is_no_refused_configuration(self) -> None:
         line = "time=2026-01-01T00:00:00Z level=error msg=The identity schema could not be read. audience=application"
-        error = kratos_logs.explain(line, "stay up")
+        error = log_lines.explain(line, "stay up")
         assert isinstance(error, ServiceFailed)
         assert error.why == "The identity schema could not be read."
 
     def test_json_lines_say_the_same(self) -> None:
         said = {"level": "warning", "msg": "Unable to ping database, retrying.", "error": {"message": "a:\n\tb"}}
-        error = kratos_logs.explain(json.dumps(said), "stay up")
+        error = log_lines.explain(json.dumps(said), "stay up")
         assert isinstance(error, DatabaseUnreachable)
         assert error.why == "a: b"
-        assert kratos_logs.message('{"msg": "hello"}') == "hello"
+        assert log_lines.message('{"msg": "hello"}') == "hello"
 
     def test_an_address_in_brackets_does_not_end_the_message(self) -> None:
         line = "x error=map[message:failed: [::1]:5432 (db): dial error: refused] service_name=Ory Kratos"
-        assert kratos_logs.message(line) == "failed: [::1]:5432 (db): dial error: refused"
+        assert log_lines.message(line) == "failed: [::1]:5432 (db): dial error: refused"
 
     def test_a_secret_over_several_lines_is_not_taken_for_a_key(self) -> None:
         said = (
             "The configuration contains values or keys which are invalid:\n"
             "secrets.default.0: first-line\nhunter2\n  ^-- length must be >= 16, but got 10\n"
         )
-        assert kratos_logs.refused_configuration(said) == "secrets.default.0: length must be >= 16, but got 10"
+        assert log_lines.refused_configuration(said) == "secrets.default.0: length must be >= 16, but got 10"
 
     @pytest.mark.parametrize("password", ["hunter2", "hun@ter2", "hun:ter2/x", "hun%40ter2"])
     def test_a_password_in_an_address_is_hidden(self, password: str) -> None:
-        said = kratos_logs.message(f'parse "postgres://ada:{password}@db:5432/shop": invalid port')
+        said = log_lines.message(f'parse "postgres://ada:{password}@db:5432/shop": invalid port')
         assert said == 'parse "postgres://ada:***@db:5432/shop": invalid port'
 
     def test_a_long_wait_is_told(self) -> None:
         line = SAID["v26.2.0"]["unreachable"].splitlines()[-1]
-        assert kratos_logs.database_error(line, 30).what == "the database did not answer within 30 s"
+        assert log_lines.database_error(line, 30).what == "the database did not answer within 30 s"
 
     def test_nothing_printed_is_said(self) -> None:
-        assert kratos_logs.explain("", "start").lines()[:2] == ["Kratos did not start", "it printed nothing"]
-        assert kratos_logs.refused_configuration("all is well\n") == ""
+        assert log_lines.explain("", "start").lines()[:2] == ["Kratos did not start", "it printed nothing"]
+        assert log_lines.refused_configuration("all is well\n") == ""
 
     def test_the_last_telling_line_is_told_not_the_last(self) -> None:
         lines = ["time=x level=error msg=disk is gone audience=application", "time=x level=info msg=bye"]
-        assert kratos_logs.last_telling(lines) == "disk is gone"
-        assert kratos_logs.last_telling(["one", "two", ""]) == "two"
+        assert log_lines.last_telling(lines) == "disk is gone"
+        assert log_lines.last_telling(["one", "two", ""]) == "two"
 
     @given(st.text() | st.lists(st.sampled_from(PIECES), max_size=12).map("\n".join))
     def test_any_log_is_explained(self, logs: str) -> None:
-        lines = kratos_logs.explain(logs, "stay up").lines()
+        lines = log_lines.explain(logs, "stay up").lines()
         assert 1 <= len(lines) <= 3
         assert max(map(len, lines)) <= 320
 
@@ -239,4 +239,4 @@ _IMMUTABLE = (
     ids=["nothing", "no edit", "wrong", "wrong, another order", "mended", "right, then wrong", "no YAML", "immutable"],
 )
 def test_an_edit_that_a_running_kratos_did_not_take(logs: str, why: str) -> None:
-    assert kratos_logs.rejected_change(logs) == why
+    assert log_lines.rejected_change(logs) == why

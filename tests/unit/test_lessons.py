@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl import selection
+from kratosctl import fragments
+from kratosctl.answers import selection
+from kratosctl.answers.selection import Selection
+from kratosctl.commands.verify import Person, Step, Target
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
 from kratosctl.errors import ConfigurationInvalid, LessonMissing, UsageError
+from kratosctl.files.workspace import State, Workspace
 from kratosctl.lessons import check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
 from kratosctl.lessons.ground import _reason_against
@@ -22,10 +26,6 @@ from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
 from kratosctl.lessons.notes import Note, Tried
 from kratosctl.questions import PRESETS
 from kratosctl.running import Found
-from kratosctl.selection import Selection
-from kratosctl.stack import fragments
-from kratosctl.verify import Person, Step, Target
-from kratosctl.workspace import State, Workspace
 
 PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 SECRETS = "dsn: memory\nsecrets:\n  default: [one-of-sixteen-or-more]\n  cookie: [an-old-one-of-sixteen]\n"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import logs, running
+from kratosctl import running
+from kratosctl.commands import logs
 from kratosctl.errors import NotRunning, UsageError
-from kratosctl.workspace import State, Workspace
+from kratosctl.files.workspace import State, Workspace
 
 
 def show(tmp_path: Path, tail: str = "all", since: str | None = None) -> None:

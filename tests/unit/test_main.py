@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import configuration_file
+from kratosctl.answers import configuration_file
 from kratosctl.main import main
 
 SECRET = "postgres://ada:hunter2@db.example/shop"

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from kratosctl import owner
+from kratosctl.ephemeral import owner
 
-ASK = "import time; from kratosctl import owner; print(owner.this_process(), flush=True); time.sleep(60)"
+ASK = "import time; from kratosctl.ephemeral import owner; print(owner.this_process(), flush=True); time.sleep(60)"
 
 
 def started() -> tuple[subprocess.Popen[str], str]:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl import plan
 from kratosctl.engine.objects import Container
-from kratosctl.plan import Observed, Plan
+from kratosctl.stages import plan
+from kratosctl.stages.plan import Observed, Plan
 
 SERVICES = ("postgres", "mail", "kratos", "ui")
 REVISIONS = {name: f"rev-{name}" for name in (*SERVICES, "kratos-migrate")}

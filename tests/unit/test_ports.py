@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl import ports
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, PortTaken
+from kratosctl.host import ports
 from tests.unit import stacks
 
 SOME_PORTS = st.sampled_from([4433, 4434, 4455, 4533, 4555, 5432, 8025, 8125, 10000])

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl import questions
+from kratosctl import fragments, questions
 from kratosctl.errors import KratosctlError, UnknownKey
 from kratosctl.questions import BY_KEY, QUESTIONS, check_value
-from kratosctl.stack import fragments
 
 ANYTHING = st.recursive(
     st.none()

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl import rotation
+from kratosctl.commands import rotation
 from kratosctl.console import Console
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ChoiceImpossible, GeneratedFileEdited, NotRunning
+from kratosctl.files.workspace import State, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack.secrets import KINDS
-from kratosctl.workspace import State, Workspace
 
 OLD = {kind: [f"{kind}-".ljust(32, "o")] for kind in KINDS}
 DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from kratosctl import catalog, configuration_file, questions
+from kratosctl import catalog, questions
+from kratosctl.answers import configuration_file, workshop_file
+from kratosctl.answers.schema import schema, workshop_schema
 from kratosctl.errors import KratosctlError
-from kratosctl.schema import schema, workshop_schema
-from kratosctl.workshop import file
 
 EXAMPLE = """\
 environments:
@@ -144,7 +144,7 @@ def test_the_schema_of_a_workshop_and_its_reader_say_the_same(text: str, fits: b
     Draft202012Validator.check_schema(workshop_schema())
     assert Draft202012Validator(workshop_schema()).is_valid(yaml.safe_load(text)) is fits
     try:
-        file.parse(text)
+        workshop_file.parse(text)
     except KratosctlError:
         assert not fits
     else:

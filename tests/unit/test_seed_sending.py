@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kratosctl.errors import NotReady
-from kratosctl.kratos_api import Admin
+from kratosctl.kratos.api import Admin
 from kratosctl.seeding.identity import Identity, identity_of
 from kratosctl.seeding.rows import Bad, Row
 from kratosctl.seeding.sending import Sender

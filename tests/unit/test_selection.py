@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl import configuration_file, questions, selection
-from kratosctl.configuration_file import FILE_NAME
+from kratosctl import questions
+from kratosctl.answers import configuration_file, selection
+from kratosctl.answers.configuration_file import FILE_NAME
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, NameInvalid, UnknownKey, UsageError
 from kratosctl.questions import BY_KEY
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kratosctl.files.workspace import Workspace
 from kratosctl.snapshots import store
 from kratosctl.snapshots.store import Snapshot
-from kratosctl.workspace import Workspace
 
 
 def save(workspace: Workspace, name: str, created: str = "2026-01-01T00:00:00.000Z") -> None:

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kratosctl import identity, ports
+from kratosctl import ownership
+from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.environment import Environment
 from kratosctl.stack import secrets
 from kratosctl.stack.place import Place
@@ -64,7 +65,7 @@ def test_exactly_the_allotted_ports_are_published(stack: Stack) -> None:
         for service, said in stacks.compose(asked, place)["services"].items()
         for _, host, container in stacks.published(said)
     )
-    allotted = sorted((SERVICE_OF[name], port, ports.CONTAINER_PORTS[name]) for name, port in place.ports.items())
+    allotted = sorted((SERVICE_OF[name], port, CONTAINER_PORTS[name]) for name, port in place.ports.items())
     assert found == allotted
 
 
@@ -273,7 +274,7 @@ def test_two_environments_have_cookies_of_their_own(one: Path, other: Path, firs
 
     def cookies(directory: Path, name: str) -> tuple[str, str]:
         asked = stacks.environment(name)
-        where = stacks.place(asked, project=identity.project_name(directory, name), directory=directory)
+        where = stacks.place(asked, project=ownership.project_name(directory, name), directory=directory)
         files = stacks.files(asked, where)
         session = stacks.load(files["environment.yml"].text)["session"]["cookie"]["name"]
         ui = stacks.load(files["compose.yaml"].text)["services"]["ui"]["environment"]["CSRF_COOKIE_NAME"]

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import readiness, running, status
+from kratosctl import running
+from kratosctl.commands import status
 from kratosctl.engine.objects import Container
+from kratosctl.files.workspace import State, Workspace
+from kratosctl.kratos import readiness
 from kratosctl.running import Found
 from kratosctl.states import state_of
-from kratosctl.workspace import State, Workspace
 
 
 def kratos(state: str, health: str = "", code: int | None = None) -> Container:

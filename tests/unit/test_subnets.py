@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kratosctl.errors import ChoiceImpossible
-from kratosctl.stack import subnets
+from kratosctl.host import subnets
 
 POOL = "10.213.0.0/24"
 NETWORKS = st.builds(

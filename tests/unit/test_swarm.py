@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kratosctl import identity
+from kratosctl import ownership
 from kratosctl.stack import swarm
 from kratosctl.stack.portable import Portable
 from tests.unit import portables, stacks
@@ -126,7 +126,7 @@ def test_the_names_of_two_seats_have_nothing_in_common() -> None:
 
 def test_the_longest_name_of_an_environment_still_makes_names_that_swarm_takes() -> None:
     seat = portables.seat(stacks.environment("a" * 32, database="postgres", variant="distroless"))
-    project = identity.project_name(Path("/home/ada/a-directory-with-a-long-name"), seat.environment.name)
+    project = ownership.project_name(Path("/home/ada/a-directory-with-a-long-name"), seat.environment.name)
     seat = replace(seat, place=replace(seat.place, project=project))
 
     for service in stack(seat)["services"]:

@@ -14,10 +14,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.errors import BundleDamaged, DiskFull, UsageError
-from kratosctl.workshop import bundle, file
-from kratosctl.workshop.file import Workshop
+from kratosctl.workshop import bundle
 
 QUIET = Console(quiet=True)
 
@@ -41,7 +42,7 @@ def classroom(tmp_path: Path, docker: list[tuple[str, ...]]) -> Callable[..., li
     """Makes a class of what is said, bundles it, and returns the files in the bundle."""
 
     def make(files: Mapping[str, str], **environment: str) -> list[str]:
-        file.write(tmp_path, Workshop("class", environment, {"seat-01": "", "seat-02": ""}))
+        workshop_file.write(tmp_path, Workshop("class", environment, {"seat-01": "", "seat-02": ""}))
         for name, text in files.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl import configuration_file
-from kratosctl.atomic import write_atomically
+from kratosctl.answers import configuration_file, workshop_file
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
-from kratosctl.workshop import file
-from kratosctl.workshop.file import Workshop
+from kratosctl.files.atomic import write_atomically
 
 WRITTEN = """\
 # our class
@@ -29,16 +28,16 @@ seats:
   seat-02: 'Hopper, "Amazing" Grace'
   seat-03:
 """
-PEOPLE = st.text(min_size=1, max_size=40).map(str.strip).filter(file.is_name)
+PEOPLE = st.text(min_size=1, max_size=40).map(str.strip).filter(workshop_file.is_name)
 
 
 def put(directory: Path, text: str = WRITTEN) -> Path:
-    (directory / file.FILE_NAME).write_text(text, encoding="utf-8")
+    (directory / workshop_file.FILE_NAME).write_text(text, encoding="utf-8")
     return directory
 
 
 def test_what_people_write_is_read(tmp_path: Path) -> None:
-    workshop = file.load(put(tmp_path))
+    workshop = workshop_file.load(put(tmp_path))
 
     assert workshop.name == "identity-101"
     assert workshop.ends == datetime.datetime(2026, 12, 1, 17)
@@ -62,11 +61,11 @@ def test_whoever_comes_is_read_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], title: str
 ) -> None:
     directory = tmp_path_factory.mktemp("class")
-    seats = dict(zip(file.next_seats({}, len(names)), names, strict=True))
+    seats = dict(zip(workshop_file.next_seats({}, len(names)), names, strict=True))
 
-    file.write(directory, Workshop(title, {"ui": False}, seats))
+    workshop_file.write(directory, Workshop(title, {"ui": False}, seats))
 
-    assert file.load(directory) == Workshop(title, {"ui": False}, seats)
+    assert workshop_file.load(directory) == Workshop(title, {"ui": False}, seats)
 
 
 @given(before=st.lists(PEOPLE, min_size=1, max_size=5), who=PEOPLE)
@@ -74,37 +73,37 @@ def test_a_change_of_one_seat_leaves_the_others_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, before: list[str], who: str
 ) -> None:
     directory = tmp_path_factory.mktemp("class")
-    seats = dict(zip(file.next_seats({}, len(before)), before, strict=True))
-    file.write(directory, Workshop("class", {}, seats))
+    seats = dict(zip(workshop_file.next_seats({}, len(before)), before, strict=True))
+    workshop_file.write(directory, Workshop("class", {}, seats))
 
-    file.change(directory, {"seat-01": who, "seat-99": who})
+    workshop_file.change(directory, {"seat-01": who, "seat-99": who})
 
-    assert dict(file.load(directory).seats) == {**seats, "seat-01": who, "seat-99": who}
+    assert dict(workshop_file.load(directory).seats) == {**seats, "seat-01": who, "seat-99": who}
 
 
 def test_comments_and_all_other_lines_stay_as_they_were(tmp_path: Path) -> None:
-    file.change(put(tmp_path), {"seat-03": "Linus", "seat-02": None, "seat-04": ""})
+    workshop_file.change(put(tmp_path), {"seat-03": "Linus", "seat-02": None, "seat-04": ""})
 
-    after = (tmp_path / file.FILE_NAME).read_text()
+    after = (tmp_path / workshop_file.FILE_NAME).read_text()
     assert after == WRITTEN.replace("  seat-02: 'Hopper, \"Amazing\" Grace'\n", "").replace(
         "  seat-03:\n", "  seat-03: Linus\n  seat-04:\n"
     )
 
 
 def test_changes_of_many_at_once_undo_none_of_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write(tmp_path, Workshop("class", {}, {"seat-01": ""}))
+    workshop_file.write(tmp_path, Workshop("class", {}, {"seat-01": ""}))
 
     def write_slowly(path: Path, text: str) -> None:
         time.sleep(0.02)
         write_atomically(path, text)
 
-    monkeypatch.setattr(file, "write_atomically", write_slowly)
+    monkeypatch.setattr(workshop_file, "write_atomically", write_slowly)
     names = [f"seat-{number:02d}" for number in range(1, 9)]
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: file.change(tmp_path, {name: "Ada"}), names))
+        list(pool.map(lambda name: workshop_file.change(tmp_path, {name: "Ada"}), names))
 
-    assert dict(file.load(tmp_path).seats) == dict.fromkeys(names, "Ada")
+    assert dict(workshop_file.load(tmp_path).seats) == dict.fromkeys(names, "Ada")
 
 
 @pytest.mark.parametrize("seats", ["seats: {seat-01: Ada}\n", "seats:\n  seat-01:\n    Ada\n"])
@@ -112,16 +111,16 @@ def test_what_is_not_one_seat_a_line_is_left_alone_with_what_to_write(tmp_path: 
     put(tmp_path, seats)
 
     with pytest.raises(ConfigurationInvalid) as caught:
-        file.change(tmp_path, {"seat-01": "Grace"})
+        workshop_file.change(tmp_path, {"seat-01": "Grace"})
 
     assert "change it yourself" in caught.value.fix
-    assert (tmp_path / file.FILE_NAME).read_text() == seats
+    assert (tmp_path / workshop_file.FILE_NAME).read_text() == seats
 
 
 def test_the_first_seat_of_a_workshop_without_any_can_be_added(tmp_path: Path) -> None:
     put(tmp_path, "name: empty\n")
 
-    assert dict(file.change(tmp_path, {"seat-01": "Ada"}).seats) == {"seat-01": "Ada"}
+    assert dict(workshop_file.change(tmp_path, {"seat-01": "Ada"}).seats) == {"seat-01": "Ada"}
 
 
 @pytest.mark.parametrize(
@@ -140,18 +139,18 @@ def test_the_first_seat_of_a_workshop_without_any_can_be_added(tmp_path: Path) -
 )
 def test_what_is_wrong_is_told_with_its_place(text: str, what: str) -> None:
     with pytest.raises(KratosctlError) as caught:
-        file.parse(text)
+        workshop_file.parse(text)
 
     assert caught.value.what.startswith(what)
 
 
 def test_where_there_is_no_workshop_it_is_said_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        file.load(tmp_path)
+        workshop_file.load(tmp_path)
 
     assert caught.value.fix == "make one: kratosctl workshop init"
 
 
 def test_too_many_seats_are_refused() -> None:
     with pytest.raises(ConfigurationInvalid, match="1001 seats are too many"):
-        file.parse("seats:\n" + "".join(f"  seat-{number}:\n" for number in range(1001)))
+        workshop_file.parse("seats:\n" + "".join(f"  seat-{number}:\n" for number in range(1001)))

@@ -7,9 +7,9 @@ import datetime
 import re
 from html.parser import HTMLParser
 
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.stack.inbox import Login
 from kratosctl.workshop import handout
-from kratosctl.workshop.file import Workshop
 from kratosctl.workshop.handout import Sheet
 
 EVIL = "<script>alert('x')</script>\" onload=\"y"

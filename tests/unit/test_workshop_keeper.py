@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import DaemonDown, UsageError
-from kratosctl.workshop import file, keeper
-from kratosctl.workshop.file import Workshop
+from kratosctl.workshop import keeper
 
 NOON = datetime.datetime(2026, 12, 1, 12)
 
@@ -33,13 +34,13 @@ class Clock:
 @pytest.fixture
 def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workshop that ends in an hour, one of whose seats runs."""
-    file.write(tmp_path, Workshop("class", seats={"seat-01": ""}, ends=NOON + datetime.timedelta(hours=1)))
+    workshop_file.write(tmp_path, Workshop("class", seats={"seat-01": ""}, ends=NOON + datetime.timedelta(hours=1)))
     monkeypatch.setattr(keeper, "_any_seat", lambda _: True)
     return tmp_path
 
 
 def put_end(directory: Path, text: str) -> None:
-    path = directory / file.FILE_NAME
+    path = directory / workshop_file.FILE_NAME
     lines = [f"ends: {text}\n" if line.startswith("ends:") else line for line in path.read_text().splitlines(True)]
     path.write_text("".join(lines))
 
@@ -65,10 +66,10 @@ def test_a_later_end_that_is_written_meanwhile_counts(ends: Path) -> None:
 
 
 def test_a_file_that_is_being_written_is_waited_for(ends: Path) -> None:
-    clock, calls, whole = Clock(), [], (ends / file.FILE_NAME).read_text()
+    clock, calls, whole = Clock(), [], (ends / workshop_file.FILE_NAME).read_text()
 
     def sleep(seconds: float) -> None:
-        (ends / file.FILE_NAME).write_text("seats: [" if clock.slept % 2 else whole)
+        (ends / workshop_file.FILE_NAME).write_text("seats: [" if clock.slept % 2 else whole)
         clock.sleep(seconds)
 
     keeper.keep(ends, lambda: calls.append(clock.now()), clock.now, sleep)
@@ -114,7 +115,7 @@ def test_with_the_last_seat_it_goes_too(ends: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_workshop_without_an_end_needs_no_keeper(ends: Path) -> None:
-    file.write(ends, Workshop("class", seats={"seat-01": ""}))
+    workshop_file.write(ends, Workshop("class", seats={"seat-01": ""}))
     clock = Clock()
 
     keeper.keep(ends, lambda: pytest.fail("it never ends"), clock.now, clock.sleep)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import identity, readiness
+from kratosctl import ownership
 from kratosctl.engine.objects import Container
 from kratosctl.errors import EngineFailed
+from kratosctl.files.workspace import Workspace
+from kratosctl.kratos import readiness
 from kratosctl.workshop.observe import Observer
-from kratosctl.workspace import Workspace
 
 ERROR = "time=2026-11-24T13:29:22Z level=error msg=it broke service_name=Ory Kratos\n"
 EARLY, LATE = "2026-11-24T13:00:00.5Z", "2026-11-24T13:05:00.5Z"
@@ -62,7 +63,7 @@ def window(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Window:
 
 
 def kratos(directory: Path, seat: str, port: int) -> Container:
-    project = identity.settled_state(Workspace(directory, seat)).project
+    project = ownership.settled_state(Workspace(directory, seat)).project
     published = {f"127.0.0.1:{port}": 4433}
     labels = {"environment": seat, "release": "v26.2.0", "database": "sqlite"}
     return Container(seat, seat, "kratos", project, "running", "Up", "healthy", None, "image", published, labels)
@@ -72,8 +73,8 @@ def test_a_proxy_that_does_not_run_is_said_while_a_seat_does(directory: Path, wi
     text = "name: class\nenvironment: {https: true, bind: 192.168.1.10}\nseats:\n  seat-01: Ada\n"
     (directory / "workshop.yaml").write_text(text)
     home = Workspace(directory, ".proxy")
-    home.save_state(replace(identity.settled_state(home), ports={"certificate": 4480}))
-    project = identity.settled_state(home).project
+    home.save_state(replace(ownership.settled_state(home), ports={"certificate": 4480}))
+    project = ownership.settled_state(home).project
     caddy = Container("c", "c", "proxy", project, "running", "Up", "", None, "caddy")
     seat = window.there[0]
 

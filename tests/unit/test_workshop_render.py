@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from kratosctl import cache
 from kratosctl.engine import faults, reading
+from kratosctl.files import cache
 from kratosctl.main import main
 from tests.unit import stacks
 

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl.atomic import write_atomically
+from kratosctl.answers import workshop_file
 from kratosctl.console import Console
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
-from kratosctl.workshop import file, init, roster
+from kratosctl.files.atomic import write_atomically
+from kratosctl.workshop import init, roster
 
 
 def read(directory: Path, text: str) -> list[str]:
@@ -81,7 +82,7 @@ class TestSeating:
 
         init.init(tmp_path, init.Wanted("big", init.attendees(None, tmp_path / "names.csv")))
 
-        seats = file.load(tmp_path).seats
+        seats = workshop_file.load(tmp_path).seats
         assert list(seats.values()) == rows
         assert list(seats)[:2] == ["seat-01", "seat-02"]
         assert list(seats)[-1] == "seat-1000"
@@ -92,7 +93,7 @@ class TestSeating:
 
         said, again = (init.add(tmp_path, [], 0, tmp_path / "names.csv", Console(quiet=True)) for _ in range(2))
 
-        assert dict(file.load(tmp_path).seats) == {
+        assert dict(workshop_file.load(tmp_path).seats) == {
             "seat-01": "Ada",
             "seat-02": "Grace",
             "spare-01": "",
@@ -109,7 +110,7 @@ class TestSeating:
         adding = [subprocess.Popen([*program, who], stdout=subprocess.DEVNULL) for who in people]
 
         assert [process.wait() for process in adding] == [0] * 8
-        assert sorted(file.load(tmp_path).seats.values()) == people
+        assert sorted(workshop_file.load(tmp_path).seats.values()) == people
 
     def test_of_two_workshops_that_are_made_at_once_one_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -118,7 +119,7 @@ class TestSeating:
             time.sleep(0.1)
             write_atomically(path, text)
 
-        monkeypatch.setattr(file, "write_atomically", write_slowly)
+        monkeypatch.setattr(workshop_file, "write_atomically", write_slowly)
 
         def make(name: str) -> str:
             try:
@@ -130,7 +131,7 @@ class TestSeating:
         with ThreadPoolExecutor(2) as pool:
             made = list(filter(None, pool.map(make, ["one", "two"])))
 
-        assert made == [file.load(tmp_path).name]
+        assert made == [workshop_file.load(tmp_path).name]
 
     def test_more_names_than_seats_are_refused(self, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("Ada\nGrace\n")
@@ -141,7 +142,7 @@ class TestSeating:
         init.init(tmp_path, init.Wanted("one", ["Ada"]))
         with pytest.raises(UsageError, match="already"):
             init.init(tmp_path, init.Wanted("two", ["Grace"]))
-        assert file.load(tmp_path).name == "one"
+        assert workshop_file.load(tmp_path).name == "one"
 
     @pytest.mark.parametrize("answers", [{"database": "external"}, {"public_port": 4433}, {"variant": "distroless"}])
     def test_what_no_seat_can_be_is_refused_before_anything_is_written(
@@ -149,4 +150,4 @@ class TestSeating:
     ) -> None:
         with pytest.raises(KratosctlError):
             init.init(tmp_path, init.Wanted("class", ["Ada"], environment=answers))
-        assert not file.exists(tmp_path)
+        assert not workshop_file.exists(tmp_path)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl import kratos_logs
 from kratosctl.engine.objects import Container
+from kratosctl.kratos import log_lines
 from kratosctl.states import ended, state_of
 from kratosctl.workshop import status
 from kratosctl.workshop.counting import Count
@@ -119,27 +119,25 @@ class TestLastErrors:
             "time=2026-11-24T13:29:24Z level=info msg=An error occurred service_name=Ory Kratos",
         ]
 
-        assert kratos_logs.last_error(lines) == ("the second", "2026-11-24T13:29:23Z")
-        assert kratos_logs.last_error(lines[2:]) == ("", "")
+        assert log_lines.last_error(lines) == ("the second", "2026-11-24T13:29:23Z")
+        assert log_lines.last_error(lines[2:]) == ("", "")
 
     def test_what_was_asked_and_answered_is_no_part_of_it(self) -> None:
         asked = "http_request=map[method:GET path:/health/ready] http_response=map[status_code:503 text_status:bad]"
         line = f"level=error msg=failed error=map[message:it was obfuscated] {asked} service_name=Ory Kratos"
 
-        assert kratos_logs.last_error([line])[0] == "it was obfuscated"
+        assert log_lines.last_error([line])[0] == "it was obfuscated"
 
     def test_json_is_understood(self) -> None:
         line = '{"level":"error","msg":"it failed","time":"2026-11-24T13:29:22Z"}'
 
-        assert kratos_logs.last_error([line]) == ("it failed", "2026-11-24T13:29:22Z")
+        assert log_lines.last_error([line]) == ("it failed", "2026-11-24T13:29:22Z")
 
     def test_neither_passwords_nor_what_steers_a_terminal_is_shown(self) -> None:
-        said, _ = kratos_logs.last_error(
-            ["level=error msg=cannot reach postgres://kratos:se.cret@db/x \x1b[31mred\x07"]
-        )
+        said, _ = log_lines.last_error(["level=error msg=cannot reach postgres://kratos:se.cret@db/x \x1b[31mred\x07"])
 
         assert said.endswith("cannot reach postgres://kratos:***@db/x red")
-        assert kratos_logs.shown("a\tb\x9b2J") == "a b2J"
+        assert log_lines.shown("a\tb\x9b2J") == "a b2J"
 
 
 class TestCounting:

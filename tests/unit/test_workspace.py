@@ -19,7 +19,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl.atomic import write_atomically, write_directory
 from kratosctl.errors import (
     ConfigurationInvalid,
     DirectoryReadOnly,
@@ -28,11 +27,12 @@ from kratosctl.errors import (
     GeneratedFileEdited,
     KratosctlError,
 )
+from kratosctl.files.atomic import write_atomically, write_directory
+from kratosctl.files.workspace import State, Workspace
 from kratosctl.stack import secrets
 from kratosctl.stack.files import File
 from kratosctl.stack.render import kratos_secrets
 from kratosctl.stack.secrets import Secrets
-from kratosctl.workspace import State, Workspace
 from tests.unit import stacks
 
 FILES = (
@@ -127,7 +127,7 @@ class TestWriting:
 class TestKilled:
     def test_a_file_is_whole_wherever_its_writer_is_killed(self, tmp_path: Path) -> None:
         code = (
-            "import sys, itertools; from pathlib import Path; from kratosctl.atomic import write_atomically\n"
+            "import sys, itertools; from pathlib import Path; from kratosctl.files.atomic import write_atomically\n"
             "for letter in itertools.cycle('ab'): write_atomically(Path(sys.argv[1]), letter * 300_000, 0o600)"
         )
         path = tmp_path / "file"
@@ -142,7 +142,7 @@ class TestKilled:
         """Else the next `up` would stop, and say that the user edited them."""
         code = (
             "import sys, itertools; from pathlib import Path; from kratosctl.stack.files import File\n"
-            "from kratosctl.workspace import Workspace; workspace = Workspace(Path(sys.argv[1]), 'dev')\n"
+            "from kratosctl.files.workspace import Workspace; workspace = Workspace(Path(sys.argv[1]), 'dev')\n"
             "for n in itertools.count(int(sys.argv[2])):\n"
             "    files = [File(f'f{i}', f'{n} {i}') for i in range(4)]\n"
             "    workspace.write_all(files, workspace.state())"
@@ -205,7 +205,7 @@ class TestRefusedByTheSystem:
         locked.mkdir(mode=0o555)
         code = (
             "import os, sys; from pathlib import Path\nfrom kratosctl.errors import DirectoryReadOnly\n"
-            "from kratosctl.atomic import write_atomically; from kratosctl.workspace import Workspace\n"
+            "from kratosctl.files.atomic import write_atomically; from kratosctl.files.workspace import Workspace\n"
             "def lock(directory):\n    with Workspace(directory, 'dev').locked('up', 0, print): pass\n"
             "lock(Path(sys.argv[1]))\n"  # which imports what is needed, as long as that can be read
             "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
@@ -427,7 +427,7 @@ class TestSecrets:
 
 class TestLock:
     HOLD = (
-        "import sys; from pathlib import Path; from kratosctl.workspace import Workspace\n"
+        "import sys; from pathlib import Path; from kratosctl.files.workspace import Workspace\n"
         "with Workspace(Path(sys.argv[1]), 'dev').locked('up dev', 60, print):\n"
         "    print('inside', flush=True); sys.stdin.read()"
     )
@@ -475,7 +475,7 @@ class TestLock:
 
     def test_of_twenty_only_one_is_inside_at_a_time_and_all_come_in(self, workspace: Workspace) -> None:
         code = (
-            "import os, sys; from pathlib import Path; from kratosctl.workspace import Workspace\n"
+            "import os, sys; from pathlib import Path; from kratosctl.files.workspace import Workspace\n"
             "directory = Path(sys.argv[1])\n"
             "for _ in range(3):\n"
             "    with Workspace(directory, 'dev').locked('up dev', 120, lambda line: None):\n"

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kratosctl import fragments
 from kratosctl.errors import ConfigurationInvalid
-from kratosctl.stack import fragments
-from kratosctl.yaml_edit import set_at
+from kratosctl.files.yaml_edit import set_at
 
 TEXT = fragments.preset_files("email-password")["kratos.yml"]
 SCHEMA = fragments.preset_files("email-password")["identity.schema.json"]

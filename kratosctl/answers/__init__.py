@@ -1,0 +1,1 @@
+"""What people asked for: at a prompt, by flag and environment variable, in kratosctl.yaml and workshop.yaml."""

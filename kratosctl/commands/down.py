@@ -1,0 +1,154 @@
+"""`down`: stops and removes what the engine has of an environment; its data only when that was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kratosctl import running
+from kratosctl.answers import configuration_file
+from kratosctl.answers.configuration_file import FILE_NAME
+from kratosctl.console import Console
+from kratosctl.database.data import Data, data_of
+from kratosctl.engine import reading
+from kratosctl.errors import DirectoryReadOnly
+from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.results import Result, counted
+
+
+def forgotten(found: running.Found) -> str:
+    """What else goes with the data of an environment that kratosctl.yaml no longer names, in words; empty where not.
+
+    It is all that kratosctl has of it. What somebody saved on purpose, or cannot make anew, keeps it.
+    """
+    if not _is_forgotten(found) or _worth_keeping(found):
+        return ""
+    return f"the secrets of {found.name} and all else in {found.workspace.home}: {FILE_NAME} no longer names it"
+
+
+def snapshots(found: running.Found) -> str:
+    """How many snapshots stay when the data goes, in words; empty where there are none."""
+    kept = [path for path in found.workspace.home.glob("snapshots/[!.]*") if path.is_dir()]
+    return counted(len(kept), "snapshot") if kept else ""
+
+
+def _is_forgotten(found: running.Found) -> bool:
+    made = found.workspace.home.is_dir() and not found.state.owner
+    return made and found.name not in configuration_file.load(found.workspace.directory)
+
+
+def _worth_keeping(found: running.Found) -> str:
+    kept = [snapshots(found)] if snapshots(found) else []
+    kept += ["the secrets of your own database"] if found.workspace.secrets().external_dsn else []
+    return " and ".join(kept)
+
+
+def down(found: running.Found, data: Data | None, console: Console, forget: bool = False) -> Result:
+    """Removes containers and networks, and with `data` the database too. Secrets, ports and files stay.
+
+    Args:
+        found: the environment.
+        data: what to delete for good; None keeps it.
+        console: where steps are shown.
+        forget: delete secrets, ports and files, and an image that was built of it, too.
+    """
+    kept = _worth_keeping(found) if data and not forget and _is_forgotten(found) else ""
+    with found.workspace.locked(f"down {found.name}", 600, console.note):
+        project = found.state.project
+        # containers that were made since we looked are ours too
+        containers = [container.name for container in reading.containers(project, oneoff=True)]
+        with console.step(f"stop {found.name}") if containers else contextlib.nullcontext():
+            remove(containers, [project])
+        if data:
+            with console.step("delete the database") if data.lost else contextlib.nullcontext():
+                delete(found, data)
+        if forget:
+            _forget(found)
+    removed = {"containers": len(containers), "data": bool(data and data.lost)}
+    said = f"{found.name} is down" + _said_of_data(found, data)
+    said += "; nothing is left of it" if forget else ""
+    said += f"; {kept} stay in {found.workspace.home}, yours to remove" if kept else ""
+    return Result("down", {"environment": found.name, "project": project, "removed": removed}, lambda: said)
+
+
+def _said_of_data(found: running.Found, data: Data | None) -> str:
+    if data is None:
+        return "; its data is kept" if data_of(found).lost else ""
+    deleted = ", its data deleted" if data.lost else ""
+    if deleted and snapshots(found) and not _is_forgotten(found):
+        deleted += f"; {snapshots(found)} of it stay: kratosctl snapshot list --env {found.name}"
+    return deleted + ("; your own database is as it was" if data.serves == "external" else "")
+
+
+def remove(containers: Sequence[str], projects: Sequence[str]) -> None:
+    """Stops and removes containers, then the networks of their projects.
+
+    Args:
+        containers: their names.
+        projects: Compose projects whose networks go, too.
+    """
+    if containers:
+        reading.docker("stop", "--time", "10", *containers)
+        reading.docker("rm", "--force", *containers)
+    if projects:
+        reading.remove_networks(projects)
+
+
+def delete(found: running.Found, data: Data) -> None:
+    """Deletes an environment's database for good, and what interrupted work left; the caller holds its lock.
+
+    Raises:
+        DirectoryReadOnly: a directory of it cannot be deleted.
+    """
+    remove_clone(found.workspace)
+    # what they tell of is undone with the data that goes, and could not be undone without
+    for note in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE, STOPPED_NOTE):
+        found.workspace.remove_note(note)
+    if data.volumes:
+        reading.docker("volume", "rm", *data.volumes)
+    if data.directory:
+        _remove_directory(data.directory)
+    state = found.workspace.state()
+    if state.project:
+        # what is known of the data is gone with it
+        found.workspace.save_state(replace(state, migrated={}, release="", postgres_major=0))
+
+
+def clone_directory(workspace: Workspace) -> Path:
+    """Where an upgrade is tried on a clone of an environment."""
+    return workspace.home / UPGRADE_CLONE
+
+
+def remove_clone(workspace: Workspace) -> None:
+    """Removes the clone on which an upgrade was tried, if there is one; the caller holds the environment's lock."""
+    directory = clone_directory(workspace)
+    if not directory.exists():
+        return
+    clone = Workspace(directory, workspace.name)
+    if clone.state().project:
+        found = running.find(directory, workspace.name)
+        down(found, data_of(found), Console(quiet=True))
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _forget(found: running.Found) -> None:
+    """Deletes all that there is of an environment here; the caller holds its lock."""
+    # by the names we gave: somebody may have given it another
+    form = ("--format", "{{.Repository}}:{{.Tag}}", f"kratosctl/{found.state.project}")
+    built = reading.docker("image", "ls", *form, check=False).stdout.split()
+    if built:
+        reading.docker("image", "rm", *built, check=False)
+    _remove_directory(found.workspace.home)
+
+
+def _remove_directory(directory: Path) -> None:
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        fix = f"remove it yourself: sudo rm -r {directory}"
+        raise DirectoryReadOnly(f"cannot delete {directory}", error.strerror or "", fix) from error

@@ -1,0 +1,167 @@
+"""`render`: prints the Compose file, or writes all that `docker compose` needs into a directory of its own."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kratosctl import ownership
+from kratosctl.engine import reading
+from kratosctl.engine.objects import is_remote
+from kratosctl.environment import Environment
+from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, KratosctlError, UsageError
+from kratosctl.files.atomic import write_atomically
+from kratosctl.files.workspace import GENERATED, Workspace
+from kratosctl.host import ports
+from kratosctl.results import Result
+from kratosctl.stack.export import export
+from kratosctl.stack.files import COMPOSE_FILE, File
+from kratosctl.stages import assemble, images, up
+from kratosctl.stages.assemble import Stack
+
+_LONGEST_LOOK = 5.0
+_IGNORED = "# data and secrets belong in no repository\nsecrets/\ndatabase/\nhandouts/\n"
+
+
+def show(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> Result:
+    """The Compose file as `up` would write it. Nothing is written, and no engine is needed.
+
+    Args:
+        environment: what was asked for.
+        workspace: its generated directory.
+        variables: the process environment.
+    """
+    stack = _assemble(environment, workspace, variables)
+    text = next(file.text for file in stack.files if file.path == COMPOSE_FILE)
+    data = {"environment": environment.name, "project": stack.place.project, "compose": text}
+    return Result("render", data, lambda: text.rstrip("\n"))
+
+
+def write(
+    environment: Environment, workspace: Workspace, target: Path, overwrite: bool, variables: Mapping[str, str]
+) -> Result:
+    """Writes a directory that `docker compose` runs without kratosctl: the same project, ports and secrets.
+
+    Args:
+        environment: what was asked for.
+        workspace: its generated directory.
+        target: the directory to write; made where it is missing.
+        overwrite: write over files that differ. Secrets are never written over.
+        variables: the process environment.
+
+    Raises:
+        UsageError: the directory is kratosctl's own.
+        GeneratedFileEdited: a file is there and differs.
+        ConfigurationInvalid: there is no DSN, or the configuration is not text.
+    """
+    refuse_own(workspace.directory, target)
+    up.check_dsn(environment, workspace, variables)
+    stack = _assemble(environment, workspace, variables)
+    files = export(stack.files, workspace.home, configuration_texts(environment, workspace), stack.custom)
+    override = assemble.override_file(workspace.directory)
+    if override and override.parent != target:
+        files.append(File(override.name, override.read_text(encoding="utf-8")))
+    write_files(files, target, overwrite)
+    # Docker would make them as root
+    for name in _directories(stack):
+        (target / name).mkdir(exist_ok=True)
+    return _result(stack, target, files)
+
+
+def _assemble(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> Stack:
+    """The stack for the engine at hand, or for a local Linux engine where none answers.
+
+    Ports the environment has, or asks for, are taken to be its own: whether they are free now is no matter here.
+    """
+    try:
+        engine = reading.engine(timeout=_LONGEST_LOOK)
+    except KratosctlError:
+        engine = None
+    if engine and is_remote(engine):
+        engine = None
+    state = ownership.settled_state(workspace)
+    major = images.postgres_major(environment, None) or state.postgres_major
+    own = {*state.ports.values(), *(port for port in ports.wanted(environment).values() if port)}
+    return assemble.assemble(environment, workspace, replace(state, postgres_major=major), engine, own, variables)
+
+
+def configuration_texts(environment: Environment, workspace: Workspace) -> dict[str, str]:
+    """Kratos' own configuration, the user's or the preset's: text by name.
+
+    Raises:
+        ConfigurationInvalid: one of its files is not text.
+    """
+    found = {}
+    for name, content in assemble.configuration_files(environment, workspace).items():
+        try:
+            found[name] = content.decode()
+        except UnicodeDecodeError as error:
+            raise ConfigurationInvalid(f"{name}: byte {error.start + 1} is not UTF-8 text") from error
+    return found
+
+
+def _directories(stack: Stack) -> list[str]:
+    postgres = ["initdb"] if stack.environment.database == "postgres" else []
+    return postgres + (["database"] if stack.database_directory else [])
+
+
+def refuse_own(directory: Path, target: Path) -> None:
+    """Refuses to write where kratosctl keeps its own files.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        target: the directory to write.
+    """
+    if directory / GENERATED in (target, *target.parents):
+        raise UsageError(f"{target} is where kratosctl keeps its own files", "", "choose another --output DIR")
+
+
+def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
+    """Writes files for people who go on without kratosctl: each whole or not at all, secrets for the owner alone.
+
+    Args:
+        files: what to write, by paths in the target.
+        target: the directory; made where it is missing.
+        overwrite: write over files that differ. Secrets are never written over.
+
+    Raises:
+        GeneratedFileEdited: a file is there and differs; nothing was written.
+    """
+    _refuse_to_overwrite(files, target, overwrite)
+    for file in files:
+        mode = 0o600 if file.secret or file.private else 0o644
+        write_atomically(target / file.path, file.text, mode, private=file.secret)
+    if not (target / ".gitignore").exists():
+        write_atomically(target / ".gitignore", _IGNORED)
+
+
+def _refuse_to_overwrite(files: Sequence[File], target: Path, overwrite: bool) -> None:
+    for file in files:
+        path = target / file.path
+        if path.exists() and path.read_bytes() != file.text.encode():
+            if file.secret:
+                fix = f"it is not written over, because a lost secret logs everybody out; move it away: {path}"
+                raise GeneratedFileEdited(f"{path} is there, and holds other secrets", fix=fix)
+            if not overwrite:
+                raise GeneratedFileEdited(f"{path} is there, and differs", fix="--overwrite writes over it")
+
+
+def _result(stack: Stack, target: Path, files: list[File]) -> Result:
+    name, where = stack.environment.name, shlex.quote(str(target))
+    steps = [f"kratosctl down {name}"]
+    if stack.database_directory and stack.database_directory.exists():
+        steps.append(f"cp -a {shlex.quote(str(stack.database_directory))}/. {where}/database/")
+    if stack.custom:
+        steps.append(f"docker build -t {stack.custom.reference} {where}")
+    steps.append(f"cd {where} && docker compose up -d")
+    data = {
+        "environment": name,
+        "project": stack.place.project,
+        "directory": str(target),
+        "files": [file.path for file in files],
+        "next": steps,
+    }
+    head = f"wrote {len(files)} files to {target}: the same project, ports and secrets. To go on without kratosctl:"
+    return Result("render", data, lambda: "\n".join([head, *(f"  {step}" for step in steps)]))

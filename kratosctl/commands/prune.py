@@ -1,0 +1,103 @@
+"""`prune`: what nobody will come back to, shown first, then removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kratosctl import ownership, running
+from kratosctl.console import Console
+from kratosctl.ephemeral import owner, remains
+from kratosctl.ephemeral.remains import Remains
+from kratosctl.errors import EngineFailed
+from kratosctl.files.workspace import Workspace
+from kratosctl.results import Result
+
+
+@dataclass(frozen=True)
+class Useless:
+    """One environment to remove, and why."""
+
+    remains: Remains
+    why: str
+
+    @property
+    def loses(self) -> bool:
+        """A database goes that somebody may have wanted."""
+        return not self.remains.owner and bool(self.remains.names("volume"))
+
+    def __str__(self) -> str:
+        what = self.remains.project or self.remains.directory
+        parts = [part for kind in ("container", "network", "volume") if (part := self._count(kind))]
+        lost = f"; its data is lost: {', '.join(self.remains.names('volume'))}" if self.loses else ""
+        return f"{what}: {self.why} ({', '.join(parts) or 'a directory'}){lost}"
+
+    def _count(self, kind: str) -> str:
+        number = len(self.remains.names(kind))
+        return f"{number} {kind}{'s' if number > 1 else ''}" if number else ""
+
+
+def find(directory: Path, kept: bool, gone: bool) -> list[Useless]:
+    """What can go.
+
+    Args:
+        directory: where kratosctl runs; nothing of the environments in it is useless, even if they were moved here.
+        kept: also what tests were told to keep.
+        gone: also environments whose directory is gone, or of an owner who cannot be seen from here, with their data.
+    """
+    here = {ownership.settled_state(Workspace(directory, name)).project for name in running.names(directory)}
+    found = [
+        Useless(row, why) for row in remains.everything() if (why := _why(row, kept, gone and row.project not in here))
+    ]
+    return sorted(found, key=lambda useless: (useless.loses, useless.remains.directory))
+
+
+def _why(row: Remains, kept: bool, gone: bool) -> str:
+    if row.fate == "dead":
+        return f"the process it was made for ({owner.process_of(row.owner)}) has ended"
+    if row.fate == "kept":
+        return "kept for somebody to look at" if kept else ""
+    if row.fate == "alive" or not gone or not row.gone:
+        return ""
+    if row.fate == "unseen":
+        return f"made on another host or in another container, and {row.directory} is not here"
+    return f"its directory {row.directory} is gone, or was moved"
+
+
+def prune(useless: Sequence[Useless], console: Console) -> Result:
+    """Removes what was found, and asks the engine of each part whether it is gone.
+
+    Raises:
+        EngineFailed: something could not be removed.
+    """
+    for one in useless:
+        row = one.remains
+        with console.step(f"remove {row.project or row.directory}"):
+            if not remains.remove(row.project, Path(row.directory), row.owner):
+                raise EngineFailed(f"{row.project or row.directory} was not removed", "", "run `kratosctl prune` again")
+    return result(useless, removed=True)
+
+
+def result(useless: Sequence[Useless], removed: bool) -> Result:
+    """What was or would be removed."""
+    rows = [_row(one) for one in useless]
+    if not useless:
+        return Result("prune", {"removed": removed, "environments": []}, lambda: "nothing to remove")
+    said = [f"removed {len(rows)} environment{'s' if len(rows) > 1 else ''}"] if removed else list(map(str, useless))
+    return Result("prune", {"removed": removed, "environments": rows}, lambda: "\n".join(said))
+
+
+def _row(one: Useless) -> dict[str, Any]:
+    row = one.remains
+    return {
+        "project": row.project,
+        "environment": row.environment,
+        "directory": row.directory,
+        "ephemeral": bool(row.owner),
+        "why": one.why,
+        "containers": row.names("container"),
+        "networks": row.names("network"),
+        "volumes": row.names("volume"),
+    }

@@ -1,0 +1,221 @@
+"""`status` and `list`: what is there, for a person or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kratosctl import catalog, running, states, urls
+from kratosctl.answers import configuration_file
+from kratosctl.catalog import CONTAINER_PORTS
+from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
+from kratosctl.ephemeral import owner
+from kratosctl.errors import KratosctlError
+from kratosctl.files.workspace import Workspace
+from kratosctl.kratos import readiness
+from kratosctl.results import Result, table
+from kratosctl.stack import inbox
+
+_FATES: dict[owner.Fate, str] = {
+    "alive": "of a test that runs",
+    "dead": "left by a test that ended",
+    "kept": "kept by a test",
+    "unseen": "of another host or container",
+}
+_SERVICE_OF_PORT = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail", "postgres": "postgres"}
+
+
+def status(directory: Path, name: str | None) -> Result:
+    """One environment's services, health, ports, version, database and migration state."""
+    found = running.find(directory, name)
+    asked = configuration_file.load(directory).get(found.name, {})
+    kratos = found.container("kratos")
+    labels = kratos.labels if kratos else {}
+    release = labels.get("release") or asked.get("release") or catalog.NEWEST.tag
+    data: dict[str, Any] = {
+        "environment": found.name,
+        "directory": str(directory),
+        "project": found.state.project,
+        "state": states.state_of(found.containers, _answers(found)),
+        "release": release,
+        "variant": labels.get("variant") or asked.get("variant") or "default",
+        "database": labels.get("database") or asked.get("database") or "sqlite",
+        "migrated_by": found.state.release if found.state.migrated else None,
+        "endpoints": endpoints(found, asked.get("host") or "localhost", asked.get("https") or False),
+        "lesson": found.workspace.lesson or None,
+        "mail_login": mail_login(found, asked.get("https") or False),
+        # Compose creates kratos-migrate beside Kratos; it never ran where there was nothing to migrate
+        "services": [_service(c) for c in found.containers if (c.service, c.state) != ("kratos-migrate", "created")],
+    }
+    return Result("status", data, lambda: _status_text(data), _warnings(found, release))
+
+
+def endpoints(found: running.Found, host: str, https: bool) -> dict[str, str]:
+    """The addresses that are open now, by name.
+
+    Args:
+        found: the environment.
+        host: the host name in them.
+        https: people come by a TLS proxy.
+    """
+    open_now: dict[str, str] = {}
+    for port in ("ui", "public", "admin", "mail", "postgres"):
+        container = found.container(_SERVICE_OF_PORT[port])
+        for address, inside in (container.published if container else {}).items():
+            if inside == CONTAINER_PORTS[port] and port not in open_now:
+                number = address.rsplit(":", 1)[1]
+                open_now[port] = (
+                    f"{host}:{number}" if port == "postgres" else urls.of_port(port, int(number), host, https)
+                )
+    return open_now
+
+
+def _answers(found: running.Found) -> bool | None:
+    """Whether Kratos says that it is ready; None where it cannot be asked."""
+    kratos, public = found.container("kratos"), found.public_address()
+    if not public or kratos is None or kratos.state != "running":
+        return None
+    return readiness.is_ready(*public) == 200
+
+
+def mail_login(found: running.Found, https: bool) -> dict[str, str] | None:
+    """Who may open the mail inbox that runs: the name and the file with the password; None where it asks nobody.
+
+    Args:
+        found: the environment.
+        https: people come by a TLS proxy.
+    """
+    mail = found.container("mail")
+    for address, inside in (mail.published if mail else {}).items():
+        if inside == CONTAINER_PORTS["mail"] and urls.beyond_host(address.rpartition(":")[0].strip("[]"), https):
+            return inbox.where(found.name, found.workspace.home)
+    return None
+
+
+def _service(container: Container) -> dict[str, Any]:
+    return {
+        "service": container.service,
+        "state": container.state,
+        "health": container.health or None,
+        "exit_code": container.exit_code,
+        "image": container.image,
+        "ports": container.published,
+        "container": container.name,
+    }
+
+
+def _warnings(found: running.Found, release: str) -> list[str]:
+    warnings = [
+        f"{reference} is a floating tag, locked to {lock['id'].removeprefix('sha256:')[:12]}"
+        for reference, lock in found.state.images.items()
+    ]
+    if release == "latest":
+        warnings.append("release latest changes without notice: pin it with --release " + catalog.NEWEST.tag)
+    return warnings
+
+
+def _status_text(data: dict[str, Any]) -> str:
+    migrated = f", migrated by {data['migrated_by']}" if data["migrated_by"] else ""
+    image = data["release"] + (" distroless" if data["variant"] == "distroless" else "")
+    lines = [f"{data['environment']}: {data['state']} (Kratos {image} on {data['database']}{migrated})"]
+    if data["lesson"]:
+        lines.append(f"lesson {data['lesson']} runs: kratosctl lesson check {data['environment']}")
+    if data["services"]:
+        rows = [[s["service"], _service_state(s), _ports(s["ports"]), s["image"]] for s in data["services"]]
+        lines += ["", table(("SERVICE", "STATE", "PORTS", "IMAGE"), rows)]
+    if data["endpoints"]:
+        after = {"mail": inbox.said(data["mail_login"])}
+        lines += ["", *(f"{name:<10}{url}{after.get(name, '')}" for name, url in data["endpoints"].items())]
+    return "\n".join(lines)
+
+
+def _service_state(service: dict[str, Any]) -> str:
+    if service["state"] == "exited":
+        return f"exited {service['exit_code']}"
+    # "starting" is only that Docker has not asked yet: `up` and the first line have
+    health = service["health"] if service["health"] != "starting" else None
+    return f"{service['state']} ({health})" if health else str(service["state"])
+
+
+def _ports(published: dict[str, int]) -> str:
+    return ", ".join(f"{address}->{inside}" for address, inside in published.items())
+
+
+def listing(directory: Path) -> Result:
+    """Every environment of this host: by label, wherever its directory is; and those of this directory."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    containers, kept = reading.together(reading.containers, reading.labelled_volumes)
+    for container in containers:
+        if container.labels["environment"].startswith("."):
+            continue  # what stands before others is none
+        row = _row(rows, container.labels["directory"], container.labels["environment"], container.project)
+        row["services"][container.service] = container.state
+        if "owner" in container.labels:
+            row["ephemeral"] = owner.fate(container.labels["owner"])
+        if container.service == "kratos":
+            row.update({key: container.labels.get(key) for key in ("release", "database")})
+            row["public"] = next((int(a.rsplit(":", 1)[1]) for a, p in container.published.items() if p == 4433), None)
+    asked_for, fault = _asked_for(directory)
+    for name in running.names_of(directory, asked_for):
+        state = Workspace(directory, name).state()
+        if (str(directory), name) not in rows:
+            asked = asked_for.get(name, {})
+            row = _row(rows, str(directory), name, state.project)
+            row.update({key: asked.get(key) for key in ("release", "database")})
+    for project, where, name in kept:
+        # a volume's label names the directory it was made in, which may have moved since
+        known = next((row for row in rows.values() if row["project"] == project), None)
+        (known or _row(rows, where, name, project))["volume"] = True
+    found = [{**row, "state": _list_state(row)} for row in rows.values()]
+    found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
+    return Result("list", {"environments": found}, lambda: _list_text(found, directory), fault)
+
+
+def _asked_for(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+    """What kratosctl.yaml asks for here; what is wrong in it hides no other directory's environments."""
+    try:
+        return configuration_file.load(directory), []
+    except KratosctlError as error:
+        return {}, ["; ".join(error.lines())]
+
+
+def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, project: str) -> dict[str, Any]:
+    empty = {
+        "environment": name,
+        "directory": where,
+        "directory_gone": not Path(where).is_dir(),
+        "project": project,
+        "release": None,
+        "database": None,
+        "public": None,
+        "volume": False,
+        "ephemeral": None,
+        "services": {},
+    }
+    return rows.setdefault((where, name), empty)
+
+
+def _list_state(row: dict[str, Any]) -> str:
+    serving = {name: state for name, state in row["services"].items() if name != "kratos-migrate"}
+    if not serving:
+        return "down"
+    alive = [state for state in serving.values() if state == "running"]
+    return "running" if len(alive) == len(serving) else "stopped" if not alive else "broken"
+
+
+def _list_text(found: list[dict[str, Any]], here: Path) -> str:
+    if not found:
+        return "no environments; make one: kratosctl up"
+    rows = []
+    for row in found:
+        where = "." if row["directory"] == str(here) else row["directory"]
+        gone = " (gone)" if row["directory_gone"] else ""
+        if row["ephemeral"]:
+            gone += f" (ephemeral: {_FATES[row['ephemeral']]})"
+        port = row["public"] or "-"
+        rows.append(
+            [row["environment"], row["state"], row["release"] or "-", row["database"] or "-", port, where + gone]
+        )
+    return table(("NAME", "STATE", "RELEASE", "DATABASE", "PORT", "DIRECTORY"), rows)

@@ -1,0 +1,301 @@
+"""`upgrade`: another release, tried on a clone of the data before the data itself is touched.
+
+The clone runs the new release beside the old one. Only when somebody could sign in on it is the environment itself
+migrated; if that fails, the data and the old release are put back. A note on disk says how far it came, so that the
+next command can undo or finish what was interrupted.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kratosctl import running
+from kratosctl.answers import selection
+from kratosctl.answers.wishes import Wishes
+from kratosctl.catalog import version_key
+from kratosctl.commands import down
+from kratosctl.commands.verify import Person, target_of
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.environment import Environment
+from kratosctl.errors import DowngradeRefused, KratosctlError, UpgradeFailed
+from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
+from kratosctl.results import Result
+from kratosctl.running import Found
+from kratosctl.snapshots import operations, postgres, sqlite, store
+from kratosctl.snapshots.operations import Subject
+from kratosctl.stages import converge, postgres_start, up
+
+# how far an upgrade came: the old release stops; its data is migrated; the new one serves
+_STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to change.
+
+    Attributes:
+        before: the environment as it is.
+        after: the same with the new release.
+    """
+
+    before: Environment
+    after: Environment
+
+
+def upgrade(
+    found: Found, change: Change, rehearse_only: bool, console: Console, variables: Mapping[str, str]
+) -> Result:
+    """Brings an environment to a newer release, or leaves it as it was.
+
+    Args:
+        found: the environment, running.
+        change: what is to change.
+        rehearse_only: stop before the environment itself is touched.
+        console: where steps are shown.
+        variables: the process environment.
+
+    Raises:
+        DowngradeRefused: the release is not newer.
+        UpgradeFailed: with what stood in the way; the old release serves, with its data.
+    """
+    _check_newer(change)
+    found.running("kratos")
+    subject = Subject(found, change.before)
+    with found.workspace.locked(f"upgrade {found.name}", 600, console.note):
+        with console.step("save the data"):
+            saved = operations.save_safety(subject, "upgrade")
+        _rehearse(found, change, store.check(found.workspace, saved), console, variables)
+        if not rehearse_only:
+            _swap(subject, change, saved.name, console, variables)
+    data = {
+        "environment": found.name,
+        "from": change.before.facts.tag,
+        "to": change.after.facts.tag,
+        "rehearsed": True,
+        "upgraded": not rehearse_only,
+        "snapshot": saved.name,
+    }
+    back = f"to go back: kratosctl snapshot restore {saved.name} --with-release"
+    said = f"{found.name} runs on Kratos {change.after.release}\n{back}"
+    if rehearse_only:
+        said = f"{found.name} can be upgraded to {change.after.release}: its data migrates, and people can sign in"
+    return Result("upgrade", data, lambda: said)
+
+
+def newest_already(name: str, release: str) -> Result:
+    """What there is to say where nobody named a release, and the environment has the newest one."""
+    data = {"environment": name, "from": release, "to": release, "rehearsed": False, "upgraded": False, "snapshot": ""}
+    return Result("upgrade", data, lambda: f"{name} runs on {release}, the newest of the catalogue")
+
+
+def settle(directory: Path, name: str, console: Console, variables: Mapping[str, str]) -> None:
+    """Undoes or finishes a restore, a reset, a seed or an upgrade that was killed, and says which.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        name: the environment.
+        console: where it is said.
+        variables: the process environment.
+    """
+    workspace = Workspace(directory, name)
+    if not workspace.has_unfinished:
+        return
+    with workspace.locked("settle", 600, console.note):
+        _start_again(workspace, console)
+        rehearsing = down.clone_directory(workspace).exists()
+        down.remove_clone(workspace)
+        note = workspace.note(UPGRADE_NOTE)
+        if note is None and rehearsing:
+            console.note("an upgrade was interrupted while it was tried: undone, nothing was changed")
+        if all(workspace.note(name) is None for name in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE)):
+            return
+        environment = selection.environment_of(selection.select(directory, name, {}, variables))
+        postgres_start.wake(running.find(directory, name), environment.database)
+        subject = Subject(running.find(directory, name), environment)
+        if note is not None:
+            _settle_upgrade(subject, note, console, variables)
+        else:
+            operations.finish_restore(subject, console, variables)
+            operations.undo_content(subject, console)
+
+
+def _start_again(workspace: Workspace, console: Console) -> None:
+    if workspace.note(STOPPED_NOTE) is None:
+        return
+    found = running.find(workspace.directory, workspace.name)
+    kratos = found.container("kratos")
+    if kratos:
+        reading.start([kratos.name])
+        running.find(workspace.directory, workspace.name).wait_until_ready(60)
+        console.note("Kratos was stopped for a command that was interrupted: it runs again")
+    workspace.remove_note(STOPPED_NOTE)
+
+
+def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console, variables: Mapping[str, str]) -> None:
+    workspace = subject.found.workspace
+    if note["stage"] == _SWAPPING:
+        _stop_writers(subject.found)
+    if note["stage"] == _SWAPPED:
+        operations.save_release(subject, note["release"], note["image"])
+        console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
+    else:
+        if note["stage"] == _SWAPPING:
+            _put_back(subject, note["snapshot"])
+        converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
+        console.note(f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back")
+    workspace.remove_note(UPGRADE_NOTE)
+
+
+def _check_newer(change: Change) -> None:
+    before, after = change.before.facts.tag, change.after.facts.tag
+    if version_key(after) <= version_key(before):
+        raise DowngradeRefused(
+            f"{after} is not newer than {before}",
+            "an older Kratos does not know the tables a newer one made",
+            "to go back: kratosctl snapshot restore NAME --with-release, with a snapshot taken before",
+        )
+
+
+def _rehearse(found: Found, change: Change, data: Path, console: Console, variables: Mapping[str, str]) -> None:
+    """Runs the old release on a clone, makes somebody, then the new one, and lets that person sign in."""
+    clone = _make_clone(found, change.before, data)
+    try:
+        with console.step(f"clone the data, migrate it with {change.after.release}, sign in"):
+            quiet = Console(quiet=True)
+            old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
+            up.up(old, clone, Wishes(), quiet, variables)
+            somebody = _sign_up(clone, old)
+            up.up(new, clone, Wishes(), quiet, variables)
+            # the clone's ports are chosen: another environment may have taken one meanwhile
+            somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
+            _must(somebody.whoami(), "the old release's sessions are not valid on the new one")
+            somebody.client.token = ""
+            _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")
+    except KratosctlError as error:
+        raise UpgradeFailed(
+            f"{change.after.release} cannot take over: {error.what}",
+            error.why,
+            f"nothing was changed: {change.before.release} serves with its data",
+        ) from error
+    finally:
+        down.remove_clone(found.workspace)
+
+
+def _swap(subject: Subject, change: Change, snapshot: str, console: Console, variables: Mapping[str, str]) -> None:
+    workspace = subject.found.workspace
+    kratos = subject.found.running("kratos").name
+    with console.step(f"upgrade to {change.after.release}"):
+        _write_note(subject, change, snapshot, _STOPPING)
+        # nobody writes from here on: what was saved before the rehearsal may be older than the data
+        reading.docker("stop", kratos)
+        try:
+            operations.save_again(subject, snapshot)
+            _write_note(subject, change, snapshot, _SWAPPING)
+            converge.converge(change.after, workspace, Wishes(), Console(quiet=True), variables)
+        except KratosctlError as error:
+            _undo(subject, change, error, variables)
+        _write_note(subject, change, snapshot, _SWAPPED)
+        operations.save_release(subject, change.after.release, _other_image(subject, change))
+        workspace.remove_note(UPGRADE_NOTE)
+
+
+def _undo(subject: Subject, change: Change, error: KratosctlError, variables: Mapping[str, str]) -> NoReturn:
+    """Puts the data and the old release back, and says why.
+
+    Raises:
+        UpgradeFailed: always.
+    """
+    what = f"the upgrade to {change.after.release} failed: {error.what}"
+    workspace = subject.found.workspace
+    note = workspace.note(UPGRADE_NOTE) or {}
+    try:
+        if note["stage"] == _SWAPPING:
+            postgres_start.wake(subject.found, change.before.database)
+            _put_back(subject, note["snapshot"])
+        converge.converge(change.before, workspace, Wishes(), Console(quiet=True), variables)
+    except KratosctlError as other:
+        fix = (
+            f"mend that, then run kratosctl up {subject.found.name}: it puts {change.before.release} and its data back"
+        )
+        raise UpgradeFailed(what, f"undoing it failed too: {other.what}", fix) from error
+    workspace.remove_note(UPGRADE_NOTE)
+    raise UpgradeFailed(what, error.why, f"undone: {change.before.release} serves with its data") from error
+
+
+def _stop_writers(found: Found) -> None:
+    """Stops Kratos and its migrations, which go on when only the kratosctl that started them is killed."""
+    alive = [c.name for c in found.containers if c.service in ("kratos", "kratos-migrate") and c.state == "running"]
+    if alive:
+        reading.docker("stop", *alive)
+
+
+def _put_back(subject: Subject, snapshot: str) -> None:
+    workspace = subject.found.workspace
+    operations.put_back(subject, store.load(workspace, snapshot))
+    workspace.save_state(replace(workspace.state(), migrated={}, release=subject.release))
+
+
+def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace:
+    """A directory with an environment of its own in it: the same data, the same secrets, other ports.
+
+    Mail that waits to be sent is not in it: the environment itself sends that.
+    """
+    directory = down.clone_directory(found.workspace)
+    shutil.rmtree(directory, ignore_errors=True)
+    clone = Workspace(directory, found.name)
+    clone.home.mkdir(parents=True, mode=0o700)
+    shutil.copytree(found.workspace.home / "secrets", clone.home / "secrets")
+    if environment.database == "sqlite":
+        (clone.home / "database").mkdir()
+        shutil.copyfile(data, clone.home / "database" / "db.sqlite")
+        sqlite.forget_mail(clone.home / "database" / "db.sqlite")
+    else:
+        postgres_start.offer_snapshot(clone.home, data, postgres.FORGET_MAIL)
+    return clone
+
+
+def _beside(clone: Workspace, found: Found, environment: Environment) -> dict[str, Any]:
+    """What a clone changes: no self-service UI, ports that are free, the same configuration."""
+    theirs = environment.config_dir
+    directory = found.workspace.directory / theirs if theirs else found.workspace.home / "kratos"
+    ports = dict.fromkeys(("public_port", "admin_port", "ui_port", "mail_port", "postgres_port"))
+    # whatever stands before the environment, such as a TLS proxy, does not stand before its clone
+    here = {"host": "localhost", "bind": "127.0.0.1", "https": False, "expose_admin_without_authentication": False}
+    return {"name": clone.name, "ui": False, "config_dir": str(directory), "config": "mount", **here, **ports}
+
+
+def _sign_up(clone: Workspace, environment: Environment) -> Person:
+    """Somebody who signed up with the old release, on the clone."""
+    target = target_of(running.find(clone.directory, clone.name), environment)
+    somebody = Person(replace(target, browser=False))
+    _must(somebody.sign_up(), f"nobody can sign up on Kratos {environment.release}")
+    return somebody
+
+
+def _must(outcome: tuple[bool, str, str], what: str) -> None:
+    ok, said, cause = outcome
+    if not ok:
+        raise UpgradeFailed(what, said, cause)
+
+
+def _write_note(subject: Subject, change: Change, snapshot: str, stage: str) -> None:
+    note = {
+        "from": change.before.facts.tag,
+        "to": change.after.facts.tag,
+        "release": change.after.release,
+        "image": _other_image(subject, change),
+        "snapshot": snapshot,
+        "stage": stage,
+    }
+    subject.found.workspace.write_note(UPGRADE_NOTE, note)
+
+
+def _other_image(subject: Subject, change: Change) -> str | None:
+    """The image to go on with, where the one of the old release with another tag is not it."""
+    image = change.after.kratos_image
+    return image if image != operations.image_of(subject.environment, change.after.release) else None

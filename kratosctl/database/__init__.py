@@ -1,0 +1,1 @@
+"""A database on its way to being served."""

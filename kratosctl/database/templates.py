@@ -1,0 +1,142 @@
+"""Migrated, empty databases, kept by image: a new environment copies one instead of migrating for a second.
+
+A template holds no identity. That of SQLite is a database file as `migrate` left it; that of PostgreSQL is a backup of
+all its files, taken when the first Kratos is ready; whoever starts from it deletes what that Kratos wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kratosctl.engine import reading
+from kratosctl.errors import MigrationFailed
+from kratosctl.files import cache
+from kratosctl.files.atomic import said_plainly, sync
+from kratosctl.kratos.log_lines import last_telling
+
+# In memory and without fsync an empty database migrates in half the time.
+_DSN = "sqlite:///tmp/db.sqlite?_fk=true&mode=rwc&_sync=0"
+_MIGRATE = "kratos migrate sql -e --yes >&2 && cat /tmp/db.sqlite"
+_KEPT = 8
+_SCRATCH = ".making-"
+
+
+def path_of(image_id: str, engine: str) -> Path:
+    """Where the template of an image is, or will be.
+
+    Args:
+        image_id: `sha256:…` of the Kratos image.
+        engine: `sqlite`, or `postgres-` with the ID of its image.
+    """
+    suffix = "sqlite" if engine == "sqlite" else "tar"
+    return cache.directory() / "templates" / f"{engine}-{image_id.removeprefix('sha256:')[:24]}.{suffix}"
+
+
+def make_sqlite(image: str, image_id: str, platform: str | None) -> Path:
+    """Migrates an empty SQLite database with an image, unless that was done before.
+
+    Args:
+        image: reference to run.
+        image_id: its ID.
+        platform: platform of the image, where it is not the engine's.
+
+    Returns:
+        The template's path.
+
+    Raises:
+        MigrationFailed: with Kratos' message.
+    """
+    template = path_of(image_id, "sqlite")
+    with contextlib.ExitStack() as until_made:
+        if not found(template, until_made):
+            _migrate(template, image, platform)
+    return template
+
+
+def found(template: Path, until_made: contextlib.ExitStack) -> bool:
+    """Whether there is a template. If not, it is this process's to make: others that ask wait until it has.
+
+    Args:
+        template: from `path_of`.
+        until_made: what holds the others off until it is closed.
+    """
+    if template.exists():
+        return True
+    from filelock import FileLock
+
+    locks = cache.directory() / "locks"
+    with said_plainly(locks):
+        locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        until_made.enter_context(FileLock(locks / template.name, mode=0o600))
+    return template.exists()
+
+
+def _migrate(template: Path, image: str, platform: str | None) -> None:
+    words = ["run", "--rm", "--network", "none", "--env", f"DSN={_DSN}", "--tmpfs", "/tmp"]
+    words += ["--platform", platform] if platform else []
+    words += ["--entrypoint", "sh", image, "-c", _MIGRATE]
+    # what it makes is printed, not mounted: folders that a virtual machine shares are no place for SQLite
+    with scratch_file(template) as scratch:
+        with scratch.open("wb") as file:
+            done = reading.docker(*words, check=False, stdout=file)
+        if done.returncode != 0:
+            raise MigrationFailed(
+                f"migrating an empty database failed (exit code {done.returncode})",
+                last_telling(done.stderr.splitlines()),
+                "nothing of yours was touched; try another --release or --kratos-image",
+            )
+        keep(scratch, template)
+
+
+def keep(file: Path, template: Path) -> None:
+    """Moves a finished file into the cache, whole or not at all, and lets the oldest go."""
+    with said_plainly(template):
+        template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync(file)
+        file.replace(template)
+        kept = sorted(template.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in kept[_KEPT:]:
+            old.unlink(missing_ok=True)
+    _remove_remains(template.parent)
+
+
+def copy(template: Path, target: Path) -> None:
+    """Copies a template into place, whole or not at all.
+
+    Args:
+        template: from `make_sqlite` or `path_of`.
+        target: the file to make; it must not exist yet.
+    """
+    with said_plainly(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.new")
+        shutil.copyfile(template, scratch)
+        sync(scratch)
+        scratch.replace(target)
+
+
+@contextlib.contextmanager
+def scratch_file(template: Path) -> Iterator[Path]:
+    """A file beside the template to fill and `keep`; gone afterwards if it was not kept."""
+    with said_plainly(template):
+        template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, name = tempfile.mkstemp(prefix=_SCRATCH, dir=template.parent)
+        os.close(descriptor)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def _remove_remains(directory: Path) -> None:
+    """Removes what killed processes left: no template takes an hour to make."""
+    for remains in directory.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if remains.stat().st_mtime < time.time() - 3600:
+                remains.unlink()

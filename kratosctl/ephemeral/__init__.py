@@ -1,0 +1,1 @@
+"""Environments that live as long as one process."""

@@ -1,0 +1,129 @@
+"""Environments that live as long as one process: a directory, a project and ports of their own, and nothing left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kratosctl import questions, running
+from kratosctl.answers import configuration_file, selection
+from kratosctl.answers.selection import Selection
+from kratosctl.answers.wishes import Wishes
+from kratosctl.console import Console
+from kratosctl.environment import Environment
+from kratosctl.ephemeral import owner, remains
+from kratosctl.errors import ChoiceImpossible, KratosctlError
+from kratosctl.files.workspace import SEED_WANTED, State, Workspace
+from kratosctl.running import Found
+from kratosctl.snapshots.operations import Subject
+from kratosctl.stages import up
+
+NAME = "test"
+
+
+@dataclass(frozen=True)
+class Ephemeral:
+    """One that runs.
+
+    Attributes:
+        environment: what it is.
+        found: where it is.
+        urls: its addresses by name: public, admin, and ui, mail where there are.
+    """
+
+    environment: Environment
+    found: Found
+    urls: Mapping[str, str]
+
+
+def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path) -> Selection:
+    """What is asked for: answers, then KRATOSCTL_ variables, then what suits tests.
+
+    Args:
+        answers: by key of `questions.QUESTIONS`; None where nothing was said.
+        variables: the process environment. Its DSN, secrets and ports are those of a lasting environment.
+        base: what relative paths are relative to.
+
+    Raises:
+        UnknownKey, ConfigurationInvalid, ChoiceImpossible.
+    """
+    for key in answers:
+        if key not in questions.BY_KEY:
+            raise questions.unknown_key(key, list(questions.BY_KEY), "a test environment")
+    ports = {question.variable for question in questions.QUESTIONS if question.kind == "port"}
+    said = selection.said(answers, {name: value for name, value in variables.items() if name not in ports})
+    # nobody looks at pages in a test, unless they say so
+    said.setdefault("ui", False)
+    for key in ("config_dir", "seed"):
+        if said.get(key):
+            said[key] = str((base / said[key]).resolve())
+    if said.get("database") == "external":
+        raise ChoiceImpossible(
+            "a test environment cannot use an external database",
+            "whatever is in it would be deleted",
+            "use sqlite or postgres",
+        )
+    if said.get("config") == "image":
+        raise ChoiceImpossible(
+            "a test environment does not build an image",
+            "each run would leave one behind",
+            "leave it out: the configuration is mounted",
+        )
+    return Selection(NAME, said, known=False)
+
+
+@contextlib.contextmanager
+def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Iterator[Ephemeral]:
+    """Makes an ephemeral environment, and removes it at the end, whatever happens meanwhile.
+
+    What killed processes left behind is removed first.
+
+    Args:
+        chosen: what to make.
+        keep: leave it at the end, for somebody to look at.
+        wishes: how `up` is to go about it.
+        console: where steps are shown.
+
+    Raises:
+        KratosctlError: anything that stands in the way; nothing is left then.
+    """
+    environment = selection.environment_of(chosen)
+    with contextlib.suppress(KratosctlError):
+        remains.remove_dead()
+    maker, whose = os.getpid(), owner.KEPT if keep else owner.this_process()
+    directory = remains.new_directory()
+    workspace = Workspace(directory, environment.name)
+    stays = False
+    try:
+        remains.make_directory(directory, whose)
+        workspace.save_state(State(owner=whose))
+        if keep:
+            # so that every command works there
+            answers = selection.saved_answers(chosen.answers, environment)
+            configuration_file.save(directory, environment.name, answers)
+        done = up.up(environment, workspace, wishes, console, {})
+        if done.after:
+            done.after()
+        found = running.find(directory, environment.name)
+        if environment.seed:
+            _seed(Subject(found, environment))
+        stays = keep
+        yield Ephemeral(environment, found, done.data["endpoints"])
+    finally:
+        # a process that was forked meanwhile is not the one that ends it
+        if not stays and os.getpid() == maker:
+            remains.remove(workspace.state().project, directory, whose)
+
+
+def _seed(subject: Subject) -> None:
+    """Fills a new environment with its seed: all of it, or an error."""
+    from kratosctl.seeding import seed
+
+    fill, _ = seed.for_reset(subject)
+    if fill:
+        fill()
+    (subject.found.workspace.home / SEED_WANTED).unlink(missing_ok=True)

@@ -1,0 +1,177 @@
+"""What environments leave behind: ephemeral ones of processes that ended, and others whose directory is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kratosctl.engine import reading
+from kratosctl.engine.objects import Labelled
+from kratosctl.ephemeral import owner as owners
+from kratosctl.files.atomic import said_plainly, write_atomically
+from kratosctl.files.workspace import GENERATED
+
+_PREFIX = "kratosctl-ephemeral-"
+_OWNER_FILE = "owner"
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is there of one environment.
+
+    Attributes:
+        project: its Compose project; empty where only its directory is there.
+        environment: its name.
+        directory: where it was made.
+        owner: the process it lived for; empty where it is not ephemeral.
+        parts: its containers, volumes and networks.
+    """
+
+    project: str
+    environment: str
+    directory: str
+    owner: str = ""
+    parts: tuple[Labelled, ...] = ()
+
+    @property
+    def fate(self) -> owners.Fate | None:
+        """What became of its owner; None where it never had one."""
+        return owners.fate(self.owner) if self.owner else None
+
+    @property
+    def gone(self) -> bool:
+        """No directory that a part of it names holds it any more. A volume goes on naming the one it was made in."""
+        return not any(
+            _holds(place, self.environment) for place in {self.directory, *(p.directory for p in self.parts)}
+        )
+
+    def names(self, kind: str) -> list[str]:
+        """The names of its parts of one kind: container, volume, network."""
+        return [part.name for part in self.parts if part.kind == kind]
+
+
+def _holds(directory: str, environment: str) -> bool:
+    """Whether an environment lies in a directory, or may: it cannot be looked at, or no name of it is known."""
+    try:
+        return not directory or (Path(directory) / GENERATED / environment / "state.json").is_file()
+    except OSError:
+        return True
+
+
+def new_directory() -> Path:
+    """The path of a temporary directory that is not there yet: whoever makes it knows what to remove."""
+    # Compose and our labels name it without symbolic links
+    return Path(tempfile.gettempdir()).resolve() / f"{_PREFIX}{secrets.token_hex(5)}"
+
+
+def make_directory(directory: Path, whose: str) -> None:
+    """Makes the directory of an ephemeral environment, readable by this user alone.
+
+    Args:
+        directory: from `new_directory`.
+        whose: its owner.
+
+    Raises:
+        DiskFull, DirectoryReadOnly.
+    """
+    with said_plainly(directory):
+        directory.mkdir(mode=0o700)
+    write_atomically(directory / _OWNER_FILE, whose, 0o600)
+
+
+def everything() -> tuple[Remains, ...]:
+    """Every environment that kratosctl made on this engine, and every directory of an ephemeral one."""
+    found: dict[str, list[Labelled]] = {}
+    for part in reading.labelled():
+        found.setdefault(part.project, []).append(part)
+    rows = [
+        Remains(project, parts[0].environment, parts[0].directory, parts[0].owner, tuple(parts))
+        for project, parts in found.items()
+        # of one project all parts are one owner's; where they are not, it is not ours to judge
+        if len({part.owner for part in parts}) == 1
+    ]
+    known = {row.directory for row in rows}
+    rows += [Remains("", "", str(path), whose) for path, whose in _directories() if str(path) not in known]
+    return tuple(rows)
+
+
+def remove_dead() -> None:
+    """Removes what is there of ephemeral environments whose owner has ended."""
+    for found in everything():
+        if found.fate == "dead":
+            remove(found.project, Path(found.directory), found.owner)
+
+
+def remove(project: str, directory: Path, whose: str) -> bool:
+    """Removes an environment: containers, networks, volumes, and the directory of an ephemeral one.
+
+    Args:
+        project: its Compose project; empty where the engine has nothing of it.
+        directory: where it was made; kept where it is not an ephemeral environment of this owner.
+        whose: its owner; empty where it is not ephemeral.
+
+    Returns:
+        Whether all of it is gone.
+    """
+    for _ in range(_TRIES):
+        if not project or _remove_project(project):
+            break
+    else:
+        return False
+    if whose and _owner_of(directory) == whose:
+        shutil.rmtree(directory, ignore_errors=True)
+        return not directory.exists()
+    if whose:
+        # interrupted before it said whose it is: then it is empty
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+    return True
+
+
+def _remove_project(project: str) -> bool:
+    """Removes what there is now; another process may be doing the same, so only what is left counts."""
+    for kind, listing, removal in (
+        ("container", ("ls", "--all"), ("rm", "--force", "--volumes")),
+        ("network", ("ls",), ("rm",)),
+        ("volume", ("ls",), ("rm", "--force")),
+    ):
+        names = _of_project(kind, listing, project)
+        if names:
+            reading.docker(kind, *removal, *names, check=False)
+            if _of_project(kind, listing, project):
+                return False
+    return True
+
+
+def _of_project(kind: str, listing: Iterable[str], project: str) -> list[str]:
+    label = f"label=com.docker.compose.project={project}"
+    return reading.docker(kind, *listing, "--quiet", "--filter", label).stdout.split()
+
+
+def _directories() -> Iterator[tuple[Path, str]]:
+    """The directories of ephemeral environments of this user, with their owners."""
+    for path in Path(tempfile.gettempdir()).resolve().glob(f"{_PREFIX}*"):
+        whose = _owner_of(path)
+        if whose:
+            yield path, whose
+        else:
+            # killed before it could say whose it is
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - 3600:
+                    path.rmdir()
+
+
+def _owner_of(directory: Path) -> str:
+    try:
+        mine = directory.stat().st_uid == os.getuid()
+        return (directory / _OWNER_FILE).read_text(encoding="utf-8") if mine else ""
+    except (OSError, UnicodeDecodeError):
+        return ""

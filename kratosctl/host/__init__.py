@@ -1,0 +1,1 @@
+"""This host: its ports and networks."""

@@ -1,0 +1,1 @@
+"""Kratos itself: its APIs, its log, its configuration directory, whether it is ready."""

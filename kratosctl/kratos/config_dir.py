@@ -1,0 +1,94 @@
+"""A user's own Kratos configuration directory: read, never written."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
+from kratosctl.files import yaml_text
+from kratosctl.stack.kratos_configuration import MAIN_FILES
+
+
+def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
+    """Reads the main file of a user's Kratos configuration directory.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        config_dir: the directory as it was given, relative to it or absolute.
+
+    Returns:
+        The file's name and its parsed configuration.
+
+    Raises:
+        ConfigDirectoryMissing, ConfigurationInvalid: it is absent, empty, or not readable as YAML or JSON.
+    """
+    path = directory / config_dir
+    names = [name for name in MAIN_FILES if (path / name).is_file()]
+    if not names:
+        state = (
+            "is not there" if not path.exists() else "is not a directory" if not path.is_dir() else "has no kratos.yml"
+        )
+        if path.is_dir() and not any(path.iterdir()):
+            state = "is empty"
+        raise ConfigDirectoryMissing(
+            f"configuration directory {config_dir} {state}",
+            "Kratos would start without a configuration, and Docker would make the directory as root",
+            "run `kratosctl init` to write one from a preset, or correct --config-dir",
+        )
+    where = str(Path(config_dir) / names[0])
+    text = yaml_text.read_text(path / names[0])
+    data = _json(text, where) if names[0].endswith(".json") else yaml_text.load(text, where)
+    if data is None:
+        raise ConfigurationInvalid(f"{where} is empty", fix="`kratosctl init` writes one from a preset")
+    if not isinstance(data, dict):
+        raise ConfigurationInvalid(f"{where}:1:1: expected a mapping of Kratos configuration keys")
+    return names[0], data
+
+
+def value_at(configuration: Any, path: str) -> Any:
+    """The value at keys with dots between them; None where there is none."""
+    for key in path.split("."):
+        configuration = configuration.get(key) if isinstance(configuration, dict) else None
+    return configuration
+
+
+def _json(text: str, where: str) -> Any:
+    """Not as YAML: JSON may be indented by tabs."""
+    try:
+        return json.loads(text) if text.strip() else None
+    except json.JSONDecodeError as error:
+        raise ConfigurationInvalid(f"{where}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationInvalid(f"{where}: not valid JSON: {str(error)[:120]}") from error
+
+
+def files(directory: Path, config_dir: str) -> dict[str, bytes]:
+    """Every file of a user's configuration directory, but for hidden ones: `.git` and `.env` belong in no image.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        config_dir: the directory as it was given.
+
+    Returns:
+        The content by path in the directory, in the order of the paths.
+
+    Raises:
+        ConfigurationInvalid: one of them cannot be read.
+    """
+    root = directory / config_dir
+    found: dict[str, bytes] = {}
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(folder, name)
+            if name.startswith(".") or (path.exists() and not path.is_file()):
+                continue
+            try:
+                found[str(path.relative_to(root))] = path.read_bytes()
+            except OSError as error:
+                why = error.strerror or ""
+                raise ConfigurationInvalid(f"{path} cannot be read", why, "mend it, or move it elsewhere") from error
+    return dict(sorted(found.items()))

@@ -1,0 +1,126 @@
+"""Waiting until Kratos answers that it is ready: database reached, no migration pending."""
+
+from __future__ import annotations
+
+import http.client
+import math
+import time
+from collections.abc import Callable, Mapping
+
+from kratosctl.engine import reading
+from kratosctl.errors import KratosctlError, NotReady
+from kratosctl.kratos import log_lines
+
+_PAUSE = 0.02
+_LOOK_EVERY = 0.5
+_PAGES = {"mail": "/readyz", "ui": "/health/alive"}
+# who asks for a password is there
+_UP = (200, 401)
+
+
+def is_ready(address: str, port: int, path: str = "/health/ready", patience: float = 5) -> int:
+    """Asks a service whether it is ready.
+
+    Args:
+        address: where the port listens on this host.
+        port: TCP port.
+        path: what to ask for; Kratos' own by default.
+        patience: seconds it may take to answer.
+
+    Returns:
+        The HTTP status; 0 where nothing answers.
+    """
+    connection = http.client.HTTPConnection(address, port, timeout=patience)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def reachable(bind: str) -> str:
+    """The address at which this host reaches a port bound to `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+
+
+def wait(
+    address: str,
+    port: int,
+    container: str,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    unmigrated_after: float = math.inf,
+) -> None:
+    """Waits until Kratos is ready, and says why if it is not.
+
+    Args:
+        address: where the public API's port listens on this host.
+        port: its TCP port.
+        container: Kratos' container, looked at while waiting.
+        seconds: how long to wait.
+        clock: seconds that only go forward.
+        unmigrated_after: seconds after which a Kratos that serves without being ready is taken to need migrations.
+
+    Raises:
+        KratosRefusedConfiguration, DatabaseUnreachable, DatabasePasswordWrong, ServiceFailed: Kratos stopped.
+        NotReady: it runs, but did not become ready in time.
+    """
+    began = clock()
+    look = began + _LOOK_EVERY
+    status, told = 0, math.inf
+    while clock() - began < seconds:
+        status = is_ready(address, port)
+        if status == 200:
+            return
+        # to whoever asks from outside it does not say why, and a database that starts passes
+        told = min(told, clock()) if status == 503 else math.inf
+        if clock() - told > unmigrated_after:
+            break
+        if clock() >= look:
+            look = clock() + _LOOK_EVERY
+            if reading.state(container)[0] not in ("running", "created"):
+                raise log_lines.explain(reading.logs(container), "stay up")
+            # Kratos would try a wrong password for minutes
+            for line in reading.logs_since_start(container).splitlines():
+                if log_lines.is_wrong_password(line):
+                    raise log_lines.database_error(line, 0)
+        time.sleep(_PAUSE)
+    raise _not_ready(container, status, seconds)
+
+
+def wait_for_pages(
+    address: str, ports: Mapping[str, int], seconds: float, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Waits until the mail inbox and the UI answer. One that does not is found by its container's state.
+
+    Args:
+        address: where the ports listen on this host.
+        ports: TCP ports by service: mail, ui.
+        seconds: how long to wait for all of them.
+        clock: seconds that only go forward.
+    """
+    end = clock() + seconds
+    for service, port in ports.items():
+        while is_ready(address, port, _PAGES[service]) not in _UP:
+            if clock() > end:
+                raise NotReady(
+                    f"service {service} did not answer within {seconds:g} s", fix=f"see `kratosctl logs {service}`"
+                )
+            time.sleep(_PAUSE)
+
+
+def _not_ready(container: str, status: int, seconds: float) -> KratosctlError:
+    logs = reading.logs(container)
+    for line in reversed(logs.splitlines()):
+        if log_lines.is_database_fault(line):
+            return log_lines.database_error(line, seconds)
+    pending = status == 503
+    error = NotReady(
+        f"Kratos was not ready within {seconds:g} s",
+        "it says that migrations are pending" if pending else log_lines.last_telling(logs.splitlines()),
+        "run `kratosctl up` again: it migrates first" if pending else "give it longer with --wait-timeout",
+    )
+    error.unmigrated = pending
+    return error

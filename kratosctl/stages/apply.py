@@ -1,0 +1,240 @@
+"""Carries out a plan: write, create, start, migrate, serve, ready."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from kratosctl.console import Console
+from kratosctl.database import templates
+from kratosctl.engine import client, reading
+from kratosctl.errors import KratosctlError, NotReady, ServiceFailed
+from kratosctl.files.workspace import SEED_WANTED
+from kratosctl.kratos import readiness
+from kratosctl.limits import Limits
+from kratosctl.stack import compose
+from kratosctl.stages import build_image, database_start, images, observe, postgres_start
+from kratosctl.stages.assemble import Stack
+from kratosctl.stages.plan import Observed, Plan
+
+_UNMIGRATED_AFTER = 3.0  # seconds
+
+
+def pull(
+    stack_images: Mapping[str, str | None], wanted: list[str], console: Console, options: Mapping[str, str]
+) -> None:
+    """Pulls the images that are not here, one after the other; `options` name others in their place."""
+    for reference in wanted:
+        with console.step(f"pull {reference}"):
+            client.pull(reference, stack_images.get(reference), options.get(reference, ""))
+
+
+def _provide_images(stack: Stack, plan: Plan, console: Console) -> None:
+    pull(images.needed(stack.environment), plan.subjects("pull"), console, images.options(stack.environment))
+    if stack.custom and plan.subjects("build"):
+        build_image.make(stack.custom, plan.subjects("build"), console)
+
+
+def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits: Limits) -> Callable[[], None] | None:
+    """Makes what runs be what was asked for.
+
+    Compose creates; starting is done here, in order. `docker compose up` polls what it waits for every half second, and
+    says of a failed migration only that it failed.
+
+    Returns:
+        What is left to do when Kratos is ready, if anything is; it raises nothing.
+    """
+    _provide_images(stack, plan, console)
+    _write(stack)
+    _resume(observed)
+    if stack.environment.seed and _starts_empty(stack, observed, plan):
+        stack.workspace.write(SEED_WANTED, "")
+    keeping = None
+    # others that want a template which is made here wait for it
+    with ExitStack() as until_kept:
+        if not plan.subjects("migrate"):
+            names = _create_with(stack, compose.services(stack.environment), console)
+        elif database_start.new_from_template(stack, observed):
+            names = _new_sqlite(stack, observed, console)
+        elif database_start.in_volume(stack):
+            names = _sqlite_in_volume(stack, observed, console, limits)
+        else:
+            template = None if observed.database_exists else postgres_start.template_of(stack, observed)
+            if template and templates.found(template, until_kept):
+                names = _copied_postgres(stack, observed, template, console, limits)
+            else:
+                names = _migrated(stack, observed, console, limits)
+                keeping = template
+        _serve(stack, plan, names, console, limits)
+        if stack.beside:
+            with console.step(f"start {', '.join(stack.beside)}"):
+                stack.project.start_beside(stack.beside)
+        return _keep(keeping, names["postgres"], until_kept.pop_all()) if keeping else None
+
+
+def _keep(template: Path, postgres: str, until_kept: ExitStack) -> Callable[[], None]:
+    """What keeps a template: it takes a third of a second, and whoever waits for Kratos need not wait for that."""
+
+    def keep() -> None:
+        with until_kept, suppress(KratosctlError):
+            postgres_start.keep_template(postgres, template)
+
+    return keep
+
+
+def _resume(observed: Observed) -> None:
+    """Lets paused containers go on: docker neither restarts nor replaces them while they are."""
+    paused = [container.name for container in observed.containers if container.state == "paused"]
+    if paused:
+        reading.docker("unpause", *paused)
+
+
+def _new_sqlite(stack: Stack, observed: Observed, console: Console) -> dict[str, str]:
+    """A migrated, empty SQLite database, made while Compose creates the containers."""
+    kratos_id = observed.kratos_id or database_start.kratos_id(stack)
+    how = "copy a migrated database" if database_start.has_sqlite_template(kratos_id) else "migrate an empty database"
+    with console.step(f"{how}, create containers"):
+        names, _ = reading.together(
+            lambda: _create(stack, compose.services(stack.environment)),
+            lambda: database_start.make_sqlite(stack, kratos_id),
+        )
+    database_start.remember(stack, kratos_id)
+    made: dict[str, str] = names
+    return made
+
+
+def _sqlite_in_volume(stack: Stack, observed: Observed, console: Console, limits: Limits) -> dict[str, str]:
+    """A SQLite database in a volume, new or migrated."""
+    names = _create_with(stack, ["kratos-migrate", *compose.services(stack.environment)], console)
+    kratos_id = observed.kratos_id or database_start.kratos_id(stack)
+    with console.step("look into the volume of the database"):
+        migrated = database_start.fill_volume(stack, kratos_id, names["kratos"])
+    if migrated:
+        database_start.remember(stack, kratos_id)
+    else:
+        database_start.migrate(stack, kratos_id, names, console, limits.database)
+    return names
+
+
+def _copied_postgres(
+    stack: Stack, observed: Observed, template: Path, console: Console, limits: Limits
+) -> dict[str, str]:
+    """A new PostgreSQL with the files of one that this image migrated."""
+    postgres_start.begin_first_start(stack)
+    names = _create_with(stack, compose.services(stack.environment), console)
+    with console.step("copy a migrated database"):
+        postgres_start.copy_template(stack, names["postgres"], template)
+        postgres_start.adopt_template(stack, names["postgres"], limits.database)
+    database_start.remember(stack, observed.kratos_id)
+    return names
+
+
+def _migrated(stack: Stack, observed: Observed, console: Console, limits: Limits) -> dict[str, str]:
+    """A database that kratos-migrate was run on."""
+    services = ["kratos-migrate", *compose.services(stack.environment)]
+    new = not observed.database_exists
+    if new:
+        postgres_start.begin_first_start(stack)
+    names = _create_with(stack, services, console)
+    postgres_start.start(stack, names, lambda: _create(stack, services), new, console, limits.database)
+    kratos_id = observed.kratos_id or database_start.kratos_id(stack)
+    database_start.migrate(stack, kratos_id, names, console, limits.database)
+    return names
+
+
+def _create_with(stack: Stack, services: Sequence[str], console: Console) -> dict[str, str]:
+    with console.step("create containers"):
+        return _create(stack, services)
+
+
+def _starts_empty(stack: Stack, observed: Observed, plan: Plan) -> bool:
+    """Whether Kratos will serve from a database of ours in which nobody is yet."""
+    if stack.environment.database == "memory":
+        return "kratos" in plan.subjects("create", "replace", "start", "restart")
+    return stack.environment.database != "external" and not observed.database_exists
+
+
+def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
+    """Lets Compose create the containers. Returns their names by service."""
+    # the version is asked while Compose works: an old one's own message would not name its age
+    _, made = reading.together(check_compose, lambda: stack.project.create(services))
+    # what a service needs is created with it; what was there before, Compose does not name
+    needed = {*services, *(["postgres"] if stack.environment.database == "postgres" else [])}
+    if needed <= set(made):
+        return dict(made)
+    return {c.service: c.name for c in reading.containers(stack.place.project)}
+
+
+@functools.cache
+def check_compose() -> None:
+    """Refuses a missing or old Compose plugin; asked once in a process."""
+    reading.check_compose()
+
+
+def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console, limits: Limits) -> None:
+    with console.step("start Kratos"):
+        reading.start([names[name] for name in compose.services(stack.environment)])
+        if "postgres" in names:
+            postgres_start.wait(names["postgres"], limits.database)
+        if plan.subjects("restart"):
+            reading.docker("restart", *(names[name] for name in plan.subjects("restart")))
+        wait_until_ready(stack, names["kratos"], limits.ready, bool(plan.subjects("migrate")))
+
+
+def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> list[str]:
+    """Runs kratos-migrate and nothing that depends on it. Returns the last lines it printed."""
+    _provide_images(stack, plan, console)
+    _write(stack)
+    new = not observe.database_identity(stack)
+    if new:
+        postgres_start.begin_first_start(stack)
+    names = _create_with(stack, ["kratos-migrate"], console)
+    postgres_start.start(stack, names, lambda: _create(stack, ["kratos-migrate"]), new, console, limits.database)
+    return database_start.migrate(stack, database_start.kratos_id(stack), names, console, limits.database)
+
+
+def wait_until_ready(stack: Stack, kratos: str, seconds: float, migrated: bool) -> None:
+    """Waits for Kratos' public API on this host, then for the UI and the mail inbox.
+
+    Args:
+        stack: what runs.
+        kratos: Kratos' container.
+        seconds: how long to wait.
+        migrated: this run has just migrated; else a Kratos that is not ready is not waited for that long.
+
+    Raises:
+        NotReady, ServiceFailed, KratosRefusedConfiguration: what did not come up, and what it said last.
+    """
+    address, ports = readiness.reachable(stack.environment.addresses["public"]), stack.place.ports
+    try:
+        patience = math.inf if migrated or not stack.environment.migrates else _UNMIGRATED_AFTER
+        readiness.wait(address, ports["public"], kratos, seconds, unmigrated_after=patience)
+    except NotReady:
+        # what we remember of the database may be wrong: let the next `up` migrate again
+        stack.workspace.save_state(replace(stack.workspace.state(), migrated={}))
+        raise
+    readiness.wait_for_pages(address, {name: ports[name] for name in ("mail", "ui") if name in ports}, seconds)
+    services = compose.services(stack.environment)
+    if services == ["kratos"]:
+        return
+    for container in reading.containers(stack.place.project):
+        if container.service in services and container.state != "running":
+            said = reading.logs(container.name, 20).strip().splitlines()
+            raise ServiceFailed(
+                f"service {container.service} did not stay up (exit code {container.exit_code})",
+                said[-1][:300] if said else "it printed nothing",
+                f"see `kratosctl logs {container.service}`",
+            )
+
+
+def _write(stack: Stack) -> None:
+    """Writes the files, and makes the directories that are mounted: Docker would make them as root."""
+    stack.workspace.write_all(stack.files, stack.state)
+    if stack.database_directory:
+        stack.database_directory.mkdir(exist_ok=True)
+    if stack.environment.database == "postgres":
+        postgres_start.initdb(stack.workspace.home)

@@ -1,0 +1,233 @@
+"""Brings together what was asked for, what is allotted and what the host is: all that rendering needs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kratosctl import fragments
+from kratosctl.engine.client import Project
+from kratosctl.engine.objects import Container, Engine, is_remote
+from kratosctl.environment import Environment
+from kratosctl.errors import ConfigurationInvalid, EngineRemote
+from kratosctl.files import cache, yaml_text
+from kratosctl.files.workspace import State, Workspace
+from kratosctl.host import ports
+from kratosctl.kratos import config_dir
+from kratosctl.stack import compose, inbox, kratos_configuration, secrets
+from kratosctl.stack import custom_image as custom_images
+from kratosctl.stack.custom_image import CustomImage
+from kratosctl.stack.files import COMPOSE_FILE, File
+from kratosctl.stack.labels import LABEL
+from kratosctl.stack.place import Place
+from kratosctl.stack.render import render
+
+KRATOS_SERVICES = ("kratos", "kratos-migrate")
+_HOLDING = ("running", "paused")
+OVERRIDES = ("compose.override.yaml", "compose.override.yml")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One environment, ready to be planned and applied.
+
+    Attributes:
+        files: its generated files.
+        revisions: by service, what its container should be made from.
+        state: what is allotted; not yet on disk.
+        notes: what a person should know.
+        custom: the image with the configuration in it, where Kratos gets it that way.
+    """
+
+    environment: Environment
+    workspace: Workspace
+    place: Place
+    state: State
+    files: tuple[File, ...]
+    revisions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    custom: CustomImage | None = None
+
+    @property
+    def project(self) -> Project:
+        return Project(self.place.project, self.compose_files, self.workspace.directory)
+
+    @property
+    def compose_files(self) -> list[Path]:
+        override = override_file(self.workspace.directory)
+        return [self.workspace.home / COMPOSE_FILE, *([override] if override else [])]
+
+    @property
+    def kratos_image(self) -> str:
+        """The released image of Kratos, whose migrations the database has; a custom image is built from it."""
+        return self.custom.base if self.custom else self.place.images.get("kratos", self.environment.kratos_image)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The services that the user's compose.override.yaml adds, but for those it keeps behind a profile."""
+        override = override_file(self.workspace.directory)
+        return tuple(name for name in (_services(override) if override else []) if name not in self.revisions)
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """The services of ours that the user's compose.override.yaml changes."""
+        override = override_file(self.workspace.directory)
+        return tuple(name for name in (_services(override) if override else []) if name in self.revisions)
+
+    @property
+    def database_directory(self) -> Path | None:
+        """Where the SQLite file lies on this host, if it does."""
+        bound = self.environment.database == "sqlite" and self.place.bind_database
+        return self.workspace.home / "database" if bound else None
+
+
+def assemble(
+    environment: Environment,
+    workspace: Workspace,
+    state: State,
+    engine: Engine | None,
+    own_ports: set[int],
+    variables: Mapping[str, str],
+) -> Stack:
+    """Allots ports, completes secrets and renders the files. Nothing is written.
+
+    Args:
+        environment: what was asked for.
+        workspace: its generated directory.
+        state: its settled state.
+        engine: the engine; None renders for a local Linux engine (`render` needs no engine).
+        own_ports: ports of this host that the environment holds now: they are not taken from it.
+        variables: the process environment, for secrets and DSN given there.
+    """
+    if engine and is_remote(engine):
+        raise EngineRemote(
+            f"the Docker engine is on another machine ({engine.endpoint})",
+            "configuration and secrets are mounted from this machine's files, which it cannot see",
+            "switch to a local one: docker context use default",
+        )
+    config_file, theirs = their_configuration(environment, workspace)
+    kept = workspace.secrets()
+    complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
+    renewed = not secrets.is_empty(kept) and not secrets.same_for_kratos(kept, complete, theirs or {})
+    generation = state.secrets_generation + (1 if renewed else 0)
+    allotted, notes = ports.allot(
+        ports.wanted(environment, admin=bool(state.owner)),
+        state.ports,
+        own_ports,
+        lambda name, p: (
+            ports.is_taken(p, environment.addresses[name]) or not ports.claim(p, cache.directory() / "ports")
+        ),
+        ports.holder,
+    )
+    state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
+    custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
+    place = Place(
+        project=state.project,
+        directory=workspace.directory,
+        origin=Path(state.origin) if state.origin else None,
+        ports=allotted,
+        subnet=state.subnet if environment.subnets else "",
+        user=_user(engine),
+        bind_database=engine.local if engine else True,
+        images=_locked(environment, state) | (dict.fromkeys(KRATOS_SERVICES, custom.reference) if custom else {}),
+        postgres_major=state.postgres_major or 17,
+        config_file=config_file,
+        secrets_generation=generation,
+        override=_override_digest(workspace.directory),
+        sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
+        content=custom.content if custom else "",
+        owner=state.owner,
+        inbox=inbox.digest(complete.inbox_password),
+    )
+    files = render(environment, place, complete, theirs)
+    revisions = _revisions(environment, place, files)
+    notes += custom_images.warnings(config_file, theirs) if custom else []
+    return Stack(environment, workspace, place, state, files, revisions, tuple(notes), custom)
+
+
+def their_configuration(environment: Environment, workspace: Workspace) -> tuple[str, dict[str, Any] | None]:
+    """The main file's name and its parsed content; None where the preset's is used.
+
+    Raises:
+        ConfigDirectoryMissing, ConfigurationInvalid: the user's directory cannot be used.
+    """
+    if environment.config_dir:
+        return config_dir.read(workspace.directory, environment.config_dir)
+    return "kratos.yml", None
+
+
+def configuration_files(environment: Environment, workspace: Workspace) -> dict[str, bytes]:
+    """Kratos' own configuration, the user's or the preset's: content by name."""
+    if environment.config_dir:
+        return config_dir.files(workspace.directory, environment.config_dir)
+    return {name: text.encode() for name, text in fragments.preset_files(environment.preset).items()}
+
+
+def custom_image(environment: Environment, workspace: Workspace, state: State, config_file: str) -> CustomImage:
+    """The image with an environment's configuration in it, as it would be built now."""
+    files = configuration_files(environment, workspace)
+    lock = state.images.get(environment.kratos_image, {})
+    return custom_images.custom_image(environment, state.project, lock, config_file, files)
+
+
+def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) -> dict[str, str]:
+    configuration = next(file.text for file in files if file.path == "environment.yml")
+    model = compose.compose_model(environment, place, configuration)
+    return {name: service["labels"][LABEL + "revision"] for name, service in model["services"].items()}
+
+
+def ports_held(containers: tuple[Container, ...]) -> set[int]:
+    """The ports of this host that running containers hold, and paused ones."""
+    return {int(host.rsplit(":", 1)[1]) for c in containers if c.state in _HOLDING for host in c.published}
+
+
+def _user(engine: Engine | None) -> str:
+    """Who Kratos runs as: the caller, so that files are the caller's and stay private."""
+    return "0:0" if engine and engine.rootless else f"{os.getuid()}:{os.getgid()}"
+
+
+def _locked(environment: Environment, state: State) -> dict[str, str]:
+    """What each service's image is locked to, where it is."""
+    found = {}
+    for service, key in compose.IMAGE_KEYS.items():
+        lock = state.images.get(getattr(environment, key))
+        if lock:
+            found[service] = lock.get("digest") or lock["id"]
+    return found
+
+
+def digests(environment: Environment, state: State) -> dict[str, str]:
+    """What any engine can pull: by service the digest that its image is locked to, where a registry gave it one."""
+    locks = {service: state.images.get(getattr(environment, key), {}) for service, key in compose.IMAGE_KEYS.items()}
+    return {service: lock["digest"] for service, lock in locks.items() if lock.get("digest")}
+
+
+def _without_dsn(variables: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in variables.items() if key != "DSN"}
+
+
+def override_file(directory: Path) -> Path | None:
+    """The user's own Compose file that is merged over the generated one."""
+    return next((directory / name for name in OVERRIDES if (directory / name).is_file()), None)
+
+
+def _services(override: Path) -> list[str]:
+    """The services of a Compose file that no profile hides. A file that is wrong has none: Compose says what is."""
+    try:
+        root = yaml_text.parse(yaml_text.read_text(override), override.name)
+    except ConfigurationInvalid:
+        return []
+    found = []
+    for name, service in yaml_text.items(yaml_text.value_of(root, "services")):
+        if yaml_text.value_of(service, "profiles") is None:
+            found.append(name)
+    return found
+
+
+def _override_digest(directory: Path) -> str:
+    path = override_file(directory)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""

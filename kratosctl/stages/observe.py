@@ -1,0 +1,96 @@
+"""What is there now: the second stage of `up`, which reads and changes nothing."""
+
+from __future__ import annotations
+
+from kratosctl import catalog
+from kratosctl.engine import reading
+from kratosctl.engine.objects import Container, Engine, Image
+from kratosctl.errors import DowngradeRefused
+from kratosctl.stack.custom_image import CONTENT_LABEL
+from kratosctl.stages import images
+from kratosctl.stages.assemble import Stack
+from kratosctl.stages.plan import Observed
+
+
+def observe(stack: Stack, containers: tuple[Container, ...], needed: dict[str, Image | None]) -> Observed:
+    """Looks at images, files and the database.
+
+    Args:
+        stack: what should be there.
+        containers: of its project.
+        needed: the images it runs, by reference; None where one is not on this engine.
+    """
+    database = database_identity(stack)
+    reference = stack.environment.kratos_image
+    kratos = needed.get(reference)
+    # a floating tag may mean another image by now; the lock says which one runs
+    kratos_id = stack.state.images.get(reference, {}).get("id") or (kratos.id if kratos else "")
+    custom = stack.custom.reference if stack.custom else ""
+    return Observed(
+        containers=containers,
+        changed_files=[file.path for file in stack.workspace.changed(stack.files)],
+        missing_images=[
+            reference
+            for reference, platform in images.needed(stack.environment).items()
+            if not images.is_here(needed.get(reference), platform)
+        ],
+        unbuilt=_unbuilt(stack, needed.get(custom)),
+        kratos_id=kratos_id,
+        postgres_id=_postgres_id(stack, needed),
+        database_exists=bool(database),
+        migrated=bool(database and kratos_id) and stack.state.migrated == migrated_mark(kratos_id, database),
+    )
+
+
+def _postgres_id(stack: Stack, needed: dict[str, Image | None]) -> str:
+    image = needed.get(stack.environment.postgres_image)
+    return image.id if image and stack.environment.database == "postgres" else ""
+
+
+def _unbuilt(stack: Stack, built: Image | None) -> dict[str, str]:
+    if stack.custom is None or (built and built.labels.get(CONTENT_LABEL) == stack.custom.content):
+        return {}
+    return {stack.custom.reference: "the configuration or its base changed" if built else "not built yet"}
+
+
+def migrated_mark(kratos_id: str, database: str) -> dict[str, str]:
+    """What is remembered after a migration: which image migrated which database."""
+    return {"image": kratos_id, "database": database}
+
+
+def database_identity(stack: Stack) -> str:
+    """Tells a database from one that took its place later; empty where there is none, or none that can be told."""
+    directory = stack.database_directory
+    if directory is not None:
+        try:
+            found = (directory / "db.sqlite").stat()
+        except OSError:
+            return ""
+        return f"file {found.st_ino} {found.st_dev}"
+    if stack.environment.database in ("sqlite", "postgres"):
+        # an engine tells no age of a volume that stays the same: CreatedAt is when its directory last changed
+        name = f"{stack.place.project}_{stack.environment.database}"
+        return f"volume {name}" if name in reading.project_volumes(stack.place.project) else ""
+    return ""
+
+
+def check_downgrade(stack: Stack) -> None:
+    """Refuses an older Kratos on data that a newer one migrated.
+
+    Raises:
+        DowngradeRefused: naming both releases and the ways out.
+    """
+    environment, before = stack.environment, stack.state.release
+    if not before or not environment.migrates or environment.database == "external":
+        return
+    now = catalog.newest_matching(environment.release).tag
+    if catalog.version_key(now) < catalog.version_key(catalog.newest_matching(before).tag) and database_identity(stack):
+        raise DowngradeRefused(
+            f"the data of environment {environment.name} was migrated by Kratos {before}",
+            f"{now} is older and does not know these tables",
+            f"use --release {before}, or start afresh: kratosctl down --volumes",
+        )
+
+
+def emulation(stack: Stack, engine: Engine, needed: dict[str, Image | None]) -> list[str]:
+    return images.platform_notes(stack.environment, engine, needed.get(stack.environment.kratos_image))
