@@ -176,13 +176,16 @@ def check_compose() -> None:
 
 
 def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console, limits: Limits) -> None:
+    # Kratos' tables were just made in it
+    answers = {"postgres"} if plan.subjects("migrate") else set()
     with console.step("start Kratos"):
-        reading.start([names[name] for name in compose.services(stack.environment)])
-        if "postgres" in names:
+        reading.start([names[name] for name in compose.services(stack.environment) if name not in answers])
+        if "postgres" in {*names} - answers:
             postgres_start.wait(names["postgres"], limits.database)
         if plan.subjects("restart"):
             reading.docker("restart", *(names[name] for name in plan.subjects("restart")))
         wait_until_ready(stack, names["kratos"], limits.ready, bool(plan.subjects("migrate")))
+        _check_stayed_up(stack)
 
 
 def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> list[str]:
@@ -218,6 +221,9 @@ def wait_until_ready(stack: Stack, kratos: str, seconds: float, migrated: bool) 
         stack.workspace.save_state(replace(stack.workspace.state(), migrated={}))
         raise
     readiness.wait_for_pages(address, {name: ports[name] for name in ("mail", "ui") if name in ports}, seconds)
+
+
+def _check_stayed_up(stack: Stack) -> None:
     services = compose.services(stack.environment)
     if services == ["kratos"]:
         return

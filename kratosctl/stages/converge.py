@@ -81,6 +81,10 @@ def prepare(
     """Assembles, observes and plans. Changes nothing but the images that must be here to be locked."""
     look = look or begin(environment, workspace, wishes.engine)
     state, engine, containers = look.state, look.engine(), look.containers()
+    volumes = None
+    if environment.database == "postgres" and not containers:
+        # its 50 ms pass while the rest is assembled
+        volumes = reading.begin(lambda: reading.project_volumes(state.project))
     ownership.check_ours(str(workspace.directory), environment.name, containers)
     ports.check_address(environment.bind)
     state, notes = _lock_images(environment, state, wishes, console)
@@ -103,7 +107,7 @@ def prepare(
     if stack.custom:
         needed |= reading.images([stack.custom.reference])
     notes += observe.emulation(stack, engine, needed)
-    observed = observe.observe(stack, containers, needed)
+    observed = observe.observe(stack, containers, needed, volumes)
     return stack, observed, _plan(stack, observed, notes)
 
 

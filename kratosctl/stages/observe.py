@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 from kratosctl import catalog
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine, Image
@@ -12,15 +14,21 @@ from kratosctl.stages.assemble import Stack
 from kratosctl.stages.plan import Observed
 
 
-def observe(stack: Stack, containers: tuple[Container, ...], needed: dict[str, Image | None]) -> Observed:
+def observe(
+    stack: Stack,
+    containers: tuple[Container, ...],
+    needed: dict[str, Image | None],
+    volumes: Callable[[], Collection[str]] | None = None,
+) -> Observed:
     """Looks at images, files and the database.
 
     Args:
         stack: what should be there.
         containers: of its project.
         needed: the images it runs, by reference; None where one is not on this engine.
+        volumes: what its project has of them, where that was asked already.
     """
-    database = database_identity(stack)
+    database = database_identity(stack, volumes)
     reference = stack.environment.kratos_image
     kratos = needed.get(reference)
     # a floating tag may mean another image by now; the lock says which one runs
@@ -58,20 +66,36 @@ def migrated_mark(kratos_id: str, database: str) -> dict[str, str]:
     return {"image": kratos_id, "database": database}
 
 
-def database_identity(stack: Stack) -> str:
-    """Tells a database from one that took its place later; empty where there is none, or none that can be told."""
-    directory = stack.database_directory
-    if directory is not None:
-        try:
-            found = (directory / "db.sqlite").stat()
-        except OSError:
-            return ""
-        return f"file {found.st_ino} {found.st_dev}"
-    if stack.environment.database in ("sqlite", "postgres"):
-        # an engine tells no age of a volume that stays the same: CreatedAt is when its directory last changed
-        name = f"{stack.place.project}_{stack.environment.database}"
-        return f"volume {name}" if name in reading.project_volumes(stack.place.project) else ""
-    return ""
+def database_identity(stack: Stack, volumes: Callable[[], Collection[str]] | None = None) -> str:
+    """Tells a database from one that took its place later; empty where there is none, or none that can be told.
+
+    Args:
+        stack: the environment.
+        volumes: what its project has of them, where that was asked already.
+    """
+    name = volume(stack)
+    if not name:
+        return file_identity(stack)
+    there = volumes() if volumes else reading.project_volumes(stack.place.project)
+    # an engine tells no age of a volume that stays the same: CreatedAt is when its directory last changed
+    return f"volume {name}" if name in there else ""
+
+
+def file_identity(stack: Stack) -> str:
+    """The same of a SQLite database in a file of this host."""
+    if stack.database_directory is None:
+        return ""
+    try:
+        found = (stack.database_directory / "db.sqlite").stat()
+    except OSError:
+        return ""
+    return f"file {found.st_ino} {found.st_dev}"
+
+
+def volume(stack: Stack) -> str:
+    """The volume that holds the database, made or not; empty where it lies elsewhere."""
+    in_one = stack.database_directory is None and stack.environment.database in ("sqlite", "postgres")
+    return f"{stack.place.project}_{stack.environment.database}" if in_one else ""
 
 
 def check_downgrade(stack: Stack) -> None:
