@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import click
 
 from kratosctl.cli import kratosctl
 from kratosctl.cli.session import Session
-from kratosctl.errors import Defect, Interrupted, KratosctlError, UsageError
+from kratosctl.errors import Defect, DiskFull, Interrupted, KratosctlError, UsageError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         code = kratosctl.main(
             list(arguments), prog_name="kratosctl", standalone_mode=False, obj=session, terminal_width=_width()
         )
+        sys.stdout.flush()
     except KratosctlError as error:
         session.console.error(session.command, error)
         return error.exit_code
@@ -45,8 +47,12 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        session.console.error(session.command, _defect(error))
-        return Defect.exit_code
+        failure: KratosctlError = _defect(error)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            # files of ours say so themselves, and which
+            failure = DiskFull("no space left to write the result", error.strerror or "", "free some space")
+        session.console.error(session.command, failure)
+        return failure.exit_code
     return code if isinstance(code, int) else 0
 
 

@@ -20,11 +20,15 @@ def command(session: Session, name: str | None) -> Result:
     """
     from dataclasses import replace
 
-    from kratosctl.seeding import seed
+    subject = subject_of(session, name)
     from kratosctl.snapshots import operations
 
-    subject = subject_of(session, name)
-    result = operations.reset(subject, *seed.for_reset(subject), session.console)
+    fill, key = None, ""
+    if subject.environment.seed:
+        from kratosctl.seeding import seed
+
+        fill, key = seed.for_reset(subject)
+    result = operations.reset(subject, fill, key, session.console)
     lesson = subject.found.workspace.lesson
     if not lesson:
         return result

@@ -23,11 +23,15 @@ def command() -> None:
 def subject_of(session: Session, name: str | None) -> Subject:
     """The environment whose database is meant."""
     from kratosctl import running
+    from kratosctl.engine import reading
+
+    finding = reading.begin(lambda: running.find(session.directory, name))
+    # their 60 ms pass while docker answers
     from kratosctl.answers import selection
     from kratosctl.commands import upgrade
     from kratosctl.snapshots import operations
 
-    found = running.find(session.directory, name)
+    found = finding()
     upgrade.settle(session.directory, found.name, session.console, os.environ)
     environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
     return operations.Subject(found, environment)

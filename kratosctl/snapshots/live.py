@@ -19,7 +19,10 @@ _READY = 60.0  # seconds for Kratos to be ready again
 
 
 class Live(Protocol):
-    """What can be done with a database while Kratos serves from it. Each either happens whole or not at all."""
+    """What can be done with a database while Kratos serves from it. Each either happens whole or not at all.
+
+    Whoever saves or empties closes it.
+    """
 
     engine: str
 
@@ -127,11 +130,12 @@ class Postgres:
         self._session = postgres.Session(container)
 
     def facts(self) -> Facts:
-        return postgres.facts(self.container)
+        with contextlib.closing(postgres.Session(self.container)) as session:
+            return session.facts()
 
     def save(self, target: Path) -> Facts:
-        # each is a process that mostly waits
-        facts, _ = reading.together(self.facts, lambda: postgres.save(self.container, target))
+        # each is a process that mostly waits; whoever saves before emptying has his psql by then
+        facts, _ = reading.together(self._session.facts, lambda: postgres.save(self.container, target))
         found: Facts = facts
         return found
 

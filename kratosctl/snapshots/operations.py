@@ -168,10 +168,13 @@ def reset(
         safety: save what is there first.
     """
     workspace = subject.found.workspace
-    with workspace.locked(f"reset {subject.found.name}", _LOCK_WAIT, console.note):
-        before = save_safety(subject, "reset") if safety else None
+    with (
+        workspace.locked(f"reset {subject.found.name}", _LOCK_WAIT, console.note),
+        contextlib.closing(subject.live) as live,
+    ):
+        before = save_safety(subject, "reset", live=live) if safety else None
         with console.step(f"reset {subject.found.name}"):
-            _reset(subject, seed, seed_key, before)
+            _reset(subject, live, seed, seed_key, before)
     data = {"environment": subject.found.name, "safety": before.name if before else None}
     undo = "\ntake it back: kratosctl snapshot restore --undo" if before else ""
     return Result("reset", data, lambda: f"{subject.found.name} is as new{undo}")
@@ -212,24 +215,26 @@ def _put_back_tables(subject: Subject, snapshot: Snapshot, source: Path) -> None
     workspace.save_state(replace(workspace.state(), release=snapshot.release))
 
 
-def _reset(subject: Subject, seed: Callable[[], None] | None, seed_key: str, before: Snapshot | None) -> None:
+def _reset(
+    subject: Subject, live: Live, seed: Callable[[], None] | None, seed_key: str, before: Snapshot | None
+) -> None:
     workspace = subject.found.workspace
     if seed is None:
-        _empty(subject)
+        live.empty()
         return
     name = f"{_SEEDED}{seed_key}"
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
-    facts = subject.live.facts()
+    facts = live.facts()
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
         put_back(subject, kept)
         return
-    with whole_or_undone(subject, before or save_safety(subject, "reset"), "reset"):
-        _empty(subject)
+    with whole_or_undone(subject, before or save_safety(subject, "reset", live=live), "reset"):
+        live.empty()
         seed()
         for older in store.listing(workspace):
             if older.name.startswith(_SEEDED) and older.note == _SEEDED_NOTE:
                 store.remove(workspace, older.name)
-        _save(subject, name, _SEEDED_NOTE, overwrite=True)
+        _save(subject, name, _SEEDED_NOTE, overwrite=True, live=live)
 
 
 @contextlib.contextmanager
@@ -271,13 +276,10 @@ def undo_content(subject: Subject, console: Console) -> None:
     console.note(f"a {note['doing']} was interrupted: {outcome}")
 
 
-def _empty(subject: Subject) -> None:
-    with contextlib.closing(subject.live) as live:
-        live.empty()
-
-
-def _save(subject: Subject, name: str, note: str, overwrite: bool) -> Snapshot:
-    live = subject.live
+def _save(subject: Subject, name: str, note: str, overwrite: bool, live: Live | None = None) -> Snapshot:
+    if live is None:
+        with contextlib.closing(subject.live) as opened:
+            return _save(subject, name, note, overwrite, opened)
 
     def fill(content: Path) -> Snapshot:
         facts = live.save(content)
@@ -299,19 +301,20 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def save_safety(subject: Subject, before: str, spared: str = "") -> Snapshot:
+def save_safety(subject: Subject, before: str, spared: str = "", live: Live | None = None) -> Snapshot:
     """Saves what is there before something is done to it; the last few are kept. The caller holds the lock.
 
     Args:
         subject: the environment.
         before: what is about to be done, in a word.
         spared: a snapshot that is not removed, however old.
+        live: the database, where the caller has it open.
     """
     workspace = subject.found.workspace
     name = f"before-{before}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
     taken = {snapshot.name for snapshot in store.listing(workspace)}
     number = next(n for n in range(1, 1000) if (f"{name}-{n}" if n > 1 else name) not in taken)
-    made = _save(subject, f"{name}-{number}" if number > 1 else name, "", overwrite=False)
+    made = _save(subject, f"{name}-{number}" if number > 1 else name, "", overwrite=False, live=live)
     store.keep_last_safety(workspace, before, SAFETY_KEPT, spared)
     return made
 

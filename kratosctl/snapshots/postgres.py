@@ -27,7 +27,7 @@ _PSQL = (*_ASK, "--set", "ON_ERROR_STOP=1")
 _DUMP = ("pg_dump", "--username", "kratos", "--dbname", "kratos", "--no-owner", "--no-privileges")
 _FACTS = """
 SELECT (SELECT count(*) FROM schema_migration), (SELECT count(*) FROM identities),
-       coalesce((SELECT id::text FROM networks LIMIT 1), '')
+       coalesce((SELECT id::text FROM networks LIMIT 1), '');
 """
 # foreign keys need no order among rows that are all replaced at once
 _BEGIN = "BEGIN;\nSET LOCAL session_replication_role = replica;\nSET LOCAL client_min_messages = warning;\n"
@@ -155,6 +155,22 @@ class Session:
         first = next((line for line in said if "ERROR:" in line), last_telling(said))
         raise DatabaseUnreachable("PostgreSQL was not emptied", first, "nothing was changed; try again")
 
+    def facts(self) -> Facts:
+        """What the database holds.
+
+        Raises:
+            EngineFailed: it does not hold Kratos' tables.
+        """
+        with self._lock:
+            said = self._ask(_FACTS)
+        try:
+            migrations, identities, network = said[-1].split("|")
+            return Facts(int(migrations), int(identities), network)
+        except (IndexError, ValueError):
+            first = next((line for line in said if "ERROR:" in line), last_telling(said))
+            fix = "nothing was changed; see `kratosctl logs postgres`"
+            raise EngineFailed("PostgreSQL does not tell what the database holds", first, fix) from None
+
     def _ask(self, script: str) -> list[str]:
         """What psql prints for a script, whose last statement succeeded."""
         for _ in range(2):
@@ -199,13 +215,6 @@ class Session:
             process.stdout.close()
             process.kill()
             process.wait()
-
-
-def facts(container: str) -> Facts:
-    """What the database holds."""
-    out = _run(container, (*_PSQL, "--tuples-only", "--no-align", "--command", _FACTS)).decode()
-    migrations, identities, network = out.strip().split("|")
-    return Facts(int(migrations), int(identities), network)
 
 
 def write_plain(source: Path, target: Path) -> None:

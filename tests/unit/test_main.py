@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,28 @@ def test_whoever_asks_for_it_sees_where_it_was(
     assert "Traceback (most recent call last)" in said
     assert "selection.py" in said
     assert "hunter2" not in said
+
+
+def test_a_full_disk_behind_standard_output_is_an_error_of_its_own() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "kratosctl", "catalog"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert done.returncode == 20
+    assert done.stderr.startswith("error: no space left to write the result")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_is_nobody_who_reads(closed: str) -> None:
+    done = subprocess.run(f"{sys.executable} -m kratosctl catalog {closed}", shell=True, check=False)
+
+    assert done.returncode == 0
+
+
+def test_all_that_was_printed_arrives_whoever_reads_it() -> None:
+    """The program ends without taking itself apart, which is also what would have written the last lines."""
+    done = subprocess.run([sys.executable, "-m", "kratosctl", "schema"], stdout=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["title"] == "kratosctl.yaml"
