@@ -19,7 +19,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program
 from kratosctl.ephemeral import environments
 from kratosctl.ephemeral.environments import Ephemeral
 from kratosctl.errors import CodeMissing, KratosRefused, NotReady
@@ -247,7 +247,7 @@ class Kratos:
             NotRunning: there is no such service.
         """
         words = () if since is None else ("--since", f"{since:.6f}")
-        done = reading.docker("logs", *words, self._subject.found.running(service).name)
+        done = program.docker("logs", *words, self._subject.found.running(service).name)
         return done.stdout + done.stderr
 
     @property

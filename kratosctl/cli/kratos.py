@@ -19,14 +19,12 @@ _READ_CONFIGURATION = ("migrate", "cleanup", "courier")
 )
 def command(session: Session, name: str | None, arguments: tuple[str, ...]) -> int:
     """Run Kratos' own command line inside the environment: kratosctl kratos -- list identities."""
-    import subprocess
-
     from kratosctl import running
+    from kratosctl.engine import program
 
     kratos = running.find(session.directory, name).running("kratos")
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     words = [
-        "docker",
         "exec",
         "--interactive",
         *terminal,
@@ -34,7 +32,7 @@ def command(session: Session, name: str | None, arguments: tuple[str, ...]) -> i
         "KRATOS_ADMIN_URL=http://127.0.0.1:4434",
         kratos.name,
     ]
-    return subprocess.call([*words, "kratos", *arguments, *_configuration(arguments, kratos.name)])
+    return program.with_terminal(*words, "kratos", *arguments, *_configuration(arguments, kratos.name))
 
 
 def _configuration(arguments: tuple[str, ...], container: str) -> list[str]:

@@ -13,7 +13,7 @@ from kratosctl.answers import configuration_file
 from kratosctl.answers.configuration_file import FILE_NAME
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.errors import DirectoryReadOnly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result, counted
@@ -91,8 +91,8 @@ def remove(containers: Sequence[str], projects: Sequence[str]) -> None:
         projects: Compose projects whose networks go, too.
     """
     if containers:
-        reading.docker("stop", "--time", "10", *containers)
-        reading.docker("rm", "--force", *containers)
+        program.docker("stop", "--time", "10", *containers)
+        program.docker("rm", "--force", *containers)
     if projects:
         reading.remove_networks(projects)
 
@@ -108,7 +108,7 @@ def delete(found: running.Found, data: Data) -> None:
     for note in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE, STOPPED_NOTE):
         found.workspace.remove_note(note)
     if data.volumes:
-        reading.docker("volume", "rm", *data.volumes)
+        program.docker("volume", "rm", *data.volumes)
     if data.directory:
         _remove_directory(data.directory)
     state = found.workspace.state()
@@ -138,9 +138,9 @@ def _forget(found: running.Found) -> None:
     """Deletes all that there is of an environment here; the caller holds its lock."""
     # by the names we gave: somebody may have given it another
     form = ("--format", "{{.Repository}}:{{.Tag}}", f"kratosctl/{found.state.project}")
-    built = reading.docker("image", "ls", *form, check=False).stdout.split()
+    built = program.docker("image", "ls", *form, check=False).stdout.split()
     if built:
-        reading.docker("image", "rm", *built, check=False)
+        program.docker("image", "rm", *built, check=False)
     _remove_directory(found.workspace.home)
 
 

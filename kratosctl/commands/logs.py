@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kratosctl.engine import program
 from kratosctl.errors import NotRunning, UsageError
 from kratosctl.running import Found
 from kratosctl.stack.files import COMPOSE_FILE
@@ -52,11 +52,11 @@ def show(found: Found, wishes: Wishes) -> int:
     if not found.containers or not file.exists():
         fix = f"start it: kratosctl up {found.name}"
         raise NotRunning(f"environment {found.name} has no containers, so no logs", fix=fix)
-    words = ["docker", "compose", "--project-name", found.state.project, "--file", str(file), "logs"]
+    words = ["compose", "--project-name", found.state.project, "--file", str(file), "logs"]
     words += ["--tail", wishes.tail] + (["--follow"] if wishes.follow else [])
     words += ["--since", wishes.since] if wishes.since else []
     if wishes.matching is None:
-        return subprocess.call([*words, *wishes.services])
+        return program.with_terminal(*words, *wishes.services)
     try:
         pattern = re.compile(wishes.matching, re.IGNORECASE)
     except re.error as error:
@@ -86,7 +86,7 @@ def _is_time(text: str) -> bool:
 
 
 def _filtered(words: list[str], pattern: re.Pattern[str]) -> int:
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, encoding="utf-8", errors="replace")
+    process = program.talking(*words, stderr=None)
     try:
         assert process.stdout is not None
         for line in process.stdout:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from kratosctl import ownership
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.files.workspace import Workspace
@@ -62,7 +62,7 @@ def status(environment: Environment, workspace: Workspace) -> Result:
         )
     serving = reading.arguments(kratos.id)
     flags = [word for index, word in enumerate(serving) if word == "-c" for word in serving[index : index + 2]]
-    done = reading.docker("exec", kratos.name, "kratos", "migrate", "sql", "status", "-e", "--format", "json", *flags)
+    done = program.docker("exec", kratos.name, "kratos", "migrate", "sql", "status", "-e", "--format", "json", *flags)
     rows = _rows(done.stdout)
     pending = [row for row in rows if str(row.get("state", "")).lower() != "applied"]
     said = f"{environment.name}: {len(rows) - len(pending)} migrations applied, {len(pending)} pending"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program
 from kratosctl.results import Result
 from kratosctl.running import Found
 
@@ -29,6 +29,6 @@ def restart(found: Found, services: Sequence[str], seconds: float, console: Cons
         found.workspace.locked(f"restart {found.name}", 600, console.note),
         console.step(f"restart {', '.join(chosen)}"),
     ):
-        reading.docker("restart", *containers)
+        program.docker("restart", *containers)
         found.wait_until_ready(seconds)
     return Result("restart", {"environment": found.name, "restarted": chosen}, lambda: f"restarted {', '.join(chosen)}")

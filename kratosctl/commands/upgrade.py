@@ -20,7 +20,7 @@ from kratosctl.catalog import version_key
 from kratosctl.commands import down
 from kratosctl.commands.verify import Person, target_of
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import DowngradeRefused, KratosctlError, UpgradeFailed
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
@@ -192,7 +192,7 @@ def _swap(subject: Subject, change: Change, snapshot: str, console: Console, var
     with console.step(f"upgrade to {change.after.release}"):
         _write_note(subject, change, snapshot, _STOPPING)
         # nobody writes from here on: what was saved before the rehearsal may be older than the data
-        reading.docker("stop", kratos)
+        program.docker("stop", kratos)
         try:
             operations.save_again(subject, snapshot)
             _write_note(subject, change, snapshot, _SWAPPING)
@@ -231,7 +231,7 @@ def _stop_writers(found: Found) -> None:
     """Stops Kratos and its migrations, which go on when only the kratosctl that started them is killed."""
     alive = [c.name for c in found.containers if c.service in ("kratos", "kratos-migrate") and c.state == "running"]
     if alive:
-        reading.docker("stop", *alive)
+        program.docker("stop", *alive)
 
 
 def _put_back(subject: Subject, snapshot: str) -> None:

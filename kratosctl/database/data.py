@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kratosctl import ownership, running
 from kratosctl.database import identity_count
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.results import counted
 
 _NAMES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
@@ -84,7 +84,7 @@ def _counts(found: running.Found, directory: Path) -> dict[str, int]:
     postgres = found.container("postgres")
     if postgres and postgres.state == "running":
         query = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", identity_count.QUERY)
-        done = reading.docker("exec", postgres.name, *query, check=False)
+        done = program.docker("exec", postgres.name, *query, check=False)
         if done.returncode == 0 and done.stdout.strip().isdigit():
             counts["postgres"] = int(done.stdout)
     return counts

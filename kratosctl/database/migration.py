@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import threading
 import time
 from collections import deque
 
-from kratosctl.engine import reading
+from kratosctl.engine import program
 from kratosctl.errors import KratosctlError, MigrationFailed
 from kratosctl.kratos import log_lines
 
@@ -31,14 +30,7 @@ def run(container: str, database_seconds: float) -> list[str]:
     Raises:
         MigrationFailed, DatabaseUnreachable, DatabasePasswordWrong: with Kratos' message.
     """
-    process = subprocess.Popen(
-        ["docker", "start", "--attach", container],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    )
+    process = program.talking("start", "--attach", container)
     lines: deque[str] = deque(maxlen=300)
     reached = False
     given_up: list[KratosctlError] = []
@@ -46,7 +38,7 @@ def run(container: str, database_seconds: float) -> list[str]:
     def give_up(line: str) -> None:
         if not given_up:
             given_up.append(log_lines.database_error(line, database_seconds))
-            reading.docker("kill", container, check=False)
+            program.docker("kill", container, check=False)
 
     def look() -> None:
         # an address that swallows what is sent to it keeps Kratos silent for minutes

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kratosctl.engine import faults, reading
+from kratosctl.engine import faults, program, reading
 from kratosctl.errors import NotRunning
 from kratosctl.files.atomic import said_plainly
 from kratosctl.stack.labels import LABEL
@@ -46,7 +46,7 @@ def holds_database(kratos: str) -> bool:
         kratos: the container that mounts it, running or not.
     """
     with tempfile.TemporaryFile() as unread:
-        done = reading.docker("cp", f"{kratos}:{_DIRECTORY}/{_FILE}", "-", check=False, stdout=unread)
+        done = program.docker("cp", f"{kratos}:{_DIRECTORY}/{_FILE}", "-", check=False, stdout=unread)
     if done.returncode != 0 and "could not find the file" not in done.stderr.lower():
         raise faults.from_output(done.stderr, "looking for the database")
     return done.returncode == 0
@@ -67,7 +67,7 @@ def copied(kratos: str) -> Iterator[Path]:
         if reading.state(kratos)[0] == "running":
             _copy_frozen(kratos, scratch)
         else:
-            reading.docker("cp", f"{kratos}:{_DIRECTORY}/.", scratch, doing="copying the database")
+            program.docker("cp", f"{kratos}:{_DIRECTORY}/.", scratch, doing="copying the database")
         file = Path(scratch, _FILE)
         if not file.exists():
             raise NotRunning("there is no database in the volume", "it was never migrated", "make it: kratosctl up")
@@ -99,17 +99,17 @@ def put(kratos: str, source: Path) -> None:
     Raises:
         DiskFull, EngineFailed: nothing was changed.
     """
-    (mounting,) = json.loads(reading.docker("inspect", kratos).stdout)
+    (mounting,) = json.loads(program.docker("inspect", kratos).stdout)
     volume = next(mount["Name"] for mount in mounting["Mounts"] if mount["Destination"] == _DIRECTORY)
     name = f"{kratos}-put"
     # of one that was killed before it began
-    reading.docker("rm", "--force", name, check=False)
+    program.docker("rm", "--force", name, check=False)
     words = ["run", "--rm", "--interactive", "--name", name, "--network", "none"]
     words += _labels(mounting["Config"]["Labels"])
     words += ["--volume", f"{volume}:{_DIRECTORY}", "--user", "0:0", "--entrypoint", "sh", mounting["Image"]]
     words += ["-c", _PUT, "sh", _DIRECTORY, str(source.stat().st_size), mounting["Config"]["User"] or "0:0"]
     with said_plainly(source), source.open("rb") as file:
-        reading.docker(*words, stdin=file, doing="putting the database into its volume")
+        program.docker(*words, stdin=file, doing="putting the database into its volume")
 
 
 def _labels(labels: Mapping[str, str]) -> list[str]:

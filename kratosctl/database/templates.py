@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kratosctl.engine import reading
+from kratosctl.engine import program
 from kratosctl.errors import MigrationFailed
 from kratosctl.files import cache
 from kratosctl.files.atomic import said_plainly, sync
@@ -84,7 +84,7 @@ def _migrate(template: Path, image: str, platform: str | None) -> None:
     # what it makes is printed, not mounted: folders that a virtual machine shares are no place for SQLite
     with scratch_file(template) as scratch:
         with scratch.open("wb") as file:
-            done = reading.docker(*words, check=False, stdout=file)
+            done = program.docker(*words, check=False, stdout=file)
         if done.returncode != 0:
             raise MigrationFailed(
                 f"migrating an empty database failed (exit code {done.returncode})",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from kratosctl.doctor.facts import EngineFacts
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.ephemeral import remains
 from kratosctl.ephemeral.remains import Remains
@@ -22,7 +22,7 @@ T = TypeVar("T")
 def engine_facts() -> tuple[EngineFacts, tuple[Container, ...]]:
     """The engine, and all containers of kratosctl on it. Never raises: a fault is a fact."""
     try:
-        client = reading.docker("--version", timeout=_LONGEST_LOOK, check=False).stdout
+        client = program.docker("--version", timeout=_LONGEST_LOOK, check=False).stdout
     except KratosctlError as error:
         return EngineFacts(fault=error), ()
     version = client.removeprefix("Docker version ").split(",")[0].strip() or "of unknown version"
@@ -59,12 +59,12 @@ def or_fault(look: Callable[[], T]) -> tuple[T | None, KratosctlError | None]:
 
 
 def _info() -> dict[str, object]:
-    said: dict[str, object] = json.loads(reading.docker("info", "--format", "{{json .}}", timeout=_LONGEST_LOOK).stdout)
+    said: dict[str, object] = json.loads(program.docker("info", "--format", "{{json .}}", timeout=_LONGEST_LOOK).stdout)
     return said
 
 
 def _networks() -> list[str]:
-    return reading.docker("network", "ls", "--filter", "driver=bridge", "--quiet").stdout.split()
+    return program.docker("network", "ls", "--filter", "driver=bridge", "--quiet").stdout.split()
 
 
 def left_behind(ours: Collection[str]) -> tuple[Remains, ...]:

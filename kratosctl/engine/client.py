@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kratosctl.engine import faults, reading
+from kratosctl.engine import faults, program
 from kratosctl.errors import EngineFailed, ImageMissing
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Project:
         words = ("create", "--remove-orphans", "--pull", "never", *services)
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
-                said = reading.docker("compose", *where, *words, doing="creating containers").stderr
+                said = program.docker("compose", *where, *words, doing="creating containers").stderr
             except EngineFailed as error:
                 # the Compose of a kratosctl that was killed may still be at it
                 if not tries_left or not re.search(_AT_ONCE, error.why):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
-from kratosctl.engine import faults
+from kratosctl.engine import faults, program
 from kratosctl.engine.objects import Container, Engine, Image, Labelled
-from kratosctl.errors import ComposeMissing, EngineFailed, EngineTooOld
+from kratosctl.errors import ComposeMissing, EngineTooOld
 from kratosctl.stack.labels import LABEL
 
 T = TypeVar("T")
@@ -53,53 +52,6 @@ _VOLUME_FORMAT = (
 )
 
 
-def docker(
-    *arguments: str,
-    timeout: float | None = None,
-    check: bool = True,
-    doing: str = "",
-    stdin: IO[bytes] | str = "",
-    stdout: IO[bytes] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Runs one docker command and returns what it printed.
-
-    Where nothing is given to read, whatever docker or Compose would ask, such as whether to recreate a volume whose
-    labels changed, which deletes its data, is not answered.
-
-    Args:
-        arguments: the command's words. Never a secret: they are visible in the process list.
-        timeout: seconds it may take.
-        check: raise on a non-zero exit code.
-        doing: what failed, for the error; the command's name by default.
-        stdin: what the command reads.
-        stdout: the file that what it prints goes to, where that is no text.
-
-    Raises:
-        DockerMissing, DaemonDown past the time, or what `faults.from_output` makes of its standard error stream.
-    """
-    try:
-        done = subprocess.run(
-            ["docker", *arguments],
-            input=stdin if isinstance(stdin, str) else None,
-            stdin=None if isinstance(stdin, str) else stdin,
-            stdout=stdout or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=timeout,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except (FileNotFoundError, PermissionError):
-        raise faults.docker_missing() from None
-    except OSError as error:
-        raise EngineFailed("docker cannot be run", error.strerror or "", "install Docker anew") from None
-    except subprocess.TimeoutExpired:
-        raise faults.too_slow(timeout) from None
-    if check and done.returncode != 0:
-        raise faults.from_output(done.stderr, doing or f"docker {arguments[0]}")
-    return done
-
-
 def together(*calls: Any) -> list[Any]:
     """Runs several reads at once; each is a process of its own, so threads suffice."""
     if not calls:
@@ -125,12 +77,14 @@ def engine(timeout: float | None = None) -> Engine:
     Raises:
         DockerMissing, DaemonDown, SocketForbidden, EngineTooOld.
     """
-    said = json.loads(docker("version", "--format", "{{json .}}", timeout=timeout).stdout)
+    said = json.loads(program.docker("version", "--format", "{{json .}}", timeout=timeout).stdout)
     client, server = said["Client"], said["Server"]
     endpoint = os.environ.get("DOCKER_HOST") or ""
     context = client.get("Context") or "default"
     if not endpoint and context != "default":
-        endpoint = docker("context", "inspect", context, "--format", "{{.Endpoints.docker.Host}}").stdout.strip()
+        endpoint = program.docker(
+            "context", "inspect", context, "--format", "{{.Endpoints.docker.Host}}"
+        ).stdout.strip()
     if version_tuple(server["Version"]) < OLDEST_ENGINE:
         raise EngineTooOld(
             f"Docker engine {server['Version']} is too old",
@@ -160,7 +114,7 @@ def check_compose(timeout: float | None = None) -> str:
     Raises:
         ComposeMissing, EngineTooOld: there is none, or it is older than kratosctl needs.
     """
-    done = docker("compose", "version", "--short", timeout=timeout, check=False)
+    done = program.docker("compose", "version", "--short", timeout=timeout, check=False)
     if done.returncode != 0:
         raise faults.from_output("unknown command: docker compose\n" + done.stderr, "docker compose version")
     version = done.stdout.strip().removeprefix("v")
@@ -200,7 +154,7 @@ def of_compose(oneoff: bool = False) -> tuple[Container, ...]:
 
 
 def _labelled_with(label: str, oneoff: bool) -> tuple[Container, ...]:
-    out = docker("ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", _PS_FORMAT).stdout
+    out = program.docker("ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", _PS_FORMAT).stdout
     rows = [json.loads(line) for line in out.splitlines() if line.strip()]
     return tuple(_container(row) for row in rows if oneoff or row["oneoff"] != "True")
 
@@ -251,7 +205,7 @@ def _published(ports: str) -> dict[str, int]:
 
 def image(reference: str) -> Image | None:
     """A local image; None where it is not here."""
-    done = docker("image", "inspect", reference, "--format", "{{json .}}", check=False)
+    done = program.docker("image", "inspect", reference, "--format", "{{json .}}", check=False)
     if done.returncode != 0:
         if re.search(r"no such image", done.stderr, re.IGNORECASE):
             return None
@@ -275,14 +229,16 @@ def images(references: Iterable[str]) -> dict[str, Image | None]:
 
 def project_volumes(project: str) -> dict[str, str]:
     """A project's volumes: full name -> the directory it was made in, empty where kratosctl did not make it."""
-    out = docker("volume", "ls", "--filter", f"label=com.docker.compose.project={project}", "--format", _VOLUME_FORMAT)
+    out = program.docker(
+        "volume", "ls", "--filter", f"label=com.docker.compose.project={project}", "--format", _VOLUME_FORMAT
+    )
     rows = [json.loads(line) for line in out.stdout.splitlines()]
     return {row["name"]: row["directory"] for row in rows}
 
 
 def labelled_volumes() -> list[tuple[str, str, str]]:
     """Project, directory and environment of every volume kratosctl made on this host."""
-    out = docker("volume", "ls", "--filter", f"label={LABEL}environment", "--format", _VOLUME_FORMAT).stdout
+    out = program.docker("volume", "ls", "--filter", f"label={LABEL}environment", "--format", _VOLUME_FORMAT).stdout
     rows = [json.loads(line) for line in out.splitlines()]
     return [(row["project"], row["directory"], row["environment"]) for row in rows]
 
@@ -297,62 +253,62 @@ def _labelled(kind: str, name: str) -> list[Labelled]:
     labels = ["com.docker.compose.project", *(LABEL + label for label in ("environment", "directory", "owner"))]
     form = "[" + ",".join([f"{{{{json {name}}}}}", *(f'{{{{json (.Label "{label}")}}}}' for label in labels)]) + "]"
     everything = ("--all",) if kind == "container" else ()
-    listed = docker(kind, "ls", *everything, "--filter", f"label={LABEL}environment", "--format", form)
+    listed = program.docker(kind, "ls", *everything, "--filter", f"label={LABEL}environment", "--format", form)
     return [Labelled(kind, *json.loads(line)) for line in listed.stdout.splitlines()]
 
 
 def subnets() -> list[str]:
     """The IPv4 ranges of all networks of the engine."""
-    names = docker("network", "ls", "--quiet").stdout.split()
+    names = program.docker("network", "ls", "--quiet").stdout.split()
     form = "{{range .IPAM.Config}}{{.Subnet}} {{end}}"
     # one that is removed meanwhile is not missed
-    said = docker("network", "inspect", "--format", form, *names, check=False).stdout if names else ""
+    said = program.docker("network", "inspect", "--format", form, *names, check=False).stdout if names else ""
     return [subnet for subnet in said.split() if ":" not in subnet]
 
 
 def remove_networks(projects: Sequence[str]) -> None:
     """Removes the networks of projects; their containers must be gone."""
     form = '{{.ID}} {{.Label "com.docker.compose.project"}}'
-    listed = docker("network", "ls", "--filter", "label=com.docker.compose.project", "--format", form).stdout
+    listed = program.docker("network", "ls", "--filter", "label=com.docker.compose.project", "--format", form).stdout
     names = [words[0] for line in listed.splitlines() if (words := line.split())[1:] and words[1] in projects]
     # docker removes one after the other
-    together(*[lambda part=names[at::8]: docker("network", "rm", *part) for at in range(min(8, len(names)))])
+    together(*[lambda part=names[at::8]: program.docker("network", "rm", *part) for at in range(min(8, len(names)))])
 
 
 def logs(container: str, lines: int = 300) -> str:
     """The last lines a container printed, standard output and error together."""
-    done = docker("logs", "--tail", str(lines), container, check=False)
+    done = program.docker("logs", "--tail", str(lines), container, check=False)
     return done.stdout + done.stderr
 
 
 def logs_since_start(container: str, lines: int = 20) -> str:
     """The last lines a container printed since it was last started."""
-    started = docker("inspect", "--format", "{{.State.StartedAt}}", container, check=False).stdout.strip()
-    done = docker("logs", "--since", started or "0s", "--tail", str(lines), container, check=False)
+    started = program.docker("inspect", "--format", "{{.State.StartedAt}}", container, check=False).stdout.strip()
+    done = program.docker("logs", "--since", started or "0s", "--tail", str(lines), container, check=False)
     return done.stdout + done.stderr
 
 
 def logs_since(container: str, time: float, lines: int = 20_000) -> str:
     """The last lines a container printed since a time, in seconds since 1970."""
-    done = docker("logs", "--since", f"{time:.3f}", "--tail", str(lines), container, check=False)
+    done = program.docker("logs", "--since", f"{time:.3f}", "--tail", str(lines), container, check=False)
     return done.stdout + done.stderr
 
 
 def address(container: str) -> str:
     """A running container's own IP address, which a local Linux host reaches; empty where it has none."""
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-    return (docker("inspect", "--format", template, container).stdout.split() or [""])[0]
+    return (program.docker("inspect", "--format", template, container).stdout.split() or [""])[0]
 
 
 def arguments(container: str) -> list[str]:
     """The command a container was started with."""
-    said: list[str] = json.loads(docker("inspect", "--format", "{{json .Args}}", container).stdout)
+    said: list[str] = json.loads(program.docker("inspect", "--format", "{{json .Args}}", container).stdout)
     return said
 
 
 def state(container: str) -> tuple[str, int]:
     """A container's state and exit code."""
-    done = docker("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container, check=False)
+    done = program.docker("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container, check=False)
     status, _, code = done.stdout.strip().partition(" ")
     return (status, int(code)) if code else ("gone", 0)
 
@@ -360,4 +316,4 @@ def state(container: str) -> tuple[str, int]:
 def start(names: Sequence[str]) -> None:
     """Starts created containers, all at once; those that run are left alone."""
     if names:
-        together(*[lambda name=name: docker("start", name) for name in names])
+        together(*[lambda name=name: program.docker("start", name) for name in names])

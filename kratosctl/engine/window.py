@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.engine.socket import DEFAULT_PATH, Socket
 
 
 class Window(Protocol):
-    """What can be seen of an engine; each may raise what `reading.docker` raises."""
+    """What can be seen of an engine; each may raise what `program.docker` raises."""
 
     def containers(self) -> tuple[Container, ...]:
         """Every container of a Compose project, kratosctl's or not, whether it runs or not."""
@@ -37,17 +37,17 @@ class Docker:
         form = "{{.Id}} {{.State.StartedAt}} {{.State.FinishedAt}}"
         # one that is gone meanwhile is left out
         said = (
-            reading.docker("inspect", "--type", "container", "--format", form, *ids, check=False).stdout if ids else ""
+            program.docker("inspect", "--type", "container", "--format", form, *ids, check=False).stdout if ids else ""
         )
         rows = [line.split() for line in said.splitlines()]
         return {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}
 
     def logs(self, container: str, lines: int, since: float = 0) -> str:
-        done = reading.docker("logs", "--tail", str(lines), "--since", f"{since:.6f}", container, check=False)
+        done = program.docker("logs", "--tail", str(lines), "--since", f"{since:.6f}", container, check=False)
         return done.stdout + done.stderr if done.returncode == 0 else ""
 
     def run(self, container: str, words: Sequence[str]) -> str:
-        done = reading.docker("exec", container, *words, check=False)
+        done = program.docker("exec", container, *words, check=False)
         return done.stdout if done.returncode == 0 else ""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Labelled
 from kratosctl.ephemeral import owner as owners
 from kratosctl.files.atomic import said_plainly, write_atomically
@@ -145,7 +145,7 @@ def _remove_project(project: str) -> bool:
     ):
         names = _of_project(kind, listing, project)
         if names:
-            reading.docker(kind, *removal, *names, check=False)
+            program.docker(kind, *removal, *names, check=False)
             if _of_project(kind, listing, project):
                 return False
     return True
@@ -153,7 +153,7 @@ def _remove_project(project: str) -> bool:
 
 def _of_project(kind: str, listing: Iterable[str], project: str) -> list[str]:
     label = f"label=com.docker.compose.project={project}"
-    return reading.docker(kind, *listing, "--quiet", "--filter", label).stdout.split()
+    return program.docker(kind, *listing, "--quiet", "--filter", label).stdout.split()
 
 
 def _directories() -> Iterator[tuple[Path, str]]:

@@ -200,10 +200,10 @@ def _not_here(address: str) -> ConfigurationInvalid:
 
 def holder(port: int) -> str:
     """Who listens on a port, in words: a container, a process, or what can be said without more rights."""
-    from kratosctl.engine import reading
+    from kratosctl.engine import program
 
     try:
-        said = reading.docker(
+        said = program.docker(
             "ps",
             "--filter",
             f"publish={port}",

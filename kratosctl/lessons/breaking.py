@@ -9,7 +9,7 @@ from kratosctl import running
 from kratosctl.answers import configuration_file, selection
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError, NotReady
 from kratosctl.files.atomic import write_atomically
@@ -43,7 +43,7 @@ def run(found: Found, environment: Environment, variables: Mapping[str, str]) ->
     found = running.find(found.workspace.directory, found.name)
     began = [step["do"] for step in done.data["steps"] if step["subject"] == "kratos"]
     if began in ([], ["keep"]):
-        reading.docker("restart", found.running("kratos").name)
+        program.docker("restart", found.running("kratos").name)
         found.wait_until_ready(_PATIENCE)
     return found
 
@@ -59,8 +59,8 @@ def roll_back(found: Found, steps: int) -> None:
     serving = reading.arguments(kratos.id)
     flags = [word for index, word in enumerate(serving) if word == "-c" for word in serving[index : index + 2]]
     down = ("kratos", "migrate", "sql", "down", "-e", "--yes", "--steps", str(steps))
-    reading.docker("exec", kratos.name, *down, *flags)
-    reading.docker("restart", kratos.name)
+    program.docker("exec", kratos.name, *down, *flags)
+    program.docker("restart", kratos.name)
     address = found.public_address()
     end = time.monotonic() + _PATIENCE
     while address and readiness.is_ready(*address, "/health/alive") != 200:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kratosctl.database import sqlite_volume
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.files.workspace import STOPPED_NOTE
 from kratosctl.running import Found
@@ -109,7 +109,7 @@ class SqliteVolume:
         workspace = self._found.workspace
         workspace.write_note(STOPPED_NOTE, {})
         try:
-            reading.docker("stop", self._kratos)
+            program.docker("stop", self._kratos)
             yield
         finally:
             reading.start([self._kratos])

@@ -14,7 +14,7 @@ from kratosctl.answers import configuration_file
 from kratosctl.answers.wishes import Wishes
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, Workspace
@@ -203,7 +203,7 @@ def _put_back_tables(subject: Subject, snapshot: Snapshot, source: Path) -> None
     workspace, kratos = subject.found.workspace, subject.found.container("kratos")
     stopped = bool(kratos and kratos.state == "running")
     if kratos and stopped:
-        reading.docker("stop", kratos.name)
+        program.docker("stop", kratos.name)
     # first, so that whoever comes after a kill looks at the migrations again
     workspace.save_state(replace(workspace.state(), migrated={}))
     try:
@@ -355,7 +355,7 @@ def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> Non
 def _restart(subject: Subject) -> None:
     kratos = subject.found.container("kratos")
     if kratos and kratos.state == "running":
-        reading.docker("restart", kratos.name)
+        program.docker("restart", kratos.name)
         subject.found.wait_until_ready(60)
 
 

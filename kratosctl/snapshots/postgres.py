@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.errors import DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
 from kratosctl.files.atomic import said_plainly
 from kratosctl.kratos.log_lines import last_telling
@@ -193,16 +193,8 @@ class Session:
     def _start(self) -> subprocess.Popen[str]:
         # one stream: over two of them an error could arrive after the end of the answer
         words = ("sh", "-c", 'exec "$@" 2>&1', "sh", *_ASK, "--tuples-only", "--no-align")
-        return subprocess.Popen(
-            ["docker", "exec", "--interactive", self.container, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            # Ctrl-C is not for it
-            start_new_session=True,
-        )
+        arguments = ("exec", "--interactive", self.container, *words)
+        return program.talking(*arguments, stdin=subprocess.PIPE, own_session=True)
 
     def close(self) -> None:
         """Ends psql."""
@@ -279,21 +271,13 @@ def _check_whole(source: Path) -> None:
             raise SnapshotDamaged("the snapshot is not whole", "its last line is missing", "nothing was changed")
 
 
-def _run(
-    container: str, words: tuple[str, ...], stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
-) -> bytes:
-    done = subprocess.run(
-        ["docker", "exec", "--interactive", container, *words],
-        stdin=stdin or subprocess.DEVNULL,
-        stdout=stdout or subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+def _run(container: str, words: tuple[str, ...], stdin: IO[bytes] | str = "", stdout: IO[bytes] | None = None) -> None:
+    done = program.docker("exec", "--interactive", container, *words, check=False, stdin=stdin, stdout=stdout)
     if done.returncode == 0:
-        return done.stdout or b""
-    if _DEADLOCK.encode() in done.stderr:
+        return
+    if _DEADLOCK in done.stderr:
         raise _Deadlock
-    said = last_telling(done.stderr.decode(errors="replace").splitlines())
+    said = last_telling(done.stderr.splitlines())
     if "no space left on device" in said.lower():
         fix = "free some space, then run the same command again: nothing was changed"
         raise DiskFull(f"no space left for {words[0]}", said, fix)

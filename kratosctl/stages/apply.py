@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kratosctl.console import Console
 from kratosctl.database import templates
-from kratosctl.engine import client, reading
+from kratosctl.engine import client, program, reading
 from kratosctl.errors import KratosctlError, NotReady, ServiceFailed
 from kratosctl.files.workspace import SEED_WANTED
 from kratosctl.kratos import readiness
@@ -90,7 +90,7 @@ def _resume(observed: Observed) -> None:
     """Lets paused containers go on: docker neither restarts nor replaces them while they are."""
     paused = [container.name for container in observed.containers if container.state == "paused"]
     if paused:
-        reading.docker("unpause", *paused)
+        program.docker("unpause", *paused)
 
 
 def _new_sqlite(stack: Stack, observed: Observed, console: Console) -> dict[str, str]:
@@ -183,7 +183,7 @@ def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console,
         if "postgres" in {*names} - answers:
             postgres_start.wait(names["postgres"], limits.database)
         if plan.subjects("restart"):
-            reading.docker("restart", *(names[name] for name in plan.subjects("restart")))
+            program.docker("restart", *(names[name] for name in plan.subjects("restart")))
         wait_until_ready(stack, names["kratos"], limits.ready, bool(plan.subjects("migrate")))
         _check_stayed_up(stack)
 

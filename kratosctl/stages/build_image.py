@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kratosctl.console import Console
-from kratosctl.engine import client, reading
+from kratosctl.engine import client, program
 from kratosctl.stack.custom_image import CONTENT_LABEL, CONTEXT_FOLDER, NAME_LABEL, CustomImage
 
 
@@ -36,6 +36,6 @@ def make(image: CustomImage, tags: Sequence[str], console: Console) -> None:
 def _remove_replaced(image: CustomImage) -> None:
     """Removes earlier builds that lost their tag, but for one that a container still runs."""
     unused = ("--filter", "dangling=true", "--filter", f"label={NAME_LABEL}={image.name}")
-    names = reading.docker("image", "ls", "--quiet", *unused, check=False).stdout.split()
+    names = program.docker("image", "ls", "--quiet", *unused, check=False).stdout.split()
     if names:
-        reading.docker("image", "rm", *names, check=False)
+        program.docker("image", "rm", *names, check=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kratosctl.console import Console
 from kratosctl.database import templates
-from kratosctl.engine import faults, reading
+from kratosctl.engine import faults, program, reading
 from kratosctl.errors import DatabaseUnreachable, KratosctlError, NotRunning, ServiceFailed
 from kratosctl.files.atomic import said_plainly
 from kratosctl.running import Found
@@ -104,7 +104,7 @@ def copy_template(stack: Stack, container: str, template: Path) -> None:
     stack.workspace.save_state(replace(stack.workspace.state(), copying=True))
     try:
         with template.open("rb") as file:
-            reading.docker("cp", "--archive", "-", f"{container}:{_DATA}", stdin=file, doing="copying a template")
+            program.docker("cp", "--archive", "-", f"{container}:{_DATA}", stdin=file, doing="copying a template")
     except KratosctlError:
         template.unlink(missing_ok=True)
         raise
@@ -114,7 +114,7 @@ def keep_template(container: str, template: Path) -> None:
     """Keeps a backup of a running PostgreSQL as the image's template, unless somebody signed up meanwhile."""
     words = ("pg_basebackup", "-U", "kratos", "-D", "-", "-F", "tar", "-X", "fetch", "--checkpoint", "fast")
     with templates.scratch_file(template) as scratch, scratch.open("wb") as file:
-        done = reading.docker("exec", container, *words, check=False, stdout=file)
+        done = program.docker("exec", container, *words, check=False, stdout=file)
         if done.returncode == 0 and _holds_somebody(container) is False:
             templates.keep(scratch, template)
 
@@ -138,8 +138,8 @@ def start(
     with console.step("start PostgreSQL"):
         if state.first_start and not new and (state.copying or _was_cut_short(container, seconds)):
             # nothing was ever served from it, and PostgreSQL does not go on with files that are half made
-            reading.docker("rm", "--force", container)
-            reading.docker("volume", "rm", f"{stack.place.project}_postgres")
+            program.docker("rm", "--force", container)
+            program.docker("volume", "rm", f"{stack.place.project}_postgres")
             create()
         reading.start([container])
         wait(container, seconds, initialising=new)
@@ -172,7 +172,7 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
     """
     ask = _ASK.format(address="" if initialising else "-h 127.0.0.1", tries=int(seconds / _TRY))
     words = ("exec", "--interactive", container, "sh", "-c", ask + _PSQL if script else ask)
-    done = reading.docker(*words, check=False, stdin=script)
+    done = program.docker(*words, check=False, stdin=script)
     if done.returncode == 0:
         return
     if done.returncode == 9:
@@ -240,7 +240,7 @@ def _was_cut_short(container: str, seconds: float) -> bool:
     except DatabaseUnreachable:
         return False
     if goes_on:
-        done = reading.docker("exec", container, *_PSQL.split(), "-Atc", "SELECT 1", check=False)
+        done = program.docker("exec", container, *_PSQL.split(), "-Atc", "SELECT 1", check=False)
         return _fails_by_itself(done)
     return _holds_somebody(container) is False
 
@@ -248,7 +248,7 @@ def _was_cut_short(container: str, seconds: float) -> bool:
 def _holds_somebody(container: str) -> bool | None:
     """Whether anybody is in the database; None where it does not say."""
     asked = ("exec", container, *_PSQL.split(), "-Atc", "SELECT 1 FROM identities LIMIT 1")
-    done = reading.docker(*asked, check=False)
+    done = program.docker(*asked, check=False)
     if done.returncode == 0:
         return done.stdout.strip() == "1"
     return False if _fails_by_itself(done) else None

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from kratosctl import __version__
 from kratosctl.answers import workshop_file
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.errors import BundleDamaged, DirectoryReadOnly, ImageMissing, UsageError
 from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import GENERATED
@@ -65,7 +65,7 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
                 tempfile.TemporaryDirectory(dir=target.parent) as scratch,
             ):
                 saved = Path(scratch) / _IMAGES
-                reading.docker("save", "--output", str(saved), *references)
+                program.docker("save", "--output", str(saved), *references)
                 _write(temporary, workshop.name, references, [(_IMAGES, saved), *sources])
             temporary.replace(target)
         finally:
@@ -181,7 +181,7 @@ def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Re
         changed = [name for name in _inside(manifest["sha256"]) if _differs(staged / _FILES / name, directory / name)]
         _refuse_occupied(directory, changed, overwrite)
         with console.step(f"load {len(manifest['images'])} images"):
-            reading.docker("load", "--quiet", "--input", str(staged / _IMAGES))
+            program.docker("load", "--quiet", "--input", str(staged / _IMAGES))
         _move_in(staged, directory, changed)
     data = {"workshop": manifest["workshop"], "images": manifest["images"], "written": [str(name) for name in changed]}
     said = f"loaded {manifest['workshop']}: {len(manifest['images'])} images, {len(changed)} files"

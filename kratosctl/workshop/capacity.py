@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kratosctl.engine import reading
+from kratosctl.engine import program
 from kratosctl.environment import Environment
 from kratosctl.errors import HostTooSmall
 from kratosctl.host import ports, subnets, watchers
@@ -101,7 +101,7 @@ def look(environment: Environment, taken: Sequence[Network]) -> Host:
         blocks += max(block) <= 65535 and listening.isdisjoint(block)
     pool = ipaddress.IPv4Network(environment.subnets or subnets.DEFAULT_POOL)
     others = sum(network.overlaps(pool) for network in taken)
-    root = reading.docker("info", "--format", "{{.DockerRootDir}}", check=False).stdout.strip()
+    root = program.docker("info", "--format", "{{.DockerRootDir}}", check=False).stdout.strip()
     here = root if root and Path(root).is_dir() else "."
     return Host(
         memory=psutil.virtual_memory().available,

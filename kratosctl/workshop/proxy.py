@@ -17,7 +17,7 @@ import yaml
 from kratosctl import ownership, urls
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
-from kratosctl.engine import client, reading
+from kratosctl.engine import client, program, reading
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import ChoiceImpossible, KratosctlError, PortTaken, ServiceFailed
 from kratosctl.files import cache
@@ -115,7 +115,7 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
         revision = _write(workspace, state.project, asked.proxy_image, proxy_files.caddyfile(workshop.name, found))
         if running and running.labels.get("revision") == revision:
             # also where the file was there: whoever wrote it may have been killed before the proxy read it
-            reading.docker("exec", running.name, *proxy_files.reload(), doing="telling the TLS proxy of its seats")
+            program.docker("exec", running.name, *proxy_files.reload(), doing="telling the TLS proxy of its seats")
         else:
             _start(workspace, state.project, asked.proxy_image, console)
         _wait(found, workspace, f"{state.project}-{SERVICE}-1")
@@ -136,7 +136,7 @@ def down(directory: Path, forget: bool) -> None:
     containers = reading.containers(state.project)
     ownership.check_ours(str(directory), PROXY, containers)
     if containers:
-        reading.docker("container", "rm", "--force", *(one.name for one in containers))
+        program.docker("container", "rm", "--force", *(one.name for one in containers))
     if forget:
         shutil.rmtree(workspace.home, ignore_errors=True)
 
@@ -207,7 +207,7 @@ def _start(workspace: Workspace, project: str, image: str, console: Console) -> 
     if not images.is_here(reading.image(image), None):
         apply.pull({image: None}, [image], console, {image: "--proxy-image"})
     client.Project(project, [workspace.home / "compose.yaml"], workspace.directory).create([SERVICE])
-    reading.docker("container", "start", f"{project}-{SERVICE}-1", doing="starting the TLS proxy")
+    program.docker("container", "start", f"{project}-{SERVICE}-1", doing="starting the TLS proxy")
 
 
 def _wait(found: Front, workspace: Workspace, container: str) -> None:

@@ -15,7 +15,7 @@ from kratosctl import questions
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import export
 from kratosctl.console import Console
-from kratosctl.engine import reading
+from kratosctl.engine import program
 from kratosctl.environment import reason_against
 from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
 from kratosctl.files.workspace import State
@@ -194,7 +194,7 @@ def _keep_secrets(seat: Seat, found: Portable) -> None:
 def _this_node() -> str:
     """What Swarm calls the engine at hand; where none answers, what this host calls itself, which is the same."""
     try:
-        return reading.docker("info", "--format", "{{.Name}}", timeout=_LONGEST_LOOK).stdout.strip() or platform.node()
+        return program.docker("info", "--format", "{{.Name}}", timeout=_LONGEST_LOOK).stdout.strip() or platform.node()
     except KratosctlError:
         return platform.node()
 

@@ -12,7 +12,7 @@ import pytest
 
 from kratosctl.commands.image_build import show
 from kratosctl.console import Console
-from kratosctl.engine import client, reading
+from kratosctl.engine import client, program
 from kratosctl.engine.objects import Image
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
@@ -133,7 +133,7 @@ def test_the_build_context_holds_the_configuration_readable_for_all(
         seen["context"] = context
 
     monkeypatch.setattr(client, "build", build)
-    monkeypatch.setattr(reading, "docker", lambda *_words, **_how: CompletedProcess([], 0, "", ""))
+    monkeypatch.setattr(program, "docker", lambda *_words, **_how: CompletedProcess([], 0, "", ""))
     made = image({"kratos.yml": b"a", "mappers/x.jsonnet": b"b"})
     make(made, ["mine:1"], Console(quiet=True))
 

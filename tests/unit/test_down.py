@@ -12,7 +12,7 @@ from kratosctl import running
 from kratosctl.commands import down
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.files.workspace import State, Workspace
 
 FILES = Path("/app/.kratosctl/dev/database")
@@ -51,7 +51,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> running.Found:
 
     for name in ("containers", "remove_networks"):
         monkeypatch.setattr(reading, name, nothing)
-    monkeypatch.setattr(reading, "docker", lambda *words, **_: subprocess.CompletedProcess(words, 0, "", ""))
+    monkeypatch.setattr(program, "docker", lambda *words, **_: subprocess.CompletedProcess(words, 0, "", ""))
     monkeypatch.setattr(reading, "project_volumes", lambda _: {})
     workspace = Workspace(tmp_path, "dev")
     workspace.save_state(State("app-dev-1", str(tmp_path)))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kratosctl.commands import export
-from kratosctl.engine import faults, reading
+from kratosctl.engine import faults, program
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
 from kratosctl.files.workspace import Workspace
@@ -25,7 +25,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def docker(*_words: str, **_how: Any) -> None:
         raise faults.docker_missing()
 
-    monkeypatch.setattr(reading, "docker", docker)
+    monkeypatch.setattr(program, "docker", docker)
 
 
 @pytest.fixture

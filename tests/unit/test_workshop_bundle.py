@@ -33,7 +33,8 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         if words[0] == "save":
             Path(words[2]).write_bytes(b"images")
 
-    monkeypatch.setattr(bundle, "reading", SimpleNamespace(docker=run, images=lambda wanted: dict.fromkeys(wanted, 1)))
+    monkeypatch.setattr(bundle, "program", SimpleNamespace(docker=run))
+    monkeypatch.setattr(bundle, "reading", SimpleNamespace(images=lambda wanted: dict.fromkeys(wanted, 1)))
     return said
 
 

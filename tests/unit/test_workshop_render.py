@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kratosctl.engine import faults, reading
+from kratosctl.engine import faults, program
 from kratosctl.files import cache
 from kratosctl.main import main
 from tests.unit import stacks
@@ -34,7 +34,7 @@ def classroom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def docker(*_words: str, **_how: Any) -> None:
         raise faults.docker_missing()
 
-    monkeypatch.setattr(reading, "docker", docker)
+    monkeypatch.setattr(program, "docker", docker)
     monkeypatch.setattr(cache, "directory", lambda: tmp_path / "cache")
     directory = tmp_path / "class"
     directory.mkdir()

@@ -1,0 +1,99 @@
+"""The docker program: run to its end, talked to while it works, or left alone with the terminal."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import IO
+
+from kratosctl.engine import faults
+from kratosctl.errors import EngineFailed
+
+
+def docker(
+    *arguments: str,
+    timeout: float | None = None,
+    check: bool = True,
+    doing: str = "",
+    stdin: IO[bytes] | str = "",
+    stdout: IO[bytes] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Runs one docker command and returns what it printed.
+
+    Where nothing is given to read, whatever docker or Compose would ask, such as whether to recreate a volume whose
+    labels changed, which deletes its data, is not answered.
+
+    Args:
+        arguments: the command's words. Never a secret: they are visible in the process list.
+        timeout: seconds it may take.
+        check: raise on a non-zero exit code.
+        doing: what failed, for the error; the command's name by default.
+        stdin: what the command reads.
+        stdout: the file that what it prints goes to, where that is no text.
+
+    Raises:
+        DockerMissing, DaemonDown past the time, or what `faults.from_output` makes of its standard error stream.
+    """
+    try:
+        done = subprocess.run(
+            ["docker", *arguments],
+            input=stdin if isinstance(stdin, str) else None,
+            stdin=None if isinstance(stdin, str) else stdin,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except (FileNotFoundError, PermissionError):
+        raise faults.docker_missing() from None
+    except OSError as error:
+        raise EngineFailed("docker cannot be run", error.strerror or "", "install Docker anew") from None
+    except subprocess.TimeoutExpired:
+        raise faults.too_slow(timeout) from None
+    if check and done.returncode != 0:
+        raise faults.from_output(done.stderr, doing or f"docker {arguments[0]}")
+    return done
+
+
+def talking(
+    *arguments: str,
+    stdin: int = subprocess.DEVNULL,
+    stderr: int | None = subprocess.STDOUT,
+    own_session: bool = False,
+) -> subprocess.Popen[str]:
+    """Starts one docker command whose lines are read as they come.
+
+    Args:
+        arguments: the command's words, as for `docker`.
+        stdin: what it reads, as `subprocess` names it.
+        stderr: where its errors go: among its lines by default; None is our own.
+        own_session: Ctrl-C at our terminal is not for it.
+
+    Raises:
+        DockerMissing.
+    """
+    try:
+        return subprocess.Popen(
+            ["docker", *arguments],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=own_session,
+        )
+    except (FileNotFoundError, PermissionError):
+        raise faults.docker_missing() from None
+
+
+def with_terminal(*arguments: str) -> int:
+    """Runs one docker command that reads and prints where we do. Returns its exit code.
+
+    Raises:
+        DockerMissing.
+    """
+    try:
+        return subprocess.call(["docker", *arguments])
+    except (FileNotFoundError, PermissionError):
+        raise faults.docker_missing() from None
