@@ -119,6 +119,8 @@ def _fragment_names(environment: Environment, place: Place) -> Iterator[str]:
 def _finish(name: str, service: dict[str, Any], environment: Environment, place: Place) -> None:
     for key in [key for key, value in service.items() if value == ""]:
         del service[key]
+    if place.start_interval and "healthcheck" in service:
+        service["healthcheck"]["start_interval"] = "1s"
     if name == "kratos" and not place.sends_mail:
         # the courier would retry every mail at an address where nobody listens, and log each failure
         service["command"].remove("--watch-courier")

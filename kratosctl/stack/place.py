@@ -26,6 +26,7 @@ class Place:
         content: digest of the configuration in a custom image, empty where it is mounted.
         override: digest of the user's compose.override.yaml, empty where there is none.
         inbox: digest of the password of the mail inbox, so that its container is made anew with another.
+        start_interval: the engine asks for health more often while a service starts (25 and newer; older ones refuse).
         owner: the process an ephemeral environment lives for; empty for any other.
     """
 
@@ -43,6 +44,7 @@ class Place:
     sends_mail: bool = True
     content: str = ""
     origin: Path | None = None
+    start_interval: bool = False
     owner: str = ""
     inbox: str = ""
 

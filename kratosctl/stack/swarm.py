@@ -135,8 +135,7 @@ def _service(name: str, service: dict[str, Any], seat: Portable, node: str) -> d
     if "healthcheck" in found:
         # other services find one once it is healthy; a migration takes its time, and is not to be cut short
         slow = {"start_period": "120s"} if name in ("kratos", "postgres") else {}
-        interval = {"interval": "5s"} if found["healthcheck"].get("interval") == "10s" else {}
-        found["healthcheck"] = found["healthcheck"] | interval | slow
+        found["healthcheck"] = found["healthcheck"] | {"interval": "5s", "retries": 12} | slow
     # one task a service: there is nothing to balance, and engines whose kernel lacks IPVS cannot
     constraints = list(_constraints(seat.environment, node))
     found["deploy"] = {"replicas": 1, "endpoint_mode": "dnsrr", "placement": {"constraints": constraints}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import fragments
+from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.engine.objects import Container, Engine, is_remote
 from kratosctl.environment import Environment
@@ -28,6 +29,7 @@ from kratosctl.stack.render import render
 
 KRATOS_SERVICES = ("kratos", "kratos-migrate")
 _HOLDING = ("running", "paused")
+_START_INTERVAL = (25,)  # the first engine that knows it
 OVERRIDES = ("compose.override.yaml", "compose.override.yml")
 
 
@@ -140,6 +142,7 @@ def assemble(
         override=_override_digest(workspace.directory),
         sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
         content=custom.content if custom else "",
+        start_interval=engine is not None and reading.version_tuple(engine.version) >= _START_INTERVAL,
         owner=state.owner,
         inbox=inbox.digest(complete.inbox_password),
     )

@@ -123,4 +123,4 @@ def test_only_one_module_knows_questionary() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if any(name.split(".")[0] in ("questionary", "prompt_toolkit") for name in names):
                 importers.add(path.relative_to(package).as_posix())
-    assert importers == {"prompting.py"}
+    assert importers == {"answers/prompting.py"}

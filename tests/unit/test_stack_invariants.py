@@ -184,7 +184,7 @@ def test_kratos_waits_for_its_migrations_where_there_are_any(stack: Stack) -> No
     if migrates:
         assert waits["kratos-migrate"] == {"condition": "service_completed_successfully"}
         assert services["kratos-migrate"]["restart"] == "no"
-        needs = {"postgres": {"condition": "service_healthy"}} if asked.database == "postgres" else {}
+        needs = {"postgres": {"condition": "service_started"}} if asked.database == "postgres" else {}
         assert services["kratos-migrate"].get("depends_on", {}) == needs
 
 
@@ -265,6 +265,20 @@ def test_distroless_is_asked_for_its_health_without_a_shell(stack: Stack) -> Non
     test = stacks.compose(asked, place)["services"]["kratos"]["healthcheck"]["test"]
     assert test[0] == "CMD"
     assert ("wget" in test) == (asked.variant == "default")
+
+
+@given(stacks.stacks(), st.booleans())
+def test_health_is_asked_often_only_while_a_service_starts_and_only_of_engines_that_know_how(
+    stack: Stack, knows: bool
+) -> None:
+    asked, place = stack
+    model = stacks.compose(asked, Place(**(vars(place) | {"start_interval": knows})))
+    checks = [service["healthcheck"] for service in model["services"].values() if "healthcheck" in service]
+    assert checks
+    for check in checks:
+        assert check["interval"] == "30s"
+        assert check["start_period"]
+        assert check.get("start_interval") == ("1s" if knows else None)
 
 
 @given(stacks.DIRECTORIES, stacks.DIRECTORIES, stacks.NAMES, stacks.NAMES)
