@@ -29,6 +29,9 @@ def main(arguments: Sequence[str]) -> int:
             list(arguments), prog_name="kratosctl", standalone_mode=False, obj=session, terminal_width=_width()
         )
         sys.stdout.flush()
+    except SystemExit as ended:
+        # how click ends a completion
+        code = ended.code
     except KratosctlError as error:
         session.console.error(session.command, error)
         return error.exit_code
