@@ -80,7 +80,11 @@ class Environment:
 
     def url(self, name: str, port: int) -> str:
         """The address that people open for a port of this host, by the port's name."""
-        return urls.of_port(name, port, self.host, self.https)
+        return urls.of_port(name, port, self.host_of(name), self.https)
+
+    def host_of(self, name: str) -> str:
+        """The host name in the address of a port, by the port's name."""
+        return urls.host_of(name, self.host, self.addresses[name], urls.beyond_host(self.bind, self.https))
 
 
 def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:

@@ -17,6 +17,18 @@ def beyond_host(bind: str, https: bool) -> bool:
     return https or bind not in LOOPBACK
 
 
+def host_of(name: str, host: str, bound: str, beyond: bool) -> str:
+    """The host name in the address of one port: what other machines call this host is no name for loopback.
+
+    Args:
+        name: public, admin, ui, mail or postgres.
+        host: what people who open the pages call this host.
+        bound: the address it listens at.
+        beyond: pages are reached from other machines.
+    """
+    return "localhost" if beyond and name not in PROXIED and bound in LOOPBACK else host
+
+
 def of_port(name: str, port: int, host: str, https: bool) -> str:
     """The address of one port.
 

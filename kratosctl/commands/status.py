@@ -60,15 +60,18 @@ def endpoints(found: running.Found, host: str, https: bool) -> dict[str, str]:
         host: the host name in them.
         https: people come by a TLS proxy.
     """
-    open_now: dict[str, str] = {}
+    bound: dict[str, tuple[str, int]] = {}
     for port in ("ui", "public", "admin", "mail", "postgres"):
         container = found.container(_SERVICE_OF_PORT[port])
         for address, inside in (container.published if container else {}).items():
-            if inside == CONTAINER_PORTS[port] and port not in open_now:
-                number = address.rsplit(":", 1)[1]
-                open_now[port] = (
-                    f"{host}:{number}" if port == "postgres" else urls.of_port(port, int(number), host, https)
-                )
+            if inside == CONTAINER_PORTS[port] and port not in bound:
+                where, _, published = address.rpartition(":")
+                bound[port] = (where.strip("[]"), int(published))
+    beyond = any(urls.beyond_host(where, https) for port, (where, _) in bound.items() if port in urls.PROXIED)
+    open_now = {}
+    for port, (where, number) in bound.items():
+        name = urls.host_of(port, host, where, beyond)
+        open_now[port] = f"{name}:{number}" if port == "postgres" else urls.of_port(port, number, name, https)
     return open_now
 
 

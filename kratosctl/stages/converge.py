@@ -239,4 +239,6 @@ def endpoints(stack: Stack) -> dict[str, str]:
     """The addresses of an environment by name, in the order people look for them."""
     environment, found = stack.environment, stack.place.ports
     urls = {name: environment.url(name, found[name]) for name in ("ui", "public", "admin", "mail") if name in found}
-    return urls | ({"postgres": f"{environment.host}:{found['postgres']}"} if "postgres" in found else {})
+    return urls | (
+        {"postgres": f"{environment.host_of('postgres')}:{found['postgres']}"} if "postgres" in found else {}
+    )

@@ -60,6 +60,12 @@ class TestDefaults:
 
 
 class TestImages:
+    def test_what_listens_on_loopback_alone_is_not_called_by_the_name_that_others_call_this_host(self) -> None:
+        lan = {"bind": "0.0.0.0", "host": "teacher.local", "admin_port": 4434}
+        assert from_answers("dev", lan).url("admin", 4434) == "http://localhost:4434"
+        assert from_answers("dev", lan).url("public", 4433) == "http://teacher.local:4433"
+        assert from_answers("dev", {"host": "teacher.local"}).url("admin", 4434) == "http://teacher.local:4434"
+
     def test_a_named_image_tells_its_release_and_variant(self) -> None:
         asked = from_answers("dev", {"kratos_image": "oryd/kratos:v1.3.1-distroless", "database": "postgres"})
         assert (asked.release, asked.variant) == ("v1.3.1", "distroless")

@@ -46,3 +46,22 @@ def test_one_environment_has_the_state_that_it_has_among_many(
 
     assert status.status(tmp_path, "seat-01").data["state"] == state
     assert state_of(containers, ready) == state
+
+
+@pytest.mark.parametrize(
+    ("pages", "admin", "opened"),
+    [
+        ("0.0.0.0", "127.0.0.1", "http://localhost:4434"),
+        ("0.0.0.0", "0.0.0.0", "http://teacher.local:4434"),
+        # a name for this host that nobody else needs to know
+        ("127.0.0.1", "127.0.0.1", "http://teacher.local:4434"),
+    ],
+)
+def test_the_admin_api_is_named_by_what_reaches_it(tmp_path: Path, pages: str, admin: str, opened: str) -> None:
+    ports = {f"{pages}:4433": 4433, f"{admin}:4434": 4434}
+    container = Container("1", "1", "kratos", "p", "running", "", "", None, "image", ports)
+    found = Found(Workspace(tmp_path, "dev"), State(project="p"), (container,))
+
+    shown = status.endpoints(found, "teacher.local", https=False)
+
+    assert shown == {"public": "http://teacher.local:4433", "admin": opened}
