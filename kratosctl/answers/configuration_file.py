@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,9 @@ import yaml
 from kratosctl.answers import yaml_answers
 from kratosctl.errors import ConfigurationInvalid, KratosctlError
 from kratosctl.files import yaml_text
-from kratosctl.files.atomic import write_atomically
+from kratosctl.files.atomic import one_writer, write_atomically
 
 FILE_NAME = "kratosctl.yaml"
-WORKSHOP_FILE = "workshop.yaml"
 _HEADER = """\
 # What `kratosctl up` makes. Yours to edit and commit; `kratosctl schema` prints the JSON Schema of this file.
 environments:
@@ -34,7 +32,7 @@ def load(directory: Path) -> dict[str, dict[str, Any]]:
         ConfigurationInvalid, UnknownKey, NameInvalid: with file, line, column and what was expected.
     """
     found = parse(_text(directory))
-    if os.path.lexists(directory / WORKSHOP_FILE):
+    if os.path.lexists(directory / yaml_answers.WORKSHOP_FILE):
         from kratosctl.answers import workshop_file
 
         # what is said of one seat goes before what is said of all
@@ -116,16 +114,3 @@ def save(directory: Path, name: str, answers: Mapping[str, Any]) -> None:
         after = add(before, name, answers)
         if after != before:
             write_atomically(directory / FILE_NAME, after)
-
-
-@contextlib.contextmanager
-def one_writer(directory: Path) -> Iterator[None]:
-    """Lets one at a time change what people wrote in a directory, whose own lock it is: nothing is left behind."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        # some network file systems have no such locks
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -14,13 +14,12 @@ from typing import Any
 import yaml
 
 from kratosctl.answers import yaml_answers
-from kratosctl.answers.configuration_file import WORKSHOP_FILE, one_writer
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.files import yaml_text
-from kratosctl.files.atomic import write_atomically
+from kratosctl.files.atomic import one_writer, write_atomically
 from kratosctl.host.subnets import DEFAULT_POOL
 
-FILE_NAME = WORKSHOP_FILE
+FILE_NAME = yaml_answers.WORKSHOP_FILE
 MOST_SEATS = 1000
 _KEYS = ("name", "environment", "ends", "seats")
 _HEADER = """\

@@ -10,6 +10,9 @@ import yaml
 from kratosctl import questions
 from kratosctl.errors import ConfigurationInvalid, KratosctlError
 
+# beside kratosctl.yaml: who sits where in a class, and what every seat is
+WORKSHOP_FILE = "workshop.yaml"
+
 
 def answers(node: yaml.Node, where: str) -> dict[str, Any]:
     """The answers of a mapping by key, each in its proper type; none where the node is empty.

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl.answers import configuration_file, selection, workshop_file
+from kratosctl.answers import selection, workshop_file
 from kratosctl.answers.workshop_file import MOST_SEATS, Workshop
 from kratosctl.console import Console
 from kratosctl.environment import from_answers
 from kratosctl.errors import ChoiceImpossible, UsageError
+from kratosctl.files.atomic import one_writer
 from kratosctl.results import Result
 from kratosctl.workshop import roster, seats
 
@@ -72,7 +73,7 @@ def init(directory: Path, wanted: Wanted) -> Result:
     if len(names) > MOST_SEATS:
         raise UsageError(f"{len(names)} seats are too many", f"one workshop has {MOST_SEATS} at most")
     sitting = dict(zip(names, [*wanted.attendees, *[""] * wanted.spares], strict=True))
-    with configuration_file.one_writer(directory):
+    with one_writer(directory):
         refuse_second(directory)
         workshop_file.write(directory, Workshop(wanted.name, wanted.environment, sitting, wanted.ends))
     said = f"wrote {workshop_file.FILE_NAME}: {len(sitting)} seats for {wanted.name}{_named(wanted.attendees)}"

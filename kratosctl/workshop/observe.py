@@ -115,7 +115,7 @@ class Observer:
             self._memories[seat].containers = ()
 
     def _read_files(self) -> None:
-        paths = (self._directory / name for name in (configuration_file.WORKSHOP_FILE, configuration_file.FILE_NAME))
+        paths = (self._directory / name for name in (workshop_file.FILE_NAME, configuration_file.FILE_NAME))
         now = [mark(path) for path in paths]
         if now != self._files:
             self._workshop = workshop_file.load(self._directory)

@@ -38,6 +38,10 @@ def test_no_room_is_imported_by_one_that_it_imports() -> None:
     TopologicalSorter(rooms).prepare()  # names the circle if there is one
 
 
+def test_no_module_is_imported_by_one_that_it_imports() -> None:
+    TopologicalSorter({module: imports(module) - {module} for module in MODULES}).prepare()
+
+
 def test_what_is_pure_imports_nothing_that_acts() -> None:
     acting = {(module, one) for module in MODULES if module.startswith(PURE) for one in imports(module) & EFFECTS}
 
