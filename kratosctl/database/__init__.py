@@ -1,1 +1,1 @@
-"""A database on its way to being served."""
+"""Databases: migrating one, templates of migrated ones, SQLite in a volume, what data there is."""
