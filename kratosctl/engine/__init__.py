@@ -1,1 +1,1 @@
-"""The Docker engine. `reading` asks it by short docker calls, `client` changes it, `faults` says what went wrong."""
+"""The Docker engine. `program` runs docker, `reading` asks by it, `client` changes, `faults` says what went wrong."""
