@@ -24,7 +24,7 @@ def command(session: Session, name: str | None) -> Result:
     from kratosctl.snapshots import operations
 
     fill, key = None, ""
-    if subject.environment.seed:
+    if subject.environment.seed:  # what seeds takes as long to import as all the rest
         from kratosctl.seeding import seed
 
         fill, key = seed.for_reset(subject)

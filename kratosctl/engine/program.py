@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+from collections.abc import Iterator
 from typing import IO
 
 from kratosctl.engine import faults
@@ -34,21 +36,18 @@ def docker(
         DockerMissing, DaemonDown past the time, or what `faults.from_output` makes of its standard error stream.
     """
     try:
-        done = subprocess.run(
-            ["docker", *arguments],
-            input=stdin if isinstance(stdin, str) else None,
-            stdin=None if isinstance(stdin, str) else stdin,
-            stdout=stdout or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=timeout,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except (FileNotFoundError, PermissionError):
-        raise faults.docker_missing() from None
-    except OSError as error:
-        raise EngineFailed("docker cannot be run", error.strerror or "", "install Docker anew") from None
+        with _found():
+            done = subprocess.run(
+                ["docker", *arguments],
+                input=stdin if isinstance(stdin, str) else None,
+                stdin=None if isinstance(stdin, str) else stdin,
+                stdout=stdout or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                timeout=timeout,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         raise faults.too_slow(timeout) from None
     if check and done.returncode != 0:
@@ -71,9 +70,9 @@ def talking(
         own_session: Ctrl-C at our terminal is not for it.
 
     Raises:
-        DockerMissing.
+        DockerMissing, EngineFailed: it cannot be run.
     """
-    try:
+    with _found():
         return subprocess.Popen(
             ["docker", *arguments],
             stdin=stdin,
@@ -83,17 +82,24 @@ def talking(
             errors="replace",
             start_new_session=own_session,
         )
-    except (FileNotFoundError, PermissionError):
-        raise faults.docker_missing() from None
 
 
 def with_terminal(*arguments: str) -> int:
     """Runs one docker command that reads and prints where we do. Returns its exit code.
 
     Raises:
-        DockerMissing.
+        DockerMissing, EngineFailed: it cannot be run.
     """
-    try:
+    with _found():
         return subprocess.call(["docker", *arguments])
+
+
+@contextlib.contextmanager
+def _found() -> Iterator[None]:
+    """Says of a docker that cannot be run why."""
+    try:
+        yield
     except (FileNotFoundError, PermissionError):
         raise faults.docker_missing() from None
+    except OSError as error:
+        raise EngineFailed("docker cannot be run", error.strerror or "", "install Docker anew") from None

@@ -88,9 +88,7 @@ def migrate(stack: Stack, kratos_id: str, names: Mapping[str, str], console: Con
 
 def remember(stack: Stack, kratos_id: str) -> None:
     """Notes which image migrated which database, so that it need not run again."""
-    name = observe.volume(stack)
-    # whether the volume is still there is asked when the mark is read
-    mark = observe.migrated_mark(kratos_id, f"volume {name}" if name else observe.file_identity(stack))
+    mark = observe.migrated_mark(kratos_id, observe.identity(stack))
     state = stack.workspace.state()
     release = stack.environment.facts.tag
     stack.workspace.save_state(replace(state, migrated=mark, release=release, first_start=False, copying=False))

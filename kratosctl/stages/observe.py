@@ -73,16 +73,18 @@ def database_identity(stack: Stack, volumes: Callable[[], Collection[str]] | Non
         stack: the environment.
         volumes: what its project has of them, where that was asked already.
     """
-    name = volume(stack)
-    if not name:
-        return file_identity(stack)
-    there = volumes() if volumes else reading.project_volumes(stack.place.project)
-    # an engine tells no age of a volume that stays the same: CreatedAt is when its directory last changed
-    return f"volume {name}" if name in there else ""
+    name = _volume(stack)
+    if name and name not in (volumes() if volumes else reading.project_volumes(stack.place.project)):
+        return ""
+    return identity(stack)
 
 
-def file_identity(stack: Stack) -> str:
-    """The same of a SQLite database in a file of this host."""
+def identity(stack: Stack) -> str:
+    """The same of a database that was just served from: nobody has to ask whether its volume is there."""
+    name = _volume(stack)
+    if name:
+        # an engine tells no age of a volume that stays the same: CreatedAt is when its directory last changed
+        return f"volume {name}"
     if stack.database_directory is None:
         return ""
     try:
@@ -92,7 +94,7 @@ def file_identity(stack: Stack) -> str:
     return f"file {found.st_ino} {found.st_dev}"
 
 
-def volume(stack: Stack) -> str:
+def _volume(stack: Stack) -> str:
     """The volume that holds the database, made or not; empty where it lies elsewhere."""
     in_one = stack.database_directory is None and stack.environment.database in ("sqlite", "postgres")
     return f"{stack.place.project}_{stack.environment.database}" if in_one else ""

@@ -79,7 +79,8 @@ def test_with_a_seat_that_is_removed_the_clone_of_its_upgrade_is_taken_down(
     Workspace(clone, "seat-01").save_state(State(project="clone"))
     gone: list[Path] = []
     monkeypatch.setattr(running, "find", lambda directory, name: Found(Workspace(directory, name), State(), ()))
-    monkeypatch.setattr(down, "data_of", lambda found: DATA)
+    for room in (down, workshop_down):
+        monkeypatch.setattr(room, "data_of", lambda found: DATA)
     monkeypatch.setattr(down, "down", lambda found, data, console: gone.append(found.workspace.directory))
 
     acts.remove(classroom, ["Ada"], QUIET)

@@ -10,7 +10,15 @@ SOURCE = Path(__file__).parents[2] / "kratosctl"
 MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in SOURCE.rglob("*.py")}
 # they touch neither Docker nor the terminal nor the file system
 PURE = ("stack", "stages.plan", "answers.asking", "questions", "environment", "catalog", "states", "urls", "results")
-EFFECTS = {"engine.client", "engine.reading", "engine.socket", "engine.window", "files.workspace", "answers.prompting"}
+EFFECTS = {
+    "engine.program",
+    "engine.client",
+    "engine.reading",
+    "engine.socket",
+    "engine.window",
+    "files.workspace",
+    "answers.prompting",
+}
 
 
 def room(module: str) -> str:
