@@ -15,6 +15,8 @@ def run() -> None:
     # whoever closed them (`>&-`) wants to read nothing
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    # a path or a terminal of another encoding: escaped, as on standard error, rather than a failure to print
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     from kratosctl.main import main
 
     os._exit(main(sys.argv[1:]))

@@ -123,7 +123,7 @@ class Console:
     def error(self, command: str, error: KratosctlError) -> None:
         """Prints an error: one to three lines, or the envelope on standard output."""
         if self.json:
-            print(results.error_json(command, error))
+            print(results.error_json(command, error), flush=True)
             return
         first, *rest = error.lines()
         print(self._coloured("31", "error: ") + first, file=sys.stderr)

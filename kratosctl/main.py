@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -33,18 +34,14 @@ def main(arguments: Sequence[str]) -> int:
         # how click ends a completion
         code = ended.code
     except KratosctlError as error:
-        session.console.error(session.command, error)
-        return error.exit_code
+        return _ended_with(error, session)
     except click.ClickException as error:
-        usage = UsageError(error.format_message(), fix=_usage_fix(error))
-        session.console.error(session.command, usage)
-        return usage.exit_code
+        return _ended_with(UsageError(error.format_message(), fix=_usage_fix(error)), session)
     except (KeyboardInterrupt, EOFError, click.Abort):
         if session.until_interrupt:
             return Interrupted.exit_code
         # click has ended the line on which ^C stands
-        session.console.error(session.command, Interrupted("interrupted", fix=session.after_interrupt))
-        return Interrupted.exit_code
+        return _ended_with(Interrupted("interrupted", fix=session.after_interrupt), session)
     except BrokenPipeError:
         # the reader went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,9 +51,15 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             # files of ours say so themselves, and which
             failure = DiskFull("no space left to write the result", error.strerror or "", "free some space")
-        session.console.error(session.command, failure)
-        return failure.exit_code
+        return _ended_with(failure, session)
     return code if isinstance(code, int) else 0
+
+
+def _ended_with(error: KratosctlError, session: Session) -> int:
+    """Prints an error, and returns its exit code, which alone tells of it where nobody reads what is printed."""
+    with contextlib.suppress(OSError):
+        session.console.error(session.command, error)
+    return error.exit_code
 
 
 def _defect(error: Exception) -> Defect:

@@ -66,7 +66,7 @@ def _envelope(
         "warnings": list(warnings),
         "error": error,
     }
-    return json.dumps(envelope, indent=2, ensure_ascii=False)
+    return json.dumps(envelope, indent=2)
 
 
 def counted(number: int, word: str, many: str = "") -> str:

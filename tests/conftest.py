@@ -13,6 +13,9 @@ import pytest
 
 from kratosctl.host import ports
 
+# the program has to say all that it prints where it is not set, too
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of this process among those that run tests at once
 # of the process that ends last: the one that started this one, where several run tests
 _SWARM = Path(

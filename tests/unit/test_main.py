@@ -79,3 +79,34 @@ def test_all_that_was_printed_arrives_whoever_reads_it() -> None:
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["title"] == "kratosctl.yaml"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_scripts_get_the_envelope_of_an_error_through_a_pipe_whatever_its_encoding(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", f"{encoding}:strict")
+    words = [sys.executable, "-m", "kratosctl", "status", "--json", "-C", b"/no\xffwhere/\xc3\xa9"]
+    done = subprocess.run(words, capture_output=True, check=False)
+
+    error = json.loads(done.stdout.decode())["error"]
+    assert (done.returncode, done.stderr) == (error["exit_code"], b"")
+    assert "where/\u00e9" in error["what"] + error["why"]
+
+
+def test_an_error_that_nobody_reads_keeps_its_exit_code() -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "kratosctl", "nonsense"]
+        done = subprocess.run([*words, "--json"], stdout=full, check=False)
+
+        assert done.returncode == 2
+        assert subprocess.run(words, stderr=full, check=False).returncode == 2
+
+
+def test_a_terminal_of_few_letters_is_no_reason_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    words = [sys.executable, "-m", "kratosctl", "-C", str(tmp_path), "init", "--yes", "--config-dir", "schlüssel"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "wrote schl\\xfcssel/" in done.stdout
