@@ -22,7 +22,7 @@ from kratosctl.stages import assemble, images, up
 from kratosctl.stages.assemble import Stack
 
 _LONGEST_LOOK = 5.0
-_IGNORED = "# data and secrets belong in no repository\nsecrets/\ndatabase/\nhandouts/\n"
+_IGNORED = "# data and secrets belong in no repository\n*\n"
 
 
 def show(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> Result:
@@ -67,6 +67,8 @@ def write(
     # Docker would make them as root
     for name in _directories(stack):
         (target / name).mkdir(exist_ok=True)
+    if stack.database_directory:
+        _keep_from_git(target / "database")
     return _result(stack, target, files)
 
 
@@ -133,8 +135,13 @@ def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
     for file in files:
         mode = 0o600 if file.secret or file.private else 0o644
         write_atomically(target / file.path, file.text, mode, private=file.secret)
-    if not (target / ".gitignore").exists():
-        write_atomically(target / ".gitignore", _IGNORED)
+        if mode == 0o600:
+            _keep_from_git((target / file.path).parent)
+
+
+def _keep_from_git(directory: Path) -> None:
+    """By a file in it: a .gitignore above it may be somebody's own."""
+    write_atomically(directory / ".gitignore", _IGNORED)
 
 
 def _refuse_to_overwrite(files: Sequence[File], target: Path, overwrite: bool) -> None:

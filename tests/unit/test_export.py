@@ -85,13 +85,25 @@ def test_a_written_directory_refers_to_nothing_outside_it(workspace: Workspace, 
 
 def test_secrets_are_for_the_owner_alone_and_kept_from_git(workspace: Workspace, tmp_path: Path) -> None:
     target = tmp_path / "out"
-    files = written(workspace, target, environment(database="postgres", ui=True))
+    written(workspace, target, environment(database="postgres", ui=True))
 
-    secrets = list((target / "secrets").iterdir())
+    ignores = target / "secrets" / ".gitignore"
+    secrets = [path for path in ignores.parent.iterdir() if path != ignores]
     assert len(secrets) == 3
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
     assert stat.S_IMODE((target / "secrets").stat().st_mode) == 0o700
-    assert "secrets/" in files[".gitignore"].splitlines()
+    assert "*" in ignores.read_text().splitlines()
+
+
+def test_git_takes_no_secret_and_no_data_whatever_a_gitignore_above_says(workspace: Workspace, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / ".gitignore").write_text("*.pyc\n")
+    files = written(workspace, target, environment(database="sqlite", ui=True))
+
+    assert files[".gitignore"] == "*.pyc\n"
+    assert "*" in files["secrets/.gitignore"].splitlines()
+    assert "*" in files["database/.gitignore"].splitlines()
 
 
 def test_the_secrets_are_those_of_the_environment(workspace: Workspace, tmp_path: Path) -> None:
