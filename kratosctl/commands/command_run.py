@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -115,7 +116,7 @@ def run(words: Sequence[str], chosen: Selection, keep: bool, wishes: Wishes, dir
 def said_of_kept(directory: Path, urls: Mapping[str, str]) -> str:
     """How somebody reaches what was kept, and gets rid of it."""
     where = "  ".join(f"{name} {url}" for name, url in urls.items())
-    return f"kept: {where}\nlook: kratosctl -C {directory} status\nremove: kratosctl prune --kept"
+    return f"kept: {where}\nlook: kratosctl -C {shlex.quote(str(directory))} status\nremove: kratosctl prune --kept"
 
 
 def _run(words: Sequence[str], made: Ephemeral, directory: Path, signals: _Signals) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -150,5 +151,5 @@ def _remove_directory(directory: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        fix = f"remove it yourself: sudo rm -r {directory}"
+        fix = f"remove it yourself: sudo rm -r {shlex.quote(str(directory))}"
         raise DirectoryReadOnly(f"cannot delete {directory}", error.strerror or "", fix) from error

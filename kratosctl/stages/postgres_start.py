@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -217,7 +218,7 @@ def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
         return
     container = found.container("postgres")
     if container is None:
-        compose_file = found.workspace.home / "compose.yaml"
+        compose_file = shlex.quote(str(found.workspace.home / "compose.yaml"))
         raise NotRunning(
             f"PostgreSQL of environment {found.name} has no container",
             "what was interrupted cannot be undone or finished without it",
