@@ -49,6 +49,17 @@ class Found:
             )
         return found
 
+    def check_services(self, services: Sequence[str]) -> None:
+        """
+        Raises:
+            UsageError: it has no such service, neither one of ours nor one of the user's own.
+        """
+        own = [c.service for c in self.containers if c.service not in SERVICES]
+        for service in services:
+            if service not in (*SERVICES, *own):
+                known = questions.listed([*SERVICES, *own, *names(self.workspace.directory)])
+                raise UsageError(f"neither a service nor an environment: {service}", f"there are {known}")
+
     def public_address(self) -> tuple[str, int] | None:
         """Where this host reaches the public API; None while it is not published."""
         kratos = self.container("kratos")
@@ -69,7 +80,9 @@ class Found:
             if inside == CONTAINER_PORTS["admin"]:
                 bound, _, port = address.rpartition(":")
                 return f"http://{readiness.reachable(bound.strip('[]'))}:{port}"
-        own = reading.address(kratos.name) if reading.engine().local else ""
+        engine = reading.engine()
+        # a rootless engine's networks are in a namespace of their own: on this host's, somebody else may answer
+        own = reading.address(kratos.name) if engine.local and not engine.rootless else ""
         return f"http://{own}:{CONTAINER_PORTS['admin']}" if own else ""
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -128,11 +141,10 @@ def environment_and_services(directory: Path, words: Sequence[str]) -> tuple[str
     """Tells names of services from the name of an environment: `logs dev kratos`, `logs kratos`, `logs dev`.
 
     Raises:
-        UsageError: two words that are no service.
+        UsageError: two environments.
     """
-    services = [word for word in words if word in SERVICES]
-    others = [word for word in words if word not in SERVICES]
-    if len(others) > 1:
-        known = questions.listed([*SERVICES, *names(directory)])
-        raise UsageError(f"neither a service nor an environment: {others[1]}", f"there are {known}")
-    return (others[0] if others else None), services
+    known = [name for name in names(directory) if name not in SERVICES]
+    meant = [word for word in words if word in known]
+    if len(meant) > 1:
+        raise UsageError(f"one environment at a time, not {questions.listed(meant)}")
+    return (meant[0] if meant else None), [word for word in words if word not in known]

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from kratosctl.cli.options import environment_option
 from kratosctl.cli.session import Session, define
 
 # these read the database's address from the configuration, the others ask the admin API
@@ -14,7 +15,7 @@ _READ_CONFIGURATION = ("migrate", "cleanup", "courier")
 
 @define(
     click.argument("arguments", nargs=-1, type=click.UNPROCESSED),
-    click.option("--env", "name", metavar="ENV", help="The environment."),
+    environment_option(),
     reports=False,
 )
 def command(session: Session, name: str | None, arguments: tuple[str, ...]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kratosctl.cli.options import environment_or_services
+from kratosctl.cli.options import environment_or_services, find_with_services
 from kratosctl.cli.session import Session, define
 
 
@@ -20,10 +20,8 @@ def command(
     session: Session, words: tuple[str, ...], follow: bool, tail: str, since: str | None, matching: str | None
 ) -> int:
     """Show or follow logs: of all services, or of those named (kratos, kratos-migrate, postgres, mail, ui)."""
-    from kratosctl import running
     from kratosctl.commands import logs
 
-    name, services = running.environment_and_services(session.directory, words)
-    found = running.find(session.directory, name)
+    found, services = find_with_services(session.directory, words)
     session.until_interrupt = follow
     return logs.show(found, logs.Wishes(services, follow, tail, since, matching))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kratosctl.cli.options import environment_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ PAGES = {"ui": "ui", "mail": "mail", "api": "public", "admin": "admin"}
 
 @define(
     click.argument("page", type=click.Choice(list(PAGES)), required=False),
-    click.option("--env", "name", metavar="ENV", help="The environment."),
+    environment_option(),
     click.option("--print", "print_only", is_flag=True, help="Print the address, open nothing."),
 )
 def command(session: Session, page: str | None, name: str | None, print_only: bool) -> Result:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from kratosctl.questions import QUESTIONS, Question
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kratosctl.running import Found
+
 _FOREVER = 1e9
+_VARIABLE = "KRATOSCTL_ENVIRONMENT"
 
 
 def seconds_option(flag: str, default: float, help: str) -> Callable[[Any], Any]:
@@ -61,21 +68,33 @@ def _completer(question: Question) -> Callable[..., list[CompletionItem]]:
 
 def environment_argument() -> Callable[[Any], Any]:
     """The optional name of an environment, which completes to those of kratosctl.yaml."""
-    return click.argument(
-        "name", metavar="[ENV]", required=False, envvar="KRATOSCTL_ENVIRONMENT", shell_complete=_names
-    )
+    return click.argument("name", metavar="[ENV]", required=False, envvar=_VARIABLE, shell_complete=_names)
 
 
 def environment_option() -> Callable[[Any], Any]:
     """The environment as a flag, for commands whose arguments are something else."""
     return click.option(
-        "--env", "name", metavar="ENV", envvar="KRATOSCTL_ENVIRONMENT", help="The environment.", shell_complete=_names
+        "--env", "name", metavar="ENV", envvar=_VARIABLE, help="The environment.", shell_complete=_names
     )
 
 
 def environment_or_services() -> Callable[[Any], Any]:
     """Names of services, and at most one of an environment."""
     return click.argument("words", metavar="[ENV] [SERVICE]...", nargs=-1, shell_complete=_names_and_services)
+
+
+def find_with_services(directory: Path, words: Sequence[str]) -> tuple[Found, list[str]]:
+    """The environment that such names mean, and the services.
+
+    Raises:
+        UsageError: there is no such environment or service, or it cannot be told which is meant.
+    """
+    from kratosctl import running
+
+    name, services = running.environment_and_services(directory, words)
+    found = running.find(directory, name or os.environ.get(_VARIABLE))
+    found.check_services(services)
+    return found, services
 
 
 def _names_and_services(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

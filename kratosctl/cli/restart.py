@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kratosctl.cli.options import environment_or_services, seconds_option
+from kratosctl.cli.options import environment_or_services, find_with_services, seconds_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 )
 def command(session: Session, words: tuple[str, ...], wait_timeout: float) -> Result:
     """Restart all services, or those named."""
-    from kratosctl import running
     from kratosctl.commands import restart
 
-    name, services = running.environment_and_services(session.directory, words)
-    return restart.restart(running.find(session.directory, name), services, wait_timeout, session.console)
+    found, services = find_with_services(session.directory, words)
+    return restart.restart(found, services, wait_timeout, session.console)

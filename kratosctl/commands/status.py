@@ -149,31 +149,32 @@ def _ports(published: dict[str, int]) -> str:
 def listing(directory: Path) -> Result:
     """Every environment of this host: by label, wherever its directory is; and those of this directory."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    of_project: dict[str, list[Container]] = {}
     containers, kept = reading.together(reading.containers, reading.labelled_volumes)
     for container in containers:
         if container.labels["environment"].startswith("."):
             continue  # what stands before others is none
         row = _row(rows, container.labels["directory"], container.labels["environment"], container.project)
         row["services"][container.service] = container.state
+        of_project.setdefault(container.project, []).append(container)
         if "owner" in container.labels:
             row["ephemeral"] = owner.fate(container.labels["owner"])
         if container.service == "kratos":
             row.update({key: container.labels.get(key) for key in ("release", "database")})
             row["public"] = next((int(a.rsplit(":", 1)[1]) for a, p in container.published.items() if p == 4433), None)
-    asked_for, fault = _asked_for(directory)
+    asked_for, faults = _asked_for(directory)
     for name in running.names_of(directory, asked_for):
-        state = Workspace(directory, name).state()
         if (str(directory), name) not in rows:
             asked = asked_for.get(name, {})
-            row = _row(rows, str(directory), name, state.project)
+            row = _row(rows, str(directory), name, _project(directory, name, faults))
             row.update({key: asked.get(key) for key in ("release", "database")})
     for project, where, name in kept:
         # a volume's label names the directory it was made in, which may have moved since
         known = next((row for row in rows.values() if row["project"] == project), None)
         (known or _row(rows, where, name, project))["volume"] = True
-    found = [{**row, "state": _list_state(row)} for row in rows.values()]
+    found = [{**row, "state": _list_state(of_project.get(row["project"], []))} for row in rows.values()]
     found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
-    return Result("list", {"environments": found}, lambda: _list_text(found, directory), fault)
+    return Result("list", {"environments": found}, lambda: _list_text(found, directory), faults)
 
 
 def _asked_for(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
@@ -182,6 +183,15 @@ def _asked_for(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[s
         return configuration_file.load(directory), []
     except KratosctlError as error:
         return {}, ["; ".join(error.lines())]
+
+
+def _project(directory: Path, name: str, faults: list[str]) -> str:
+    """An environment's project; empty where its state cannot be read, which is no reason to hide the others."""
+    try:
+        return Workspace(directory, name).state().project
+    except KratosctlError as error:
+        faults.append("; ".join(error.lines()))
+        return ""
 
 
 def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, project: str) -> dict[str, Any]:
@@ -200,12 +210,10 @@ def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, pro
     return rows.setdefault((where, name), empty)
 
 
-def _list_state(row: dict[str, Any]) -> str:
-    serving = {name: state for name, state in row["services"].items() if name != "kratos-migrate"}
-    if not serving:
-        return "down"
-    alive = [state for state in serving.values() if state == "running"]
-    return "running" if len(alive) == len(serving) else "stopped" if not alive else "broken"
+def _list_state(containers: list[Container]) -> str:
+    """As `status` tells it, but that Kratos is not asked whether it is ready."""
+    state = states.state_of(containers, True)
+    return {"ready": "running", "absent": "down"}.get(state, state)
 
 
 def _list_text(found: list[dict[str, Any]], here: Path) -> str:

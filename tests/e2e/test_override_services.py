@@ -13,7 +13,7 @@ _OVERRIDE = """\
 services:
   side:
     image: {image}
-    entrypoint: [sleep, infinity]
+    entrypoint: [sh, -c, "echo ready to serve; exec sleep infinity"]
     init: true
     depends_on: {{kratos: {{condition: service_started}}}}
   hidden:
@@ -33,6 +33,9 @@ def test_a_service_of_ones_own_is_started_and_started_again_and_goes_with_down(d
     told = directory.up()
     assert [step["subject"] for step in told["steps"] if step["do"] == "create"] == ["side"]
     assert engine.running(project) == {"kratos", "side"}
+
+    directory.run("restart", "side")
+    assert "ready to serve" in directory.run("logs", "side").out
 
     directory.down()
     assert engine.running(project) == set()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kratosctl import running
 from kratosctl.commands import status
-from kratosctl.engine.objects import Container
+from kratosctl.engine import reading
+from kratosctl.engine.objects import Container, Engine
+from kratosctl.errors import UsageError
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.running import Found
@@ -65,3 +68,52 @@ def test_the_admin_api_is_named_by_what_reaches_it(tmp_path: Path, pages: str, a
     shown = status.endpoints(found, "teacher.local", https=False)
 
     assert shown == {"public": "http://teacher.local:4433", "admin": opened}
+
+
+def test_list_tells_the_state_that_status_tells_and_one_bad_state_file_hides_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {"directory": str(tmp_path), "environment": "dev"}
+    done = Container("3", "3", "load-people", "p", "exited", "", "", 0, "image", {}, labels)
+    serving = replace(kratos("running"), labels=labels)
+    monkeypatch.setattr(reading, "together", lambda *_: ((serving, done), []))
+    broken = tmp_path / ".kratosctl" / "old" / "state.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+
+    found = status.listing(tmp_path)
+    assert {row["environment"]: row["state"] for row in found.data["environments"]} == {"dev": "running", "old": "down"}
+    assert [str(broken) in warning for warning in found.warnings] == [True]
+
+
+@pytest.mark.parametrize(("rootless", "reached"), [(False, "http://172.18.0.3:4434"), (True, "")])
+def test_the_unpublished_admin_api_is_reached_where_containers_share_the_networks_of_this_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rootless: bool, reached: str
+) -> None:
+    engine = Engine("27.0.0", "linux/amd64", True, rootless, "local")
+    monkeypatch.setattr(reading, "engine", lambda: engine)
+    monkeypatch.setattr(reading, "address", lambda _: "172.18.0.3")
+    found = Found(Workspace(tmp_path, "dev"), State(project="p"), (kratos("running"),))
+
+    assert found.admin_url() == reached
+
+
+def test_words_are_services_unless_an_environment_has_that_name(tmp_path: Path) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments: {dev: {}, ci: {}}\n")
+
+    assert running.environment_and_services(tmp_path, ["ci", "kratos"]) == ("ci", ["kratos"])
+    assert running.environment_and_services(tmp_path, ["worker"]) == (None, ["worker"])
+    with pytest.raises(UsageError, match="one environment at a time"):
+        running.environment_and_services(tmp_path, ["ci", "dev"])
+
+
+def test_services_of_ones_own_are_known_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments: {dev: {}}\n")
+    worker = replace(UI, service="worker")
+    found = Found(Workspace(tmp_path, "dev"), State(project="p"), (kratos("running"), worker))
+
+    found.check_services(["worker", "kratos-migrate"])
+    with pytest.raises(UsageError, match="neither a service nor an environment: workr") as refused:
+        found.check_services(["workr"])
+    assert "worker" in refused.value.why
+    assert "dev" in refused.value.why
