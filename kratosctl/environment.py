@@ -117,19 +117,17 @@ def from_answers(name: str, answers: Mapping[str, Any]) -> Environment:
     values["ui_image"] = values["ui_image"] or f"{catalog.UI_REPOSITORY}:{_ui_tag(values['release'])}"
     environment = Environment(name=questions.check_name(name), **values)
     _refuse_floating(environment)
-    for key in ("database", "variant", "preset", "platform", "config", "kratos_image"):
-        reason = reason_against(key, values[key], values)
-        if reason:
-            raise ChoiceImpossible(*reason)
+    reason = reason_against(values)
+    if reason:
+        raise ChoiceImpossible(*reason)
     return environment
 
 
-def reason_against(key: str, value: Any, answers: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Why a value cannot work with the other answers: what, why and the ways out; None where it can.
+def reason_against(now: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Why answers cannot work together: what, why and the ways out; None where they can, as far as they are given.
 
     The prompts show the `why` beside a disabled choice; flags and files are refused with all three.
     """
-    now = {**answers, key: value}
     other = _image_is_another(now)
     if other:
         return other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import json
 import os
@@ -66,7 +67,9 @@ def _envelope(
         "warnings": list(warnings),
         "error": error,
     }
-    return json.dumps(envelope, indent=2)
+    # what another encoding lacks would be escaped in a way that JSON does not know
+    plain = codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8"
+    return json.dumps(envelope, indent=2, ensure_ascii=plain)
 
 
 def counted(number: int, word: str, many: str = "") -> str:

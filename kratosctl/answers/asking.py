@@ -140,10 +140,9 @@ def refuse_impossible(name: str, answers: Mapping[str, Any], skip: Collection[st
         ChoiceImpossible, FloatingTag, ConfigurationInvalid, PortTaken.
     """
     given = {**of_image(answers), **answers}
-    for key in given:
-        reason = reason_against(key, given[key], given)
-        if reason:
-            raise ChoiceImpossible(*reason)
+    reason = reason_against(given)
+    if reason:
+        raise ChoiceImpossible(*reason)
     everything = interview(name, answers, skip, host, lambda prompt: prompt.default)
     allot(from_answers(name, everything), host)
 
@@ -186,7 +185,7 @@ def _values(question: Question) -> dict[str, str]:
 def _against(question: Question, value: Any, answers: Mapping[str, Any], host: Host) -> str:
     if question.key == "database" and value == "external" and not host.dsn:
         return "DSN is not set: export DSN=postgres://… first"
-    reason = reason_against(question.key, value, answers)
+    reason = reason_against({**answers, question.key: value})
     return reason[1] if reason else ""
 
 

@@ -38,10 +38,9 @@ def command(session: Session, name: str | None, arguments: tuple[str, ...]) -> i
 
 def _configuration(arguments: tuple[str, ...], container: str) -> list[str]:
     """The -c flags Kratos itself was started with, for commands that need them and were given none."""
-    if not arguments or arguments[0] not in _READ_CONFIGURATION or {"-c", "--config"} & set(arguments):
+    given = any(word.startswith(("-c", "--config")) for word in arguments)
+    if not arguments or arguments[0] not in _READ_CONFIGURATION or given:
         return []
     from kratosctl.engine import reading
 
-    serving = reading.arguments(container)
-    flags = [index for index, word in enumerate(serving) if word == "-c"]
-    return [word for index in flags for word in serving[index : index + 2]]
+    return reading.configuration_flags(container)

@@ -60,8 +60,7 @@ def status(environment: Environment, workspace: Workspace) -> Result:
         raise NotRunning(
             f"Kratos of environment {environment.name} does not run", fix=f"kratosctl up {environment.name}"
         )
-    serving = reading.arguments(kratos.id)
-    flags = [word for index, word in enumerate(serving) if word == "-c" for word in serving[index : index + 2]]
+    flags = reading.configuration_flags(kratos.id)
     done = program.docker("exec", kratos.name, "kratos", "migrate", "sql", "status", "-e", "--format", "json", *flags)
     rows = _rows(done.stdout)
     pending = [row for row in rows if str(row.get("state", "")).lower() != "applied"]

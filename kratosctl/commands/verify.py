@@ -295,7 +295,6 @@ def verify(found: Found, environment: Environment, console: Console) -> Result:
     Returns:
         What each step got; exit code 1 where one failed.
     """
-    steps = []
     with console.step(f"verify {found.name}"):
         steps = list(Person(target_of(found, environment)).prove())
     failed = any(step.ok is False for step in steps)

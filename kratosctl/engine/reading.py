@@ -300,10 +300,10 @@ def address(container: str) -> str:
     return (program.docker("inspect", "--format", template, container).stdout.split() or [""])[0]
 
 
-def arguments(container: str) -> list[str]:
-    """The command a container was started with."""
-    said: list[str] = json.loads(program.docker("inspect", "--format", "{{json .Args}}", container).stdout)
-    return said
+def configuration_flags(container: str) -> list[str]:
+    """The -c flags a Kratos was started with, each with its file."""
+    words = json.loads(program.docker("inspect", "--format", "{{json .Args}}", container).stdout)
+    return [word for index, flag in enumerate(words) if flag == "-c" for word in words[index : index + 2]]
 
 
 def state(container: str) -> tuple[str, int]:

@@ -75,8 +75,7 @@ def allot(
         if port is not None:
             if not free(name, port):
                 who = who_has(port)
-                key = name.replace("_", "-")
-                fix = f"stop it, or choose another port: --{key}-port N"
+                fix = f"stop it, or choose another port: --{name}-port N"
                 raise PortTaken(f"port {port} is taken by {who}", f"the {_names(name)} was asked to listen there", fix)
             ports[name] = port
     chosen = [name for name, port in wanted.items() if port is None]

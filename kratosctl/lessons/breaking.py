@@ -56,10 +56,8 @@ def roll_back(found: Found, steps: int) -> None:
         NotReady: it does not serve.
     """
     kratos = found.running("kratos")
-    serving = reading.arguments(kratos.id)
-    flags = [word for index, word in enumerate(serving) if word == "-c" for word in serving[index : index + 2]]
     down = ("kratos", "migrate", "sql", "down", "-e", "--yes", "--steps", str(steps))
-    program.docker("exec", kratos.name, *down, *flags)
+    program.docker("exec", kratos.name, *down, *reading.configuration_flags(kratos.id))
     program.docker("restart", kratos.name)
     address = found.public_address()
     end = time.monotonic() + _PATIENCE

@@ -162,7 +162,7 @@ def _portable(seat: Seat, address: str, variables: Mapping[str, str], bind: str 
     # configs and ConfigMaps carry the configuration; an image built here would be on no other machine
     asked = seat.environment
     environment = replace(asked, config="mount", host=address or asked.host, bind=bind or asked.bind)
-    reason = reason_against("host", environment.host, asdict(environment))
+    reason = reason_against(asdict(environment))
     if reason:
         raise ChoiceImpossible(*reason)
     up.check_dsn(environment, seat.workspace, variables)
