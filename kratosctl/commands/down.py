@@ -80,7 +80,7 @@ def _said_of_data(found: running.Found, data: Data | None) -> str:
         return "; its data is kept" if data_of(found).lost else ""
     deleted = ", its data deleted" if data.lost else ""
     if deleted and snapshots(found) and not _is_forgotten(found):
-        deleted += f"; {snapshots(found)} of it stay: kratosctl snapshot list --env {found.name}"
+        deleted += f"; kept: {snapshots(found)} of it: kratosctl snapshot list --env {found.name}"
     return deleted + ("; your own database is as it was" if data.serves == "external" else "")
 
 

@@ -169,7 +169,7 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
             quiet = Console(quiet=True)
             old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
             up.up(old, clone, Wishes(), quiet, variables)
-            somebody = _sign_up(clone, old)
+            somebody = _sign_up(clone, old, f"kratosctl up {found.name} --release {new.release} --save")
             up.up(new, clone, Wishes(), quiet, variables)
             # the clone's ports are chosen: another environment may have taken one meanwhile
             somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
@@ -177,10 +177,11 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
             somebody.client.token = ""
             _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")
     except KratosctlError as error:
+        other_way = f"; {error.fix}" if isinstance(error, UpgradeFailed) and error.fix else ""
         raise UpgradeFailed(
             f"{change.after.release} cannot take over: {error.what}",
             error.why,
-            f"nothing was changed: {change.before.release} serves with its data",
+            f"nothing was changed: {change.before.release} serves with its data{other_way}",
         ) from error
     finally:
         down.remove_clone(found.workspace)
@@ -269,18 +270,23 @@ def _beside(clone: Workspace, found: Found, environment: Environment) -> dict[st
     return {"name": clone.name, "ui": False, "config_dir": str(directory), "config": "mount", **here, **ports}
 
 
-def _sign_up(clone: Workspace, environment: Environment) -> Person:
-    """Somebody who signed up with the old release, on the clone."""
+def _sign_up(clone: Workspace, environment: Environment, unproven: str) -> Person:
+    """Somebody who signed up with the old release, on the clone.
+
+    Raises:
+        UpgradeFailed: nobody can, as where registration is off; then only the command `unproven` gets there.
+    """
     target = target_of(running.find(clone.directory, clone.name), environment)
     somebody = Person(replace(target, browser=False))
-    _must(somebody.sign_up(), f"nobody can sign up on Kratos {environment.release}")
+    what = f"nobody can sign up on Kratos {environment.release}, which would prove it"
+    _must(somebody.sign_up(), what, f"without proof: {unproven}")
     return somebody
 
 
-def _must(outcome: tuple[bool, str, str], what: str) -> None:
-    ok, said, cause = outcome
+def _must(outcome: tuple[bool, str, str], what: str, fix: str = "") -> None:
+    ok, said, _cause = outcome
     if not ok:
-        raise UpgradeFailed(what, said, cause)
+        raise UpgradeFailed(what, said, fix)
 
 
 def _write_note(subject: Subject, change: Change, snapshot: str, stage: str) -> None:

@@ -22,6 +22,17 @@ from kratosctl.stack.inbox import Login
 _MAIL_PATIENCE = 20.0
 _LOOK_EVERY = 0.5
 _NO_CODE = "no mail with a code arrived"
+# what a form takes for a trait, by the type of its field, which Kratos takes from the identity schema
+_WORD = "Verify"
+_FITTING: dict[str, Any] = {
+    "checkbox": True,
+    "number": 1,
+    # reserved for films and books
+    "tel": "+493023125000",
+    "date": "2000-01-01",
+    "datetime-local": "2000-01-01T12:00:00Z",
+    "url": "https://example.org",
+}
 _COOKIE = "the {} cookie did not come back: cookies.domain or session.cookie.domain names another host than {}"
 
 
@@ -104,7 +115,7 @@ class Person:
         begun = self.client.begin("registration")
         if not begun.ok:
             return False, begun.messages, _flow_cause(begun, self.target)
-        traits = self._traits(begun.body)
+        traits = traits_for(begun.body, self.email)
         if not _groups(begun.body) & {"password", "code"}:
             # from v1.2.0 Kratos may ask for the traits first, and for the method on a second form
             begun = self.client.submit(begun.body, {"traits": traits, "method": "profile"})
@@ -210,23 +221,6 @@ class Person:
             return Step("clean up", True, "the identity is gone")
         return Step("clean up", False, f"{self.email} stays: {done.messages}", _flow_cause(done, self.target))
 
-    def _traits(self, flow: Json) -> Json:
-        """Fills in every trait the form asks for: an address where one is wanted, else a word."""
-        traits: Json = {}
-        for node in flow["ui"]["nodes"]:
-            attributes = node["attributes"]
-            name = str(attributes.get("name", ""))
-            if not name.startswith("traits."):
-                continue
-            place = traits
-            *path, last = name.removeprefix("traits.").split(".")
-            for key in path:
-                place = place.setdefault(key, {})
-            email = attributes.get("type") == "email" or "email" in last
-            if email or attributes.get("required"):
-                place[last] = self.email if email else True if attributes.get("type") == "checkbox" else "Verify"
-        return traits or {"email": self.email}
-
     def _inbox(self) -> Client:
         return Client(self.target.mail, browser=False, authority=self.target.authority, login=self.target.login)
 
@@ -268,6 +262,29 @@ class Person:
         found = Admin(self.target.admin).messages(self.email) if self.target.admin else None
         messages = found.body if found and found.ok and isinstance(found.body, list) else []
         return bool(messages) and messages[0]["status"] == "abandoned"
+
+
+def traits_for(flow: Json, email: str) -> Json:
+    """Fills in every trait that a form cannot do without, and every address.
+
+    Args:
+        flow: the form, as Kratos sends it.
+        email: the address of who fills it in.
+    """
+    traits: Json = {}
+    for node in flow["ui"]["nodes"]:
+        field = node["attributes"]
+        name, kind = str(field.get("name", "")), field.get("type")
+        if not name.startswith("traits.") or field.get("disabled"):
+            continue
+        *path, last = name.removeprefix("traits.").split(".")
+        address = kind == "email" or (kind == "text" and "email" in last)
+        if address or field.get("required"):
+            place = traits
+            for key in path:
+                place = place.setdefault(key, {})
+            place[last] = email if address else _FITTING.get(kind, _WORD)
+    return traits or {"email": email}
 
 
 def target_of(found: Found, environment: Environment) -> Target:

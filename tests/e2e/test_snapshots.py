@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -177,6 +178,22 @@ def test_an_upgrade_that_cannot_work_leaves_the_old_release_with_its_data(direct
     assert directory.status()["release"] == "v1.1.0"
     assert people(directory) == {"ada"}
     assert not (directory.home() / "upgrade-rehearsal").exists()
+
+
+def test_an_upgrade_that_nobody_can_prove_names_the_way_without_proof(directory: Directory) -> None:
+    directory.choose("v1.1.0")
+    directory.run("init", "--preset", "api-only", "--release", "v1.1.0", "--no-ui", "--no-mail", "--yes")
+    path = directory.path / "kratos" / "identity.schema.json"
+    schema = json.loads(path.read_text())
+    # nobody guesses that
+    schema["properties"]["traits"]["properties"]["staff"] = {"type": "string", "minLength": 12}
+    schema["properties"]["traits"]["required"] = ["staff"]
+    path.write_text(json.dumps(schema))
+    directory.run("up")
+    failed = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", images.kratos("v26.2.0"), code=64)
+    assert "nobody can sign up on Kratos v1.1.0" in failed.said
+    assert failed.said.endswith("without proof: kratosctl up dev --release v26.2.0 --save\n")
+    assert directory.status()["release"] == "v1.1.0"
 
 
 def test_going_to_an_older_release_is_refused(directory: Directory) -> None:

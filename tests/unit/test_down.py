@@ -117,4 +117,4 @@ def test_snapshots_that_stay_are_said(found: running.Found) -> None:
 
     told = down.down(found, data_of(found), Console(quiet=True))
 
-    assert told.text() == "dev is down, its data deleted; 2 snapshots of it stay: kratosctl snapshot list --env dev"
+    assert told.text() == "dev is down, its data deleted; kept: 2 snapshots of it: kratosctl snapshot list --env dev"
