@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_scripts_get_the_envelope_of_an_error_through_a_pipe_whatever_its_encodi
     encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", f"{encoding}:strict")
-    words = [sys.executable, "-m", "kratosctl", "status", "--json", "-C", b"/no\xffwhere/\xc3\xa9"]
+    words = [sys.executable, "-m", "kratosctl", "status", "--json", "-C", os.fsdecode(b"/no\xffwhere/\xc3\xa9")]
     done = subprocess.run(words, capture_output=True, check=False)
 
     error = json.loads(done.stdout.decode())["error"]
