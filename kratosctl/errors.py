@@ -12,18 +12,31 @@ class KratosctlError(Exception):
     Args:
         what: what happened, one line.
         why: the reason, one line; may be empty.
-        fix: what to do next, one line; may be empty.
+        fix: what to do next, one line; may be empty. In a command, `{env}` stands for the environment it is about.
+
+    Attributes:
+        environment: whose commands `fix` names; set by what acts for one, deeper rooms know none.
     """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
         super().__init__(what)
-        self.what, self.why, self.fix = what, why, fix
+        self.what, self.why, self._fix = what, why, fix
+        self.environment = ""
 
     def __str__(self) -> str:
         """All of it: in a traceback, too, why it is and what to do."""
         return "\n".join(self.lines())
+
+    @property
+    def fix(self) -> str:
+        """What to do next."""
+        return self._fix.replace(" {env}", f" {self.environment}" if self.environment else "")
+
+    @fix.setter
+    def fix(self, fix: str) -> None:
+        self._fix = fix
 
     @property
     def code(self) -> str:

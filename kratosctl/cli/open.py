@@ -34,7 +34,8 @@ def command(session: Session, page: str | None, name: str | None, print_only: bo
     urls = status.endpoints(found, asked.get("host") or "localhost", https)
     wanted = PAGES[page] if page else "ui" if "ui" in urls else "public"
     if wanted not in urls:
-        fix = "publish it: kratosctl up --admin-port 4434" if page == "admin" else f"run it: kratosctl up --{page}"
+        flag = "--admin-port 4434" if page == "admin" else f"--{page}"
+        fix = f"have it: kratosctl up {found.name} {flag}"
         raise NotRunning(f"environment {found.name} has no {page}", f"open now: {', '.join(urls)}", fix)
     login = status.mail_login(found, https) if wanted == "mail" else None
     if login:

@@ -52,7 +52,7 @@ def status(environment: Environment, workspace: Workspace) -> Result:
         raise ChoiceImpossible(
             f"Kratos {environment.release} cannot tell the state of migrations",
             "`migrate sql status` came with v25.4.0",
-            "`kratosctl migrate` applies what is missing; `kratosctl status` says whether Kratos is ready",
+            f"`kratosctl migrate {environment.name}` applies what is missing; `status` says whether Kratos is ready",
         )
     project = ownership.settled_state(workspace).project
     kratos = next((c for c in reading.containers(project) if c.service == "kratos" and c.state == "running"), None)
@@ -80,5 +80,7 @@ def _rows(text: str) -> list[dict[str, object]]:
 def _refuse_memory(environment: Environment) -> None:
     if not environment.migrates:
         raise ChoiceImpossible(
-            "a memory database has nothing to migrate", "its tables live in the Kratos process", "use `kratosctl up`"
+            "a memory database has nothing to migrate",
+            "its tables live in the Kratos process",
+            f"use `kratosctl up {environment.name}`",
         )

@@ -77,13 +77,13 @@ def _decided_elsewhere(kind: str, kept: secrets.Secrets, variables: Mapping[str,
         return ChoiceImpossible(
             f"{variable} is set, and its secrets come first",
             "a new one would only stand behind them",
-            f"put a new one in front yourself, {variable}=new,old, and run kratosctl up; or unset it",
+            f"put a new one in front yourself, {variable}=new,old, and run kratosctl up {{env}}; or unset it",
         )
     if not kept.of(kind):
         return ChoiceImpossible(
             f"secrets.{kind} is set in your own Kratos configuration",
             "kratosctl leaves it to you",
-            "put a new one in front there, keep the old ones, and run kratosctl up",
+            "put a new one in front there, keep the old ones, and run kratosctl up {env}",
         )
     return None
 

@@ -80,7 +80,7 @@ def upgrade(
         "upgraded": not rehearse_only,
         "snapshot": saved.name,
     }
-    back = f"to go back: kratosctl snapshot restore {saved.name} --with-release"
+    back = f"to go back: kratosctl snapshot restore {saved.name} --with-release --env {found.name}"
     said = f"{found.name} runs on Kratos {change.after.release}\n{back}"
     if rehearse_only:
         said = f"{found.name} can be upgraded to {change.after.release}: its data migrates, and people can sign in"
@@ -157,7 +157,7 @@ def _check_newer(change: Change) -> None:
         raise DowngradeRefused(
             f"{after} is not newer than {before}",
             "an older Kratos does not know the tables a newer one made",
-            "to go back: kratosctl snapshot restore NAME --with-release, with a snapshot taken before",
+            "to go back: kratosctl snapshot restore NAME --with-release --env {env}, with a snapshot taken before",
         )
 
 

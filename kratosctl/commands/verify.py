@@ -60,6 +60,7 @@ class Target:
     """What is proven.
 
     Attributes:
+        name: the environment's.
         public: URL of the public API, as people open it.
         admin: URL of the admin API where this host reaches it; empty where it does not.
         mail: URL of the mail inbox; empty where there is none.
@@ -68,6 +69,7 @@ class Target:
         browser: use browser flows, with cookies and CSRF tokens; otherwise API flows.
     """
 
+    name: str
     public: str
     admin: str
     mail: str
@@ -167,7 +169,7 @@ class Person:
     def _cause(self, done: Answer) -> str:
         """Why a form did not do what it is for. No mail comes from a Kratos that is gone, either."""
         if done.body == _NO_CODE and self._is_refused():
-            return "the mail inbox has another password than the secrets say: kratosctl up"
+            return f"the mail inbox has another password than the secrets say: kratosctl up {self.target.name}"
         gone = self.client.whoami() if done.body == _NO_CODE else done
         return _flow_cause(gone, self.target) if gone.status == 0 and gone != done else _submit_cause(done, self.target)
 
@@ -297,6 +299,7 @@ def target_of(found: Found, environment: Environment) -> Target:
     asked = status.mail_login(found, environment.https)
     certificate = authority(found.workspace.directory)
     return Target(
+        name=found.name,
         public=urls.get("public", ""),
         admin=found.admin_url(),
         mail=urls.get("mail", ""),
@@ -341,10 +344,10 @@ def _verification_flow(body: Json) -> Json | None:
 
 def _flow_cause(answer: Answer, target: Target) -> str:
     if answer.status == 0:
-        return f"{target.public} does not answer: is Kratos up? kratosctl status"
+        return f"{target.public} does not answer: is Kratos up? kratosctl status {target.name}"
     if answer.status in (302, 303):
         return "the flow is disabled, or a redirect replaced the answer"
-    return "see kratosctl logs kratos"
+    return f"see kratosctl logs {target.name} kratos"
 
 
 def _submit_cause(answer: Answer, target: Target) -> str:
@@ -355,7 +358,7 @@ def _submit_cause(answer: Answer, target: Target) -> str:
     if "csrf" in answer.messages.lower():
         return f"CSRF: {_COOKIE.format('CSRF', target.public)}"
     if _failed_inside(answer):
-        return "a hook or the mail server failed: kratosctl logs kratos"
+        return f"a hook or the mail server failed: kratosctl logs {target.name} kratos"
     if answer.status == 0:
         return "Kratos does not answer at the form's address: serve.public.base_url, or Kratos is gone"
     return "the identity schema or a method refuses it: the message says what"
@@ -366,7 +369,7 @@ def _session_cause(answer: Answer, target: Target) -> str:
         return _flow_cause(answer, target)
     if target.browser and answer.status == 401:
         return _COOKIE.format("session", target.public)
-    return "the session is not what signing in said: kratosctl logs kratos"
+    return f"the session is not what signing in said: kratosctl logs {target.name} kratos"
 
 
 def _failed_inside(answer: Answer) -> bool:
@@ -378,5 +381,5 @@ def _failed_inside(answer: Answer) -> bool:
 
 def _mail_cause(target: Target) -> str:
     if not target.mail:
-        return "there is no mail inbox: kratosctl up --mail"
-    return "SMTP: courier.smtp.connection_uri, or the courier does not run (kratosctl logs kratos)"
+        return f"there is no mail inbox: kratosctl up {target.name} --mail"
+    return f"SMTP: courier.smtp.connection_uri, or the courier does not run (kratosctl logs {target.name} kratos)"

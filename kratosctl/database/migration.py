@@ -77,5 +77,5 @@ def _failed(container: str, lines: list[str], code: int) -> KratosctlError:
     return MigrationFailed(
         f"the SQL migrations failed (exit code {code})",
         said,
-        f"all it printed: docker logs {container}; running `kratosctl up` again is safe",
+        f"all it printed: docker logs {container}; running `kratosctl up {{env}}` again is safe",
     )

@@ -70,7 +70,9 @@ def copied(kratos: str) -> Iterator[Path]:
             program.docker("cp", f"{kratos}:{_DIRECTORY}/.", scratch, doing="copying the database")
         file = Path(scratch, _FILE)
         if not file.exists():
-            raise NotRunning("there is no database in the volume", "it was never migrated", "make it: kratosctl up")
+            raise NotRunning(
+                "there is no database in the volume", "it was never migrated", "make it: kratosctl up {env}"
+            )
         yield file
 
 

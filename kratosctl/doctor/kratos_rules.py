@@ -158,7 +158,7 @@ def log_secrets(facts: Facts) -> Iterator[Finding]:
                 "warning",
                 f"{environment.name}: log.leak_sensitive_values is on",
                 "whoever reads the log can take over sessions: it holds cookies and tokens",
-                f"switch it off in {kratos.file}, then kratosctl restart kratos",
+                f"switch it off in {kratos.file}, then kratosctl restart {environment.name} kratos",
             )
 
 

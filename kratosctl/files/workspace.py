@@ -20,6 +20,7 @@ from kratosctl.errors import (
     ConfigurationInvalid,
     EnvironmentBusy,
     GeneratedFileEdited,
+    KratosctlError,
 )
 from kratosctl.files.atomic import said_plainly, write_atomically
 from kratosctl.stack.files import File
@@ -332,6 +333,11 @@ class Workspace:
             with contextlib.suppress(OSError):
                 holder.write_text(f"`kratosctl {command}` (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
             yield
+        except KratosctlError as error:
+            # who holds an environment's lock acts for it; a workshop's own is none
+            if not self.name.startswith("."):
+                error.environment = error.environment or self.name
+            raise
         finally:
             with contextlib.suppress(OSError):
                 holder.unlink()

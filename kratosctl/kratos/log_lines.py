@@ -86,7 +86,8 @@ def database_error(line: str, seconds: float) -> errors.KratosctlError:
         return errors.DatabasePasswordWrong(
             "the database refuses Kratos' password",
             said,
-            "set the right DSN; for a generated PostgreSQL restore secrets/, or start afresh: kratosctl down --volumes",
+            "set the right DSN; for a generated PostgreSQL restore secrets/, or start afresh: "
+            "kratosctl down {env} --volumes",
         )
     for pattern, what, fix in _SPECIAL:
         if re.search(pattern, line, re.I):
@@ -117,11 +118,11 @@ def explain(logs: str, doing: str) -> errors.KratosctlError:
             return errors.KratosRefusedConfiguration(
                 "Kratos refuses its configuration",
                 refused_configuration("\n".join(lines[: index + 1])),
-                "correct it in kratos.yml, then run `kratosctl up` again",
+                "correct it in kratos.yml, then run `kratosctl up {env}` again",
             )
         if is_database_fault(lines[index]):
             return database_error(lines[index], 0)
-    return errors.ServiceFailed(f"Kratos did not {doing}", last_telling(lines), "see `kratosctl logs kratos`")
+    return errors.ServiceFailed(f"Kratos did not {doing}", last_telling(lines), "see `kratosctl logs {env} kratos`")
 
 
 def refused_configuration(logs: str) -> str:

@@ -106,7 +106,8 @@ def wait_for_pages(
         while is_ready(address, port, _PAGES[service]) not in _UP:
             if clock() > end:
                 raise NotReady(
-                    f"service {service} did not answer within {seconds:g} s", fix=f"see `kratosctl logs {service}`"
+                    f"service {service} did not answer within {seconds:g} s",
+                    fix=f"see `kratosctl logs {{env}} {service}`",
                 )
             time.sleep(_PAUSE)
 
@@ -120,7 +121,7 @@ def _not_ready(container: str, status: int, seconds: float) -> KratosctlError:
     error = NotReady(
         f"Kratos was not ready within {seconds:g} s",
         "it says that migrations are pending" if pending else log_lines.last_telling(logs.splitlines()),
-        "run `kratosctl up` again: it migrates first" if pending else "give it longer with --wait-timeout",
+        "run `kratosctl up {env}` again: it migrates first" if pending else "give it longer with --wait-timeout",
     )
     error.unmigrated = pending
     return error

@@ -63,7 +63,9 @@ def roll_back(found: Found, steps: int) -> None:
     end = time.monotonic() + _PATIENCE
     while address and readiness.is_ready(*address, "/health/alive") != 200:
         if time.monotonic() > end:
-            raise NotReady(f"Kratos did not serve within {_PATIENCE:g} s", fix="see `kratosctl logs kratos`")
+            raise NotReady(
+                f"Kratos did not serve within {_PATIENCE:g} s", fix=f"see `kratosctl logs {found.name} kratos`"
+            )
         time.sleep(0.05)
 
 

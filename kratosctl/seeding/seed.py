@@ -238,7 +238,9 @@ def _schemas(subject: Subject) -> Schemas:
     host = f"[{host}]" if ":" in host else host
     answer = api.Client(f"http://{host}:{port}", browser=False).get(f"http://{host}:{port}/schemas")
     if not answer.ok or not isinstance(answer.body, list):
-        raise NotReady("Kratos does not tell its identity schemas", answer.messages, "see `kratosctl logs kratos`")
+        raise NotReady(
+            "Kratos does not tell its identity schemas", answer.messages, "see `kratosctl logs {env} kratos`"
+        )
     schemas = {one["id"]: one["schema"] for one in answer.body}
     _, theirs = assemble.their_configuration(subject.environment, found.workspace)
     default = (theirs or {}).get("identity", {}).get("default_schema_id") or "default"

@@ -165,5 +165,5 @@ def _silent(answer: Answer) -> NotReady:
     return NotReady(
         "Kratos stopped answering while it was seeded",
         said,
-        "see `kratosctl logs kratos`; running it again creates what is missing, and nothing twice",
+        "see `kratosctl logs {env} kratos`; running it again creates what is missing, and nothing twice",
     )

@@ -96,7 +96,11 @@ def restore(
                 subject = _restore(subject, snapshot, with_release, variables)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before.name}
     said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.environment.release}"
-    return Result("snapshot restore", data, lambda: f"{said}\ntake it back: kratosctl snapshot restore --undo")
+    return Result(
+        "snapshot restore",
+        data,
+        lambda: f"{said}\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}",
+    )
 
 
 @contextlib.contextmanager
@@ -176,7 +180,7 @@ def reset(
         with console.step(f"reset {subject.found.name}"):
             _reset(subject, live, seed, seed_key, before)
     data = {"environment": subject.found.name, "safety": before.name if before else None}
-    undo = "\ntake it back: kratosctl snapshot restore --undo" if before else ""
+    undo = f"\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}" if before else ""
     return Result("reset", data, lambda: f"{subject.found.name} is as new{undo}")
 
 
@@ -348,7 +352,7 @@ def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> Non
         raise SnapshotForeign(
             f"snapshot {snapshot.name} was migrated by Kratos {snapshot.release}",
             f"{subject.release} is older and does not know its tables",
-            f"run kratosctl up --release {snapshot.release} first",
+            f"run kratosctl up {subject.found.name} --release {snapshot.release} first",
         )
 
 

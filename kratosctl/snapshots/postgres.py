@@ -168,7 +168,7 @@ class Session:
             return Facts(int(migrations), int(identities), network)
         except (IndexError, ValueError):
             first = next((line for line in said if "ERROR:" in line), last_telling(said))
-            fix = "nothing was changed; see `kratosctl logs postgres`"
+            fix = "nothing was changed; see `kratosctl logs {env} postgres`"
             raise EngineFailed("PostgreSQL does not tell what the database holds", first, fix) from None
 
     def _ask(self, script: str) -> list[str]:
@@ -188,7 +188,7 @@ class Session:
             # PostgreSQL was started again since: its old psql has ended
             self.close()
         why = last_telling(said)
-        raise DatabaseUnreachable("PostgreSQL does not answer", why, "see `kratosctl logs postgres`")
+        raise DatabaseUnreachable("PostgreSQL does not answer", why, "see `kratosctl logs {env} postgres`")
 
     def _start(self) -> subprocess.Popen[str]:
         # one stream: over two of them an error could arrive after the end of the answer
@@ -282,8 +282,8 @@ def _run(container: str, words: tuple[str, ...], stdin: IO[bytes] | str = "", st
         fix = "free some space, then run the same command again: nothing was changed"
         raise DiskFull(f"no space left for {words[0]}", said, fix)
     if reading.state(container)[0] != "running":
-        fix = f"{_WHOLE}; start it: kratosctl up"
+        fix = f"{_WHOLE}; start it: kratosctl up {{env}}"
         raise DatabaseUnreachable("PostgreSQL stopped meanwhile", said, fix)
     if words[0] == "psql" and ("lock timeout" in said or "connection" in said):
         raise DatabaseUnreachable("PostgreSQL did not take the data", said, f"{_WHOLE}; try again")
-    raise EngineFailed(f"{words[0]} failed", said, "nothing was changed; see `kratosctl logs postgres`")
+    raise EngineFailed(f"{words[0]} failed", said, "nothing was changed; see `kratosctl logs {env} postgres`")

@@ -15,7 +15,11 @@ def listing(workspace: Workspace) -> Result:
     found = store.listing(workspace)
     data = {"environment": workspace.name, "snapshots": [asdict(snapshot) for snapshot in found]}
     if not found:
-        return Result("snapshot list", data, lambda: "no snapshots; save one: kratosctl snapshot save NAME")
+        return Result(
+            "snapshot list",
+            data,
+            lambda: f"no snapshots; save one: kratosctl snapshot save NAME --env {workspace.name}",
+        )
     rows = [[s.name, s.created, s.identities, s.release, s.engine, size(s.size), s.note] for s in found]
     head = ("NAME", "CREATED", "IDENTITIES", "RELEASE", "DATABASE", "SIZE", "NOTE")
     return Result("snapshot list", data, lambda: table(head, rows))

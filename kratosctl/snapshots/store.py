@@ -137,7 +137,7 @@ def check(workspace: Workspace, snapshot: Snapshot) -> Path:
         raise SnapshotDamaged(f"snapshot {snapshot.name} is damaged", f"its content: {error.strerror}") from error
     if (size, found) != (snapshot.size, snapshot.sha256):
         why = f"{size} bytes instead of {snapshot.size}" if size != snapshot.size else "its checksum differs"
-        fix = "nothing was changed; use another one: kratosctl snapshot list"
+        fix = f"nothing was changed; use another one: kratosctl snapshot list --env {workspace.name}"
         raise SnapshotDamaged(f"snapshot {snapshot.name} is damaged", why, fix)
     return path
 

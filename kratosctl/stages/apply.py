@@ -233,7 +233,7 @@ def _check_stayed_up(stack: Stack) -> None:
             raise ServiceFailed(
                 f"service {container.service} did not stay up (exit code {container.exit_code})",
                 said[-1][:300] if said else "it printed nothing",
-                f"see `kratosctl logs {container.service}`",
+                f"see `kratosctl logs {stack.environment.name} {container.service}`",
             )
 
 

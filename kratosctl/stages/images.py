@@ -116,7 +116,7 @@ def check_postgres(major: int | None, state: State, image: str) -> int:
         raise ChoiceImpossible(
             f"PostgreSQL {major} cannot read data of PostgreSQL {state.postgres_major}",
             "each major version has a data format of its own",
-            f"use --postgres-image postgres:{state.postgres_major}, or start afresh: kratosctl down --volumes",
+            f"use --postgres-image postgres:{state.postgres_major}, or start afresh: kratosctl down {{env}} --volumes",
         )
     return major
 

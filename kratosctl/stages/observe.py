@@ -114,7 +114,7 @@ def check_downgrade(stack: Stack) -> None:
         raise DowngradeRefused(
             f"the data of environment {environment.name} was migrated by Kratos {before}",
             f"{now} is older and does not know these tables",
-            f"use --release {before}, or start afresh: kratosctl down --volumes",
+            f"use --release {before}, or start afresh: kratosctl down {environment.name} --volumes",
         )
 
 

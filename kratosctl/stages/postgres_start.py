@@ -179,7 +179,7 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
     if done.returncode == 9:
         raise DatabaseUnreachable(
             f"PostgreSQL was not ready within {seconds:g} s",
-            fix="see `kratosctl logs postgres`; give it longer with --database-timeout",
+            fix="see `kratosctl logs {env} postgres`; give it longer with --database-timeout",
         )
     status, code = _settled_state(container)
     if status != "running":
@@ -187,7 +187,7 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
         raise ServiceFailed(
             f"PostgreSQL stopped (exit code {code})",
             said[-1][:300] if said else "it printed nothing",
-            "see `kratosctl logs postgres`",
+            "see `kratosctl logs {env} postgres`",
         )
     raise faults.from_output(done.stderr, "asking PostgreSQL")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def test_without_an_admin_api_in_reach_it_says_who_stays(owned: Directory, tmp_p
     found = running.find(owned.path, "dev")
     environment = selection.environment_of(selection.select(owned.path, "dev", {}, {}))
     target = target_of(found, environment)
-    person = Person(type(target)(target.public, "", target.mail, target.browser))
+    person = Person(replace(target, admin=""))
     last = list(person.prove())[-1]
     assert (last.name, last.ok) == ("clean up", None)
     assert f"{person.email} stays" in last.said

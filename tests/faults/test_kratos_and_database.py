@@ -123,7 +123,7 @@ def test_postgres_does_not_stay_up(directory: Directory) -> None:
     said = assert_one_error(directory.run(*UP, "--database", "postgres", code=None), 57)
 
     assert "PostgreSQL stopped" in said
-    assert "kratosctl logs postgres" in said
+    assert "kratosctl logs dev postgres" in said
     override.unlink()
     directory.run("up")
 

@@ -47,7 +47,9 @@ def test_a_password_can_be_copied_from_paper_and_is_no_others() -> None:
 
 
 def test_a_password_is_shown_by_no_accident() -> None:
-    target = Target("http://localhost:4433", "", "http://localhost:8025", False, login=Login("seat-01", "a-password"))
+    target = Target(
+        "dev", "http://localhost:4433", "", "http://localhost:8025", False, login=Login("seat-01", "a-password")
+    )
 
     assert "a-password" not in repr(target)
 
@@ -108,7 +110,7 @@ def test_an_inbox_that_asks_for_a_password_is_up(refusing: int) -> None:
 
 
 def test_verify_says_that_the_inbox_refuses_it(refusing: int) -> None:
-    person = Person(Target("http://127.0.0.1:1", "", f"http://127.0.0.1:{refusing}", False))
+    person = Person(Target("dev", "http://127.0.0.1:1", "", f"http://127.0.0.1:{refusing}", False))
     person.identity = {"verifiable_addresses": [{"verified": False}]}
     person.verification = {"id": "a-flow"}
 

@@ -29,7 +29,7 @@ from kratosctl.running import Found
 
 PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 SECRETS = "dsn: memory\nsecrets:\n  default: [one-of-sixteen-or-more]\n  cookie: [an-old-one-of-sixteen]\n"
-TARGET = Target(PUBLIC, "", "", browser=True)
+TARGET = Target("dev", PUBLIC, "", "", browser=True)
 
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 
