@@ -17,6 +17,7 @@ from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
 from kratosctl.results import Result, table
 from kratosctl.stack import inbox
+from kratosctl.stages import taken
 
 _FATES: dict[owner.Fate, str] = {
     "alive": "of a test that runs",
@@ -49,7 +50,9 @@ def status(directory: Path, name: str | None) -> Result:
         # Compose creates kratos-migrate beside Kratos; it never ran where there was nothing to migrate
         "services": [_service(c) for c in found.containers if (c.service, c.state) != ("kratos-migrate", "created")],
     }
-    return Result("status", data, lambda: _status_text(data), _warnings(found, release))
+    why = taken.rejected(directory, asked.get("config_dir"), asked.get("config"), kratos)
+    rejected = [taken.warning(asked["config_dir"], why)] if why else []
+    return Result("status", data, lambda: _status_text(data), [*_warnings(found, release), *rejected])
 
 
 def endpoints(found: running.Found, host: str, https: bool) -> dict[str, str]:

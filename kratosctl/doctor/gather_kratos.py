@@ -103,7 +103,7 @@ def rejected(directory: Path, environment: Environment, containers: Sequence[Con
     """Why a running Kratos did not take the last edit of its configuration; empty where it did, or nobody knows."""
     kratos = next((container for container in containers if container.service == "kratos"), None)
     try:
-        return taken.rejected(directory, environment, kratos)
+        return taken.rejected(directory, environment.config_dir, environment.config, kratos)
     except KratosctlError:
         return ""
 

@@ -185,12 +185,11 @@ def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: 
 
 def _with_rejected(done: Result, stack: Stack, steps: plan.Plan, kratos: Container | None) -> Result:
     """The result with what a Kratos that was left running thinks of its configuration."""
-    environment = stack.environment
-    why = taken.rejected(stack.workspace.directory, environment, kratos) if "kratos" in steps.subjects("keep") else ""
-    if not why:
+    config_dir, config = stack.environment.config_dir, stack.environment.config
+    if not config_dir or "kratos" not in steps.subjects("keep"):
         return done
-    warning = f"Kratos did not take the last edit in {environment.config_dir}, and goes on with what it had: {why}"
-    return replace(done, warnings=[*done.warnings, warning])
+    why = taken.rejected(stack.workspace.directory, config_dir, config, kratos)
+    return replace(done, warnings=[*done.warnings, taken.warning(config_dir, why)]) if why else done
 
 
 def result(stack: Stack, steps: plan.Plan) -> Result:

@@ -7,26 +7,26 @@ from pathlib import Path
 
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
-from kratosctl.environment import Environment
 from kratosctl.kratos import log_lines
 from kratosctl.stack.kratos_configuration import MAIN_FILES
 
 
-def rejected(directory: Path, environment: Environment, kratos: Container | None) -> str:
+def rejected(directory: Path, config_dir: str | None, config: str | None, kratos: Container | None) -> str:
     """Why Kratos goes on with an earlier configuration; empty where it has the one that is there.
 
     Docker is asked only where the file changed after Kratos was started.
 
     Args:
         directory: where kratosctl.yaml lies.
-        environment: what was asked for.
+        config_dir: the user's own configuration, as it was asked for.
+        config: `mount`, unless it was asked for otherwise.
         kratos: its container, if there is one.
     """
-    if not environment.config_dir or environment.config != "mount" or kratos is None or kratos.state != "running":
+    if not config_dir or config == "image" or kratos is None or kratos.state != "running":
         return ""
     for name in MAIN_FILES:
         try:
-            found = (directory / environment.config_dir / name).stat()
+            found = (directory / config_dir / name).stat()
         except OSError:
             continue
         # one that was moved or copied there has the time at which it was written elsewhere
@@ -35,3 +35,8 @@ def rejected(directory: Path, environment: Environment, kratos: Container | None
         # from before the edit: the times in the log are another clock's where the engine is in a virtual machine
         return log_lines.rejected_change(reading.logs_since(kratos.name, found.st_mtime - 2))
     return ""
+
+
+def warning(config_dir: str, why: str) -> str:
+    """The same for a person, in a line."""
+    return f"Kratos did not take the last edit in {config_dir}, and goes on with what it had: {why}"

@@ -59,10 +59,12 @@ def test_a_kratos_that_refuses_an_edit_and_one_that_ended_of_it_are_problems_wit
     (warning,) = directory.run("up", "--json").envelope["warnings"]
     assert "did not take the last edit" in warning
     assert "no_such_key" in warning
+    assert directory.run("status", "--json").envelope["warnings"] == [warning]
     file.write_text(right)
     engine.until(lambda: "processed successfully" in directory.run("logs", "kratos").out, why="Kratos reads it")
     assert findings(directory, "problem") == {}
     assert directory.run("up", "--json").envelope["warnings"] == []
+    assert directory.run("status", "--json").envelope["warnings"] == []
     file.write_text(right + "no_such_key: 1\n")
     engine.docker("restart", kratos)
     engine.until(lambda: "kratos" not in engine.running(told["project"]), why="Kratos ends")
