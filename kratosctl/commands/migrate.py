@@ -14,7 +14,7 @@ from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.files.workspace import Workspace
 from kratosctl.limits import Limits
 from kratosctl.results import Result
-from kratosctl.stages import apply, converge
+from kratosctl.stages import apply, converge, up
 
 
 def migrate(
@@ -28,9 +28,11 @@ def migrate(
 
     Raises:
         ChoiceImpossible: a memory database has nothing to migrate.
+        ConfigurationInvalid: an external database has no DSN.
         MigrationFailed, DatabaseUnreachable, DatabasePasswordWrong: with Kratos' message.
     """
     _refuse_memory(environment)
+    up.check_dsn(environment, workspace, variables)
     with workspace.locked(f"migrate {environment.name}", 600, console.note):
         stack, _, steps = converge.prepare(environment, workspace, Wishes(limits=limits), console, variables)
         printed = apply.migrate_only(stack, steps, console, limits)

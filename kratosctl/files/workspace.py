@@ -150,7 +150,8 @@ class Workspace:
         try:
             data = yaml.safe_load(kratos)
             lists: dict[str, Any] = {kind: _texts(data.get("secrets", {}).get(kind, [])) for kind in KINDS}
-            (dsn,) = _texts([data["dsn"]])
+            # an empty one was written where nobody had said which
+            (dsn,) = _texts([data["dsn"]]) if data["dsn"] != "" else ("",)
         except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
             # nothing of the parser's message: it quotes the line
             raise self._damaged("kratos.yml", "it is not the YAML kratosctl wrote") from None

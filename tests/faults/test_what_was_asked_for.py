@@ -109,6 +109,14 @@ def test_an_external_database_without_its_dsn_is_refused(directory: Directory) -
     assert "export DSN=" in assert_one_error(directory.run(*UP, "--database", "external", code=None), 30)
 
 
+def test_an_external_database_is_not_migrated_without_its_dsn_and_no_secrets_are_written(directory: Directory) -> None:
+    (directory.path / "kratosctl.yaml").write_text("environments:\n  dev: {database: external}\n")
+
+    assert "export DSN=" in assert_one_error(directory.run("migrate", code=None), 30)
+
+    assert not (directory.home() / "secrets").exists()
+
+
 def test_a_misspelt_command_is_told_with_the_one_that_was_meant(directory: Directory) -> None:
     assert "did you mean 'status'?" in directory.run("statsu", code=2).said
 

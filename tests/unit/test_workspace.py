@@ -381,6 +381,10 @@ class TestSecrets:
         workspace.write("secrets/kratos.yml", 'dsn: "postgres://ada:x@postgres:5432/kratos"\n')
         assert workspace.secrets().external_dsn == "postgres://ada:x@postgres:5432/kratos"
 
+    def test_where_no_address_was_given_the_secrets_are_kept_and_one_can_be_given(self, workspace: Workspace) -> None:
+        workspace.write("secrets/kratos.yml", "dsn: ''\nsecrets: {default: [a-secret-of-16-ch]}\n")
+        assert workspace.secrets() == Secrets(default=("a-secret-of-16-ch",))
+
     def test_a_password_an_editor_ended_with_a_line_is_the_same(self, workspace: Workspace) -> None:
         workspace.write("secrets/postgres-password", "pass word\n")
         assert workspace.secrets().postgres_password == "pass word"
@@ -394,7 +398,7 @@ class TestSecrets:
             "dsn: memory\nsecrets: {default: [hunter2, null]}\n", "dsn: memory\nsecrets: {default: ['']}\n",
             "dsn: memory\nsecrets: {default: {hunter2: 1}}\n", "dsn: memory\nsecrets: {default: [hunter2",
             "dsn: [hunter2]\n", "secrets: {default: [hunter2-hunter2-hunter2]}\n", "dsn: !!timestamp hunter2\n",
-            "dsn: !hunter2 x\n", "[" * 5000, "dsn: memory\nsecrets: {default: [2024-99-99]}\n", "dsn: ''\n",
+            "dsn: !hunter2 x\n", "[" * 5000, "dsn: memory\nsecrets: {default: [2024-99-99]}\n", "dsn: null\n",
         ],
     )  # fmt: skip
     def test_a_damaged_file_is_an_error_that_quotes_nothing_of_it(self, workspace: Workspace, text: str) -> None:
