@@ -115,7 +115,8 @@ def delete(found: running.Found, data: Data) -> None:
     state = found.workspace.state()
     if state.project:
         # what is known of the data is gone with it
-        found.workspace.save_state(replace(state, migrated={}, release="", postgres_major=0))
+        gone = replace(state, migrated={}, release="", postgres_major=0, first_start=False, copying=False)
+        found.workspace.save_state(gone)
 
 
 def clone_directory(workspace: Workspace) -> Path:

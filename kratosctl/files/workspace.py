@@ -66,7 +66,7 @@ class State:
         release: the newest release that ran on this data.
         postgres_major: major version that made the PostgreSQL volume.
         first_start: PostgreSQL is making its files for the first time, or was cut short at it.
-        copying: its files are being copied from a template and made its own, or that was cut short: nobody was served.
+        copying: its files are being copied from a template and made its own, or that was cut short.
         generated: SHA-256 of each generated file as kratosctl wrote it; two while a write is under way.
         owner: the process an ephemeral environment lives for; empty for any other.
     """

@@ -23,7 +23,7 @@ _SNAPSHOT_SQL = "kratosctl-snapshot.sql"
 _DATA = "/var/lib/postgresql/data"
 _HALF_MADE = (
     r"(?i)exists but is not empty|is not a database cluster directory|does not contain .*PG_VERSION|pg_control"
-    r"|could not (open|read|locate) .*(global/|base/|pg_wal|checkpoint record)"
+    r"|could not (open|read|locate|access) .*(global/|base/|pg_wal|pg_xact|checkpoint record)|WAL ends before"
 )
 # what a PostgreSQL that is whole answers to one it does not let in
 _REFUSES = (
@@ -137,8 +137,8 @@ def start(
         return
     container, state = names["postgres"], stack.workspace.state()
     with console.step("start PostgreSQL"):
-        if state.first_start and not new and (state.copying or _was_cut_short(container, seconds)):
-            # nothing was ever served from it, and PostgreSQL does not go on with files that are half made
+        if state.first_start and not new and _was_cut_short(container, state.copying, seconds):
+            # PostgreSQL does not go on with files that are half made
             program.docker("rm", "--force", container)
             program.docker("volume", "rm", f"{stack.place.project}_postgres")
             create()
@@ -228,9 +228,15 @@ def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
     wait(container.name, seconds)
 
 
-def _was_cut_short(container: str, seconds: float) -> bool:
+def _was_cut_short(container: str, copied: bool, seconds: float) -> bool:
     """Whether PostgreSQL's files are half made. Those that hold an identity, whoever made it, never are; nor are those
-    that cannot be asked."""
+    that cannot be asked.
+
+    Args:
+        container: of PostgreSQL.
+        copied: they are a template's: even whole they are not this environment's own yet.
+        seconds: how long it may take.
+    """
     goes_on = reading.state(container)[0] == "running"
     try:
         reading.start([container])
@@ -240,7 +246,7 @@ def _was_cut_short(container: str, seconds: float) -> bool:
         return not goes_on and bool(re.search(_HALF_MADE, reading.logs(container, 50)))
     except DatabaseUnreachable:
         return False
-    if goes_on:
+    if goes_on and not copied:
         done = program.docker("exec", container, *_PSQL.split(), "-Atc", "SELECT 1", check=False)
         return _fails_by_itself(done)
     return _holds_somebody(container) is False

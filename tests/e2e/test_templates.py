@@ -97,6 +97,34 @@ def test_a_copy_that_was_cut_short_is_made_anew(make: Make) -> None:
     people.sign_up_and_ask(told["endpoints"]["public"])
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_copy_that_was_cut_short_and_that_people_signed_up_in_since_is_kept(make: Make, runs: bool) -> None:
+    directory = make("app")
+    token = people.sign_up_and_ask(up(directory)["endpoints"]["public"])
+    if not runs:
+        directory.down()
+    state = directory.home() / "state.json"
+    # whoever starts it with Compose alone is served
+    cut_short = {"first_start": True, "copying": True, "migrated": {}}
+    state.write_text(json.dumps({**json.loads(state.read_text()), **cut_short}))
+
+    told = directory.run("up", "--yes", "--json", "--host", "127.0.0.1").data
+
+    assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
+
+
+def test_a_whole_copy_that_was_not_made_its_own_is_made_anew(make: Make) -> None:
+    directory = make("app")
+    project = up(directory)["project"]
+    engine.docker("kill", engine.container(project, "kratos")["Id"])
+    query(project, "ALTER ROLE kratos PASSWORD 'of-the-one-it-was-taken-from'")
+    state = directory.home() / "state.json"
+    cut_short = {"first_start": True, "copying": True, "migrated": {}}
+    state.write_text(json.dumps({**json.loads(state.read_text()), **cut_short}))
+
+    people.sign_up_and_ask(up(directory)["endpoints"]["public"])
+
+
 def test_a_template_that_the_engine_cannot_copy_is_done_without_the_next_time(make: Make) -> None:
     up(make("first"))
     second = make("second")

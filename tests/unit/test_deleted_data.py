@@ -51,6 +51,16 @@ def test_with_the_data_of_an_environment_goes_what_interrupted_work_left(tmp_pat
     assert not workspace.has_unfinished
 
 
+def test_nothing_that_was_known_of_deleted_data_is_believed_of_what_takes_its_place(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "dev")
+    of_data = {"migrated": {"image": "i"}, "release": "v1.3.1", "postgres_major": 17}
+    workspace.save_state(State(project="p", directory="/a", first_start=True, copying=True, **of_data))
+
+    down.delete(Found(workspace, State(), ()), DATA)
+
+    assert workspace.state() == State(project="p", directory="/a")
+
+
 def test_a_workshop_whose_data_is_deleted_has_nothing_to_settle_at_the_next_up(classroom: Path) -> None:
     workshop, everyone = seats.chosen(classroom, (), everybody=True)
     interrupted(everyone[0].workspace)
