@@ -35,6 +35,7 @@ def status(directory: Path, name: str | None) -> Result:
     kratos = found.container("kratos")
     labels = kratos.labels if kratos else {}
     release = labels.get("release") or asked.get("release") or catalog.NEWEST.tag
+    database = labels.get("database") or asked.get("database") or "sqlite"
     data: dict[str, Any] = {
         "environment": found.name,
         "directory": str(directory),
@@ -42,8 +43,8 @@ def status(directory: Path, name: str | None) -> Result:
         "state": states.state_of(found.containers, _answers(found)),
         "release": release,
         "variant": labels.get("variant") or asked.get("variant") or "default",
-        "database": labels.get("database") or asked.get("database") or "sqlite",
-        "migrated_by": found.state.release if found.state.migrated else None,
+        "database": database,
+        "migrated_by": found.state.releases.get(database) if found.state.migrated else None,
         "endpoints": endpoints(found, asked.get("host") or "localhost", asked.get("https") or False),
         "lesson": found.workspace.lesson or None,
         "mail_login": mail_login(found, asked.get("https") or False),

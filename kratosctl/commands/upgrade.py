@@ -238,7 +238,9 @@ def _stop_writers(found: Found) -> None:
 def _put_back(subject: Subject, snapshot: str) -> None:
     workspace = subject.found.workspace
     operations.put_back(subject, store.load(workspace, snapshot))
-    workspace.save_state(replace(workspace.state(), migrated={}, release=subject.release))
+    state = workspace.state()
+    releases = state.releases | {subject.environment.database: subject.release}
+    workspace.save_state(replace(state, migrated={}, releases=releases))
 
 
 def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace:

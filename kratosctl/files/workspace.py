@@ -63,7 +63,7 @@ class State:
         images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
         secrets_generation: counts changes of the secrets.
         migrated: the image ID and the database (a volume's name or a file's inode) it last migrated.
-        release: the newest release that ran on this data.
+        releases: by kind of database the release that last migrated it.
         postgres_major: major version that made the PostgreSQL volume.
         first_start: PostgreSQL is making its files for the first time, or was cut short at it.
         copying: its files are being copied from a template and made its own, or that was cut short.
@@ -80,7 +80,7 @@ class State:
     images: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets_generation: int = 1
     migrated: dict[str, str] = field(default_factory=dict)
-    release: str = ""
+    releases: dict[str, str] = field(default_factory=dict)
     postgres_major: int = 0
     first_start: bool = False
     copying: bool = False
@@ -354,6 +354,11 @@ def _state(data: object) -> State:
     """The state that a JSON document holds; TypeError where it is not one."""
     if not isinstance(data, dict):
         raise TypeError("it is not an object")
+    if "release" in data:
+        # once there was one, of whatever database was migrated last
+        kinds = ("sqlite", "postgres", "external") if data["release"] else ()
+        data = {"releases": dict.fromkeys(kinds, data["release"])} | data
+        del data["release"]
     for name, kind in get_type_hints(State).items():
         if name in data and not _fits(data[name], kind):
             raise TypeError(f"{name} is not {kind.__name__ if isinstance(kind, type) else kind}")

@@ -221,7 +221,7 @@ def _make(workspace: Workspace, opened: Package, made: Snapshot, config_dir: str
     if configuration:
         answers["config_dir"] = f"./{config_dir}"
     configuration_file.save(workspace.directory, workspace.name, answers)
-    workspace.save_state(replace(workspace.state(), release=made.release))
+    workspace.save_state(replace(workspace.state(), releases={made.engine: made.release}))
 
 
 def _write_secrets(workspace: Workspace, manifest: Manifest) -> None:

@@ -216,7 +216,8 @@ def _put_back_tables(subject: Subject, snapshot: Snapshot, source: Path) -> None
         if kratos and stopped:
             reading.start([kratos.name])
         raise
-    workspace.save_state(replace(workspace.state(), release=snapshot.release))
+    state = workspace.state()
+    workspace.save_state(replace(state, releases=state.releases | {snapshot.engine: snapshot.release}))
 
 
 def _reset(

@@ -106,7 +106,8 @@ def check_downgrade(stack: Stack) -> None:
     Raises:
         DowngradeRefused: naming both releases and the ways out.
     """
-    environment, before = stack.environment, stack.state.release
+    environment = stack.environment
+    before = stack.state.releases.get(environment.database)
     if not before or not environment.migrates or environment.database == "external":
         return
     now = catalog.newest_matching(environment.release).tag

@@ -37,7 +37,7 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> list[Path]:
     with said_plainly(target):
         target.mkdir(parents=True, exist_ok=True)
     containers = seats.by_project()
-    made = [seat for seat in chosen if seat.workspace.state().release]
+    made = [seat for seat in chosen if seat.environment.database in seat.workspace.state().releases]
 
     def work(seat: Seat) -> Path:
         subject = Subject(seat.found(containers), seat.environment)

@@ -258,7 +258,7 @@ def has_work(seat: Seat) -> bool:
     """Whether somebody may have left something in a seat's database."""
     database = seat.workspace.home / "database" / "db.sqlite"
     if seat.environment.database != "sqlite" or not database.exists():
-        return bool(seat.workspace.state().release)
+        return bool(seat.workspace.state().releases)
     try:
         return identity_count.in_file(database, 1) > 0
     except sqlite3.Error:

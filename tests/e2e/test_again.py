@@ -111,6 +111,22 @@ def test_an_older_release_on_newer_data_is_refused_and_nothing_is_touched(direct
     assert (engine.containers(told["project"]), _files(directory.path)) == before
 
 
+def test_what_an_older_release_did_to_one_database_is_not_taken_for_what_it_may_do_to_another(
+    directory: Directory,
+) -> None:
+    directory.up(release="v26.2.0")
+    directory.up(release="v1.3.1", database="postgres")
+
+    flags = ("--database", "sqlite", "--no-ui", "--no-mail", "--yes")
+    refused = directory.run("up", "--release", "v1.3.1", *flags, code=56)
+
+    assert "v26.2.0" in refused.said
+    assert directory.status()["migrated_by"] == "v1.3.1"
+    directory.up(release="v26.2.0")
+    # in PostgreSQL there is nothing newer
+    directory.up(release="v1.3.1", database="postgres")
+
+
 def _files(directory: Path) -> dict[str, tuple[int, int]]:
     """Every file below a directory, but for the lock and the database, which Kratos writes: size and time."""
     found = [path for path in directory.rglob("*") if path.is_file() and "database" not in path.parts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,8 @@ def test_with_the_data_of_an_environment_goes_what_interrupted_work_left(tmp_pat
 
 def test_nothing_that_was_known_of_deleted_data_is_believed_of_what_takes_its_place(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, "dev")
-    of_data = {"migrated": {"image": "i"}, "release": "v1.3.1", "postgres_major": 17}
-    workspace.save_state(State(project="p", directory="/a", first_start=True, copying=True, **of_data))
+    state = State(project="p", directory="/a", migrated={"image": "i"}, releases={"postgres": "v1.3.1"})
+    workspace.save_state(replace(state, postgres_major=17, first_start=True, copying=True))
 
     down.delete(Found(workspace, State(), ()), DATA)
 

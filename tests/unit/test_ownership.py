@@ -37,7 +37,9 @@ def shop(tmp_path: Path) -> Path:
     directory = tmp_path / "shop"
     directory.mkdir()
     up(directory)
-    state = replace(up(directory), ports={"public": 4433}, postgres_major=17, migrated={"image": "x"}, release="v1.1.0")
+    state = replace(
+        up(directory), ports={"public": 4433}, postgres_major=17, migrated={"image": "x"}, releases={"sqlite": "v1.1.0"}
+    )
     Workspace(directory, "dev").save_state(state)
     return directory
 
@@ -69,7 +71,7 @@ class TestSettling:
         assert look(shop).ports == {"public": 4433}
 
     def test_a_copy_remembers_which_release_its_copied_data_knows(self, shop: Path) -> None:
-        assert look(Path(shutil.copytree(shop, shop.with_name("copy")))).release == "v1.1.0"
+        assert look(Path(shutil.copytree(shop, shop.with_name("copy")))).releases == {"sqlite": "v1.1.0"}
 
     def test_a_copy_of_a_moved_directory_does_not_get_its_project(self, shop: Path) -> None:
         """Both bring a state that names a directory which is gone; only one of them was that directory."""

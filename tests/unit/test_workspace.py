@@ -301,10 +301,24 @@ class TestState:
         state = State(
             project="shop-dev-1", directory="/a $b é", origin="/a", home="17", ports={"public": 4433},
             images={"a:v1": {"id": "sha256:1", "digest": "a@sha256:2"}}, secrets_generation=3,
-            migrated={"image": "x", "database": "y"}, release="v1.1.0", postgres_major=17, generated={"f": ["1", "2"]},
+            migrated={"image": "x", "database": "y"}, releases={"sqlite": "v1.1.0"}, postgres_major=17,
+            generated={"f": ["1", "2"]},
         )  # fmt: skip
         workspace.save_state(state)
         assert workspace.state() == state
+
+    @pytest.mark.parametrize(
+        ("release", "releases"),
+        [
+            ("v1.3.1", {"sqlite": "v1.3.1", "postgres": "v1.3.1", "external": "v1.3.1"}),
+            ("", {}),
+        ],
+    )
+    def test_one_of_an_earlier_kratosctl_is_read(
+        self, workspace: Workspace, release: str, releases: dict[str, str]
+    ) -> None:
+        workspace.write("state.json", json.dumps({"project": "shop-dev-1", "release": release}))
+        assert workspace.state() == State(project="shop-dev-1", releases=releases)
 
     @pytest.mark.parametrize(
         "text",
@@ -313,7 +327,8 @@ class TestState:
             '{"ports": {"public": "4433"}}', '{"ports": {"public": 0}}', '{"ports": {"public": 99999}}',
             '{"ports": {"public": true}}', '{"images": {"a": "b"}}', '{"images": {"a": {"id": 5}}}',
             '{"secrets_generation": "1"}', '{"generated": {"f": "abc"}}', '{"generated": {"f": [1]}}',
-            '{"migrated": {"image": 1}}', '{"unknown": 1}', '{"project": "a"', "[" * 100_000, "\0",
+            '{"migrated": {"image": 1}}', '{"release": 5}', '{"releases": "v1.3.1"}',
+            '{"unknown": 1}', '{"project": "a"', "[" * 100_000, "\0",
         ],
     )  # fmt: skip
     def test_a_damaged_state_is_said_with_a_way_out(self, workspace: Workspace, text: str) -> None:
