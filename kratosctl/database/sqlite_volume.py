@@ -39,14 +39,14 @@ def name_of(project: str) -> str:
     return f"{project}_sqlite"
 
 
-def holds_database(kratos: str) -> bool:
+def holds_database(container: str) -> bool:
     """Whether there is a database in the volume.
 
     Args:
-        kratos: the container that mounts it, running or not.
+        container: one that mounts it, running or not.
     """
     with tempfile.TemporaryFile() as unread:
-        done = program.docker("cp", f"{kratos}:{_DIRECTORY}/{_FILE}", "-", check=False, stdout=unread)
+        done = program.docker("cp", f"{container}:{_DIRECTORY}/{_FILE}", "-", check=False, stdout=unread)
     if done.returncode != 0 and "could not find the file" not in done.stderr.lower():
         raise faults.from_output(done.stderr, "looking for the database")
     return done.returncode == 0
@@ -91,19 +91,19 @@ def _copy_frozen(kratos: str, target: str) -> None:
         raise faults.from_output(done.stderr, "copying the database")
 
 
-def put(kratos: str, source: Path) -> None:
+def put(container: str, source: Path) -> None:
     """Puts a database in place of what is in the volume: all of it or nothing.
 
     Args:
-        kratos: the container that mounts the volume; it must not run.
+        container: one that mounts the volume; none that does may run.
         source: the database's file.
 
     Raises:
         DiskFull, EngineFailed: nothing was changed.
     """
-    (mounting,) = json.loads(program.docker("inspect", kratos).stdout)
+    (mounting,) = json.loads(program.docker("inspect", container).stdout)
     volume = next(mount["Name"] for mount in mounting["Mounts"] if mount["Destination"] == _DIRECTORY)
-    name = f"{kratos}-put"
+    name = f"{container}-put"
     # of one that was killed before it began
     program.docker("rm", "--force", name, check=False)
     words = ["run", "--rm", "--interactive", "--name", name, "--network", "none"]

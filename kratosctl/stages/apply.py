@@ -60,14 +60,13 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
             names = _create_with(stack, compose.services(stack.environment), console)
         elif database_start.new_from_template(stack, observed):
             names = _new_sqlite(stack, observed, console)
-        elif database_start.in_volume(stack):
-            names = _sqlite_in_volume(stack, observed, console, limits)
         else:
             template = None if observed.database_exists else postgres_start.template_of(stack, observed)
             if template and templates.found(template, until_kept):
                 names = _copied_postgres(stack, observed, template, console, limits)
             else:
-                names = _migrated(stack, observed, console, limits)
+                services = ["kratos-migrate", *compose.services(stack.environment)]
+                names, _ = _migrated(stack, services, not observed.database_exists, console, limits)
                 keeping = template
         _serve(stack, plan, names, console, limits)
         if stack.beside:
@@ -107,19 +106,6 @@ def _new_sqlite(stack: Stack, observed: Observed, console: Console) -> dict[str,
     return made
 
 
-def _sqlite_in_volume(stack: Stack, observed: Observed, console: Console, limits: Limits) -> dict[str, str]:
-    """A SQLite database in a volume, new or migrated."""
-    names = _create_with(stack, ["kratos-migrate", *compose.services(stack.environment)], console)
-    kratos_id = observed.kratos_id or database_start.kratos_id(stack)
-    with console.step("look into the volume of the database"):
-        migrated = database_start.fill_volume(stack, kratos_id, names["kratos"])
-    if migrated:
-        database_start.remember(stack, kratos_id)
-    else:
-        database_start.migrate(stack, kratos_id, names, console, limits.database)
-    return names
-
-
 def _copied_postgres(
     stack: Stack, observed: Observed, template: Path, console: Console, limits: Limits
 ) -> dict[str, str]:
@@ -133,17 +119,33 @@ def _copied_postgres(
     return names
 
 
-def _migrated(stack: Stack, observed: Observed, console: Console, limits: Limits) -> dict[str, str]:
-    """A database that kratos-migrate was run on."""
-    services = ["kratos-migrate", *compose.services(stack.environment)]
-    new = not observed.database_exists
+def _migrated(
+    stack: Stack, services: Sequence[str], new: bool, console: Console, limits: Limits
+) -> tuple[dict[str, str], list[str]]:
+    """A database with all migrations, by kratos-migrate or from a template.
+
+    Args:
+        stack: the environment.
+        services: those to create: kratos-migrate, and what else is wanted.
+        new: the database is not there yet.
+        console: where steps are shown.
+        limits: how long it may take.
+
+    Returns:
+        Container names by service, and the last lines that kratos-migrate printed, if it was run.
+    """
     if new:
         postgres_start.begin_first_start(stack)
     names = _create_with(stack, services, console)
     postgres_start.start(stack, names, lambda: _create(stack, services), new, console, limits.database)
-    kratos_id = observed.kratos_id or database_start.kratos_id(stack)
-    database_start.migrate(stack, kratos_id, names, console, limits.database)
-    return names
+    kratos_id = database_start.kratos_id(stack)
+    if database_start.in_volume(stack):
+        with console.step("look into the volume of the database"):
+            filled = database_start.fill_volume(stack, kratos_id, names["kratos-migrate"])
+        if filled:
+            database_start.remember(stack, kratos_id)
+            return names, []
+    return names, database_start.migrate(stack, kratos_id, names, console, limits.database)
 
 
 def _create_with(stack: Stack, services: Sequence[str], console: Console) -> dict[str, str]:
@@ -192,12 +194,7 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     """Runs kratos-migrate and nothing that depends on it. Returns the last lines it printed."""
     _provide_images(stack, plan, console)
     _write(stack)
-    new = not observe.database_identity(stack)
-    if new:
-        postgres_start.begin_first_start(stack)
-    names = _create_with(stack, ["kratos-migrate"], console)
-    postgres_start.start(stack, names, lambda: _create(stack, ["kratos-migrate"]), new, console, limits.database)
-    return database_start.migrate(stack, database_start.kratos_id(stack), names, console, limits.database)
+    return _migrated(stack, ["kratos-migrate"], not observe.database_identity(stack), console, limits)[1]
 
 
 def wait_until_ready(stack: Stack, kratos: str, seconds: float, migrated: bool) -> None:

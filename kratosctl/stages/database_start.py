@@ -19,26 +19,26 @@ def in_volume(stack: Stack) -> bool:
     return stack.environment.database == "sqlite" and stack.database_directory is None
 
 
-def fill_volume(stack: Stack, kratos_id: str, kratos: str) -> bool:
+def fill_volume(stack: Stack, kratos_id: str, container: str) -> bool:
     """Puts a database into a volume that has none: one that waits on this host, else an empty one.
 
     Args:
         stack: the environment.
         kratos_id: the ID of its Kratos image.
-        kratos: the container that mounts the volume, stopped.
+        container: one that mounts the volume, stopped.
 
     Returns:
         Whether it has all migrations of the image.
     """
     waiting = stack.workspace.home / "database" / "db.sqlite"
-    new = not sqlite_volume.holds_database(kratos)
+    new = not sqlite_volume.holds_database(container)
     if not waiting.exists():
         if new:
             template = templates.make_sqlite(stack.kratos_image, kratos_id, stack.environment.platform)
-            sqlite_volume.put(kratos, template)
+            sqlite_volume.put(container, template)
         return new
     if new:
-        sqlite_volume.put(kratos, waiting)
+        sqlite_volume.put(container, waiting)
     # it is served from no more: what acts on the database is to find the one in the volume
     waiting.rename(waiting.with_name(f"db.sqlite.before-{time.strftime('%Y%m%d-%H%M%S')}"))
     return False

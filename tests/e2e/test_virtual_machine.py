@@ -75,6 +75,17 @@ def test_the_database_lies_in_a_volume_and_outlives_a_night(directory: Directory
     assert who(directory) == set()
 
 
+def test_migrations_alone_make_the_database_that_is_then_served(directory: Directory) -> None:
+    (directory.path / "kratosctl.yaml").write_text("environments:\n  dev: {ui: false, mail: false}\n")
+    directory.run("migrate")
+    assert "all migrations" in directory.run("migrate").out
+
+    told = directory.run("up", "--yes", "--json").data
+
+    assert [step["do"] for step in told["steps"] if step["subject"] == "kratos-migrate"] == ["keep"]
+    people.sign_up_and_ask(told["endpoints"]["public"])
+
+
 def test_snapshots_reset_and_undo_do_what_they_do_elsewhere(directory: Directory) -> None:
     directory.up()
     add(directory, "ada", "bob")
