@@ -34,7 +34,8 @@ def pull(
 
 
 def _provide_images(stack: Stack, plan: Plan, console: Console) -> None:
-    pull(images.needed(stack.environment), plan.subjects("pull"), console, images.options(stack.environment))
+    locked = images.as_locked(stack.environment, stack.state)
+    pull(images.needed(locked), plan.subjects("pull"), console, images.options(locked))
     if stack.custom and plan.subjects("build"):
         build_image.make(stack.custom, plan.subjects("build"), console)
 

@@ -26,6 +26,7 @@ from kratosctl.stack.files import COMPOSE_FILE, File
 from kratosctl.stack.labels import LABEL
 from kratosctl.stack.place import Place
 from kratosctl.stack.render import render
+from kratosctl.stages import images
 
 KRATOS_SERVICES = ("kratos", "kratos-migrate")
 _HOLDING = ("running", "paused")
@@ -199,7 +200,7 @@ def _locked(environment: Environment, state: State) -> dict[str, str]:
     for service, key in compose.IMAGE_KEYS.items():
         lock = state.images.get(getattr(environment, key))
         if lock:
-            found[service] = lock.get("digest") or lock["id"]
+            found[service] = images.what_runs(lock)
     return found
 
 

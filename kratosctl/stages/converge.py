@@ -102,8 +102,9 @@ def prepare(
     )
     if not _plan(stack, quick, []).changes:
         return stack, quick, _plan(stack, quick, notes)
-    # those that float may just have been pulled
-    needed = dict(reading.images(images.needed(environment)) if images.floating(environment) else look.images())
+    # of those that float, what they are locked to counts, whatever their tags mean by now
+    floating, locked = images.floating(environment), images.as_locked(environment, state)
+    needed = dict(reading.images(images.needed(locked)) if floating else look.images())
     if stack.custom:
         needed |= reading.images([stack.custom.reference])
     notes += observe.emulation(stack, engine, needed)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from kratosctl import catalog, questions
 from kratosctl.engine.objects import Engine, Image
 from kratosctl.environment import Environment
-from kratosctl.errors import ChoiceImpossible
+from kratosctl.errors import ChoiceImpossible, ImageMissing
 from kratosctl.files.workspace import State
+
+_KEYS = ("mail_image", "ui_image", "postgres_image", "kratos_image")
 
 
 def needed(environment: Environment) -> dict[str, str | None]:
@@ -27,8 +30,7 @@ def needed(environment: Environment) -> dict[str, str | None]:
 
 def options(environment: Environment) -> dict[str, str]:
     """By image the option that names another one in its place."""
-    keys = ("mail_image", "ui_image", "postgres_image", "kratos_image")
-    return {getattr(environment, key): questions.BY_KEY[key].flag for key in keys}
+    return {getattr(environment, key): questions.BY_KEY[key].flag for key in _KEYS}
 
 
 def is_here(image: Image | None, platform: str | None) -> bool:
@@ -78,6 +80,39 @@ def lock(
                 " (take the new one with --pull)"
             )
     return replace(state, images=locks), notes, missing
+
+
+def as_locked(environment: Environment, state: State) -> Environment:
+    """The environment with the images that its floating tags are locked to."""
+    locks = {key: state.images.get(getattr(environment, key)) for key in _KEYS}
+    locked: dict[str, Any] = {key: what_runs(lock) for key, lock in locks.items() if lock}
+    return replace(environment, **locked)
+
+
+def what_runs(lock: Mapping[str, str]) -> str:
+    """The name of a locked image that means no other: one by which it can be pulled, where a registry gave it that."""
+    return lock.get("digest") or lock["id"]
+
+
+def check_locks(environment: Environment, state: State, missing: Collection[str]) -> None:
+    """Refuses a lock whose image is gone for good.
+
+    Args:
+        environment: what was asked for.
+        state: with the locks.
+        missing: images that are not on this engine, by the names of `as_locked`.
+
+    Raises:
+        ImageMissing: naming the ways out.
+    """
+    option = options(environment)
+    for reference, lock in state.images.items():
+        if reference in option and lock["id"] in missing:
+            raise ImageMissing(
+                f"the image that {reference} is locked to is gone ({short(lock['id'])})",
+                "it has no name in a registry by which it could be pulled again",
+                f"take what the tag means now with --pull, or name an image that is here with {option[reference]}",
+            )
 
 
 def _lock(reference: str, image: Image) -> dict[str, str]:

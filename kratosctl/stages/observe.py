@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from kratosctl import catalog
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine, Image
+from kratosctl.environment import Environment
 from kratosctl.errors import DowngradeRefused
 from kratosctl.stack.custom_image import CONTENT_LABEL
 from kratosctl.stages import images
@@ -25,34 +26,35 @@ def observe(
     Args:
         stack: what should be there.
         containers: of its project.
-        needed: the images it runs, by reference; None where one is not on this engine.
+        needed: the images it runs, by reference, those that are locked by what they are locked to; None where one is
+            not on this engine.
         volumes: what its project has of them, where that was asked already.
     """
     database = database_identity(stack, volumes)
-    reference = stack.environment.kratos_image
-    kratos = needed.get(reference)
-    # a floating tag may mean another image by now; the lock says which one runs
-    kratos_id = stack.state.images.get(reference, {}).get("id") or (kratos.id if kratos else "")
+    locked = images.as_locked(stack.environment, stack.state)
+    kratos = needed.get(locked.kratos_image)
+    lock = stack.state.images.get(stack.environment.kratos_image, {})
+    kratos_id = lock.get("id") or (kratos.id if kratos else "")
+    missing = [
+        name for name, platform in images.needed(locked).items() if not images.is_here(needed.get(name), platform)
+    ]
+    images.check_locks(stack.environment, stack.state, missing)
     custom = stack.custom.reference if stack.custom else ""
     return Observed(
         containers=containers,
         changed_files=[file.path for file in stack.workspace.changed(stack.files)],
-        missing_images=[
-            reference
-            for reference, platform in images.needed(stack.environment).items()
-            if not images.is_here(needed.get(reference), platform)
-        ],
+        missing_images=missing,
         unbuilt=_unbuilt(stack, needed.get(custom)),
         kratos_id=kratos_id,
-        postgres_id=_postgres_id(stack, needed),
+        postgres_id=_postgres_id(locked, needed),
         database_exists=bool(database),
         migrated=bool(database and kratos_id) and stack.state.migrated == migrated_mark(kratos_id, database),
     )
 
 
-def _postgres_id(stack: Stack, needed: dict[str, Image | None]) -> str:
-    image = needed.get(stack.environment.postgres_image)
-    return image.id if image and stack.environment.database == "postgres" else ""
+def _postgres_id(locked: Environment, needed: dict[str, Image | None]) -> str:
+    image = needed.get(locked.postgres_image)
+    return image.id if image and locked.database == "postgres" else ""
 
 
 def _unbuilt(stack: Stack, built: Image | None) -> dict[str, str]:
@@ -120,4 +122,5 @@ def check_downgrade(stack: Stack) -> None:
 
 
 def emulation(stack: Stack, engine: Engine, needed: dict[str, Image | None]) -> list[str]:
-    return images.platform_notes(stack.environment, engine, needed.get(stack.environment.kratos_image))
+    locked = images.as_locked(stack.environment, stack.state)
+    return images.platform_notes(locked, engine, needed.get(locked.kratos_image))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -77,6 +78,42 @@ def test_pull_takes_what_the_tag_means_in_its_registry_now(directory: Directory,
                 engine.succeeds("image", "rm", image)
 
 
+def test_a_locked_image_that_was_cleared_away_is_pulled_again_though_its_tag_moved(
+    directory: Directory, tag: Tag
+) -> None:
+    with registry.running() as address:
+        floating = f"{address}/kratos:v26"
+        first = _another(images.kratos("v26.2.0"), floating)
+        engine.docker("push", "--quiet", floating)
+        flags = ("--kratos-image", floating, "--no-ui", "--no-mail", "--yes", "--json")
+        told = directory.run("up", *flags).data
+        directory.down()
+        engine.docker("image", "rm", "--force", first)
+        tag(images.kratos("v25.4.0"), floating)
+        engine.docker("push", "--quiet", floating)
+        engine.docker("image", "rm", floating)
+
+        directory.run("up", "--yes")
+
+        assert engine.container(told["project"], "kratos")["Image"] == first
+        directory.wipe()
+        engine.docker("image", "rm", "--force", first)
+
+
+def test_a_locked_image_of_no_registry_that_was_cleared_away_is_said(directory: Directory, tag: Tag) -> None:
+    floating = "kratosctl-test/kratos:v26"
+    first = _another(images.kratos("v26.2.0"), floating)
+    directory.run("up", "--kratos-image", floating, "--no-ui", "--no-mail", "--yes")
+    directory.down()
+    engine.docker("image", "rm", "--force", first)
+    tag(images.kratos("v26.2.0"), floating)
+
+    refused = directory.run("up", "--yes", code=50)
+
+    assert f"the image that {floating} is locked to is gone" in refused.said
+    assert "--pull" in refused.said
+
+
 def test_pull_without_a_registry_says_so_and_leaves_what_runs(directory: Directory, tag: Tag) -> None:
     floating = "127.0.0.1:1/kratos:v26.2"
     tag(images.kratos("v26.2.0"), floating)
@@ -109,6 +146,14 @@ def test_release_latest_is_refused_unless_allowed_and_then_status_warns(director
 
     assert any(floating in warning for warning in directory.run("status", "--json").envelope["warnings"])
     assert floating in directory.run("status").err
+
+
+def _another(image: str, name: str) -> str:
+    """An image like one that is here, whose names can all be taken away; returns its ID."""
+    container = engine.docker("create", image).strip()
+    made = engine.docker("commit", "--change", f"LABEL one={uuid4().hex}", container, name).strip()
+    engine.docker("rm", container)
+    return made
 
 
 def _short(image: str) -> str:

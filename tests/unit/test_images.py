@@ -82,6 +82,20 @@ class TestLocking:
         held = self.lock(State(), image(OLD))[0]
         assert self.lock(held, None) == (held, [], [])
 
+    def test_what_runs_and_is_pulled_again_is_the_digest_whatever_the_tag_means_by_now(self) -> None:
+        state = State(images={"oryd/kratos:v26": {"id": OLD, "digest": "oryd/kratos@sha256:bb"}})
+        asked = images.as_locked(stacks.environment(**FLOATING), state)
+        assert list(images.needed(asked)) == ["oryd/kratos@sha256:bb", "acme/mail:1", "acme/ui:1"]
+        images.check_locks(stacks.environment(**FLOATING), state, ["oryd/kratos@sha256:bb"])
+
+    def test_one_that_is_gone_and_in_no_registry_is_said_with_a_way_out(self) -> None:
+        held = self.lock(State(), image(OLD))[0]
+        with pytest.raises(ImageMissing, match="oryd/kratos:v26 is locked to is gone") as caught:
+            images.check_locks(stacks.environment(**FLOATING), held, [OLD])
+        assert "with --pull" in caught.value.fix
+        assert "--kratos-image" in caught.value.fix
+        images.check_locks(stacks.environment(), held, [OLD])
+
     def test_locks_of_other_references_are_left(self) -> None:
         state = State(images={"oryd/kratos:v1": {"id": NEW}})
         assert self.lock(state, image(OLD))[0].images["oryd/kratos:v1"] == {"id": NEW}
