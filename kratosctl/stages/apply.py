@@ -70,6 +70,8 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
                 names, _ = _migrated(stack, services, not observed.database_exists, console, limits)
                 keeping = template
         _serve(stack, plan, names, console, limits)
+        # until now an upgrade that failed could have gone back to them
+        _forget_unused_locks(stack)
         if stack.beside:
             with console.step(f"start {', '.join(stack.beside)}"):
                 stack.project.start_beside(stack.beside)
@@ -84,6 +86,13 @@ def _keep(template: Path, postgres: str, until_kept: ExitStack) -> Callable[[], 
             postgres_start.keep_template(postgres, template)
 
     return keep
+
+
+def _forget_unused_locks(stack: Stack) -> None:
+    state, needed = stack.workspace.state(), images.needed(stack.environment)
+    used = {reference: lock for reference, lock in state.images.items() if reference in needed}
+    if used != state.images:
+        stack.workspace.save_state(replace(state, images=used))
 
 
 def _resume(observed: Observed) -> None:

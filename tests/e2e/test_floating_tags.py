@@ -55,6 +55,17 @@ def test_an_environment_stays_on_the_image_its_tag_meant_and_the_plan_tells_that
     assert engine.container(told["project"], "kratos")["Image"] == first
 
 
+def test_once_it_is_pinned_nobody_is_warned_of_the_tag_that_moves(directory: Directory, tag: Tag) -> None:
+    floating = "kratosctl-test/kratos:v26.2"
+    tag(images.kratos("v26.2.0"), floating)
+    flags = ("--no-ui", "--no-mail", "--yes", "--save")
+    directory.run("up", "--kratos-image", floating, *flags)
+
+    directory.run("up", "--kratos-image", images.kratos("v26.2.0"), *flags)
+
+    assert directory.run("status", "--json").envelope["warnings"] == []
+
+
 def test_pull_takes_what_the_tag_means_in_its_registry_now(directory: Directory, tag: Tag) -> None:
     with registry.running() as address:
         floating = f"{address}/kratos:v26"
