@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from kratosctl.engine import faults, program
 from kratosctl.engine.objects import Container, Engine, Image, Labelled
-from kratosctl.errors import ComposeMissing, EngineTooOld
+from kratosctl.errors import ComposeMissing, EngineFailed, EngineTooOld
 from kratosctl.stack.labels import LABEL
 
 T = TypeVar("T")
@@ -76,9 +76,16 @@ def engine(timeout: float | None = None) -> Engine:
 
     Raises:
         DockerMissing, DaemonDown, SocketForbidden, EngineTooOld.
+        EngineFailed: what is called docker is something else.
     """
     said = json.loads(program.docker("version", "--format", "{{json .}}", timeout=timeout).stdout)
-    client, server = said["Client"], said["Server"]
+    client, server = said["Client"], said.get("Server")
+    if not server:
+        raise EngineFailed(
+            "docker here is Podman, or answers without an engine",
+            "kratosctl needs a Docker engine and the Compose plugin",
+            "install Docker: https://docs.docker.com/get-docker/",
+        )
     endpoint = os.environ.get("DOCKER_HOST") or ""
     context = client.get("Context") or "default"
     if not endpoint and context != "default":

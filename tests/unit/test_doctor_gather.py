@@ -15,6 +15,7 @@ from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
+from kratosctl.errors import EngineFailed
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.host import watchers
 
@@ -95,6 +96,16 @@ def test_no_compose_plugin(programs: Path, directory: Path) -> None:
     assert facts.engine.desktop
     assert facts.engine.security == ("userns",)
     assert "docker has no Compose plugin" in problems(directory)["compose"]
+
+
+@pytest.mark.parametrize("server", ["", ', "Server": null'])
+def test_podman_in_dockers_place_is_said(programs: Path, directory: Path, server: str) -> None:
+    version = f'{{"Client":{{"APIVersion":"4.9.3","Version":"4.9.3"}}{server}}}'
+    docker(programs, f"""case "$1" in --version) echo podman version 4.9.3;; *) echo '{version}';; esac""")
+
+    assert "docker here is Podman" in problems(directory)["engine"]
+    with pytest.raises(EngineFailed, match="docker here is Podman"):
+        reading.engine()
 
 
 @pytest.mark.parametrize("answer", ["", "[]", "not JSON", "{}", '{"Client": null, "Server": 7}'])
