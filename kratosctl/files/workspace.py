@@ -183,10 +183,20 @@ class Workspace:
         return any((self.home / name).exists() for name in notes)
 
     def note(self, name: str) -> dict[str, Any] | None:
-        """What a command that changes data left on disk about how far it came; None where there is nothing."""
+        """What a command that changes data left on disk about how far it came; None where there is nothing.
+
+        Raises:
+            ConfigurationInvalid: the file is not what kratosctl wrote.
+        """
         text = self.read(name)
-        note: dict[str, Any] | None = json.loads(text) if text else None
-        return note
+        try:
+            note = json.loads(text) if text else None
+        except (ValueError, RecursionError):
+            note = text
+        if note is None or isinstance(note, dict):
+            return note
+        fix = "mend it, or remove it: what it tells of is then neither finished nor undone"
+        raise ConfigurationInvalid(f"{self.home / name} is damaged", "it is not the JSON kratosctl wrote", fix)
 
     def write_note(self, name: str, note: Mapping[str, Any]) -> None:
         """Notes how far a command that changes data has come."""
@@ -201,7 +211,7 @@ class Workspace:
         """The lesson that runs, or was begun; empty where there is none."""
         try:
             return str((self.note(LESSON_NOTE) or {}).get("lesson", ""))
-        except ValueError:
+        except ConfigurationInvalid:
             return ""
 
     @property

@@ -28,7 +28,7 @@ from kratosctl.errors import (
     KratosctlError,
 )
 from kratosctl.files.atomic import write_atomically, write_directory
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.workspace import LESSON_NOTE, State, Workspace
 from kratosctl.stack import secrets
 from kratosctl.stack.files import File
 from kratosctl.stack.render import kratos_secrets
@@ -360,6 +360,19 @@ class TestState:
             shutil.rmtree(path, ignore_errors=True)
         assert all(isinstance(port, int) and 1 <= port <= 65535 for port in state.ports.values())
         assert asdict(state) == asdict(State()) | data
+
+
+class TestNotes:
+    @pytest.mark.parametrize("text", ["{", "\0" * 20, "[]", '"text"', "7", "[" * 100_000])
+    def test_a_damaged_note_is_said_with_a_way_out(self, workspace: Workspace, text: str) -> None:
+        workspace.write("restore.json", text)
+        with pytest.raises(ConfigurationInvalid, match=r"restore\.json is damaged") as caught:
+            workspace.note("restore.json")
+        assert "remove it" in caught.value.fix
+
+    def test_whoever_only_asks_for_the_lesson_is_not_stopped_by_a_damaged_note(self, workspace: Workspace) -> None:
+        workspace.write(LESSON_NOTE, "{")
+        assert workspace.lesson == ""
 
 
 class TestSecrets:
