@@ -40,9 +40,9 @@ def presets() -> dict[str, Any]:
 
 
 def preset_files(preset: str) -> dict[str, str]:
-    """The files of a preset: name -> text."""
+    """The files of a preset: name -> text. A file manager may have left hidden ones of its own beside them."""
     directory = data_directory("configs") / preset
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.iterdir())}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob("[!.]*"))}
 
 
 def merge(base: Any, over: Any, key: str = "") -> Any:

@@ -58,6 +58,10 @@ class Session:
             found = given.resolve(strict=True)
         except OSError as error:
             raise ConfigurationInvalid(f"directory {given} cannot be used", error.strerror or "") from error
+        except RuntimeError as error:
+            # how Python before 3.13 says it
+            why = "it is a symbolic link that leads back to itself"
+            raise ConfigurationInvalid(f"directory {given} cannot be used", why) from error
         if not found.is_dir():
             raise ConfigurationInvalid(f"{given} is not a directory")
         return found

@@ -12,6 +12,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, KratosctlError, UsageError
+from kratosctl.files import yaml_text
 from kratosctl.files.atomic import write_atomically
 from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.host import ports
@@ -54,7 +55,7 @@ def write(
     Raises:
         UsageError: the directory is kratosctl's own.
         GeneratedFileEdited: a file is there and differs.
-        ConfigurationInvalid: there is no DSN, or the configuration is not text.
+        ConfigurationInvalid: there is no DSN, or the configuration or compose.override.yaml is not text.
     """
     refuse_own(workspace.directory, target)
     up.check_dsn(environment, workspace, variables)
@@ -62,7 +63,7 @@ def write(
     files = export(stack.files, workspace.home, configuration_texts(environment, workspace), stack.custom)
     override = assemble.override_file(workspace.directory)
     if override and override.parent != target:
-        files.append(File(override.name, override.read_text(encoding="utf-8")))
+        files.append(File(override.name, yaml_text.read_text(override)))
     write_files(files, target, overwrite)
     # Docker would make them as root
     for name in _directories(stack):

@@ -26,13 +26,13 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
         ConfigDirectoryMissing, ConfigurationInvalid: it is absent, empty, or not readable as YAML or JSON.
     """
     path = directory / config_dir
-    names = [name for name in MAIN_FILES if (path / name).is_file()]
-    if not names:
-        state = (
-            "is not there" if not path.exists() else "is not a directory" if not path.is_dir() else "has no kratos.yml"
-        )
-        if path.is_dir() and not any(path.iterdir()):
-            state = "is empty"
+    try:
+        names = [name for name in MAIN_FILES if (path / name).is_file()]
+        state = "" if names else _without_main_file(path)
+    except OSError as error:
+        what = f"configuration directory {config_dir[:100]} cannot be used"
+        raise ConfigDirectoryMissing(what, error.strerror or "", "correct --config-dir") from error
+    if state:
         raise ConfigDirectoryMissing(
             f"configuration directory {config_dir} {state}",
             "Kratos would start without a configuration, and Docker would make the directory as root",
@@ -46,6 +46,15 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(data, dict):
         raise ConfigurationInvalid(f"{where}:1:1: expected a mapping of Kratos configuration keys")
     return names[0], data
+
+
+def _without_main_file(path: Path) -> str:
+    """What is wrong with a directory that has none of the main files."""
+    if not path.exists():
+        return "is not there"
+    if not path.is_dir():
+        return "is not a directory"
+    return "has no kratos.yml" if any(path.iterdir()) else "is empty"
 
 
 def value_at(configuration: Any, path: str) -> Any:

@@ -91,3 +91,12 @@ def test_a_roster_that_is_missing_is_said_to_be(run: Callable[..., str]) -> None
     said = run("workshop", "init", "--roster", "missing.csv", "--yes", code=30)
     assert "missing.csv" in said
     assert "permissions" not in said
+
+
+def test_a_directory_that_is_a_link_to_itself_is_said(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert "directory loop cannot be used" in run("up", "--directory", "loop", "--yes", code=30)
+
+
+def test_a_configuration_directory_with_a_name_too_long_for_any_is_said(run: Callable[..., str]) -> None:
+    assert "cannot be used" in run("render", "--config-dir", "x" * 300, code=35)

@@ -157,6 +157,19 @@ def test_writing_again_is_fine_and_a_difference_is_refused(workspace: Workspace,
     assert "kratos" in (target / "compose.yaml").read_text()
 
 
+def test_the_users_own_compose_file_goes_along_as_it_is(workspace: Workspace, tmp_path: Path) -> None:
+    (workspace.directory / "compose.override.yaml").write_bytes(b"services: {}\r\n")
+    export.write(environment(), workspace, tmp_path / "out", False, {})
+    assert (tmp_path / "out/compose.override.yaml").read_bytes() == b"services: {}\r\n"
+
+
+def test_a_compose_file_of_the_users_that_is_no_text_is_said(workspace: Workspace, tmp_path: Path) -> None:
+    (workspace.directory / "compose.override.yaml").write_bytes(b"services: {}  # \xff\n")
+    with pytest.raises(ConfigurationInvalid, match=r"compose\.override\.yaml:1:17: not UTF-8 text"):
+        export.write(environment(), workspace, tmp_path / "out", False, {})
+    assert not (tmp_path / "out").exists()
+
+
 def test_other_secrets_are_never_written_over(workspace: Workspace, tmp_path: Path) -> None:
     target = tmp_path / "out"
     (target / "secrets").mkdir(parents=True)

@@ -69,6 +69,16 @@ class TestFiles:
             expected = {path.name: path.read_text(encoding="utf-8") for path in directory.iterdir()}
             assert fragments.preset_files(preset) == expected
 
+    def test_what_a_file_manager_leaves_beside_a_preset_is_no_part_of_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        preset = tmp_path / "totp"
+        preset.mkdir()
+        (preset / "kratos.yml").write_text("a: 1\n")
+        (preset / ".DS_Store").write_bytes(b"\0\0\0\1Bud1\xff")
+        monkeypatch.setattr(fragments, "data_directory", lambda name: tmp_path)
+        assert fragments.preset_files("totp") == {"kratos.yml": "a: 1\n"}
+
 
 class TestMerging:
     def test_mappings_are_merged_deeply_and_the_rest_replaced(self) -> None:

@@ -51,6 +51,12 @@ def test_an_absolute_directory_is_taken(tmp_path: Path) -> None:
 
 
 class TestMissing:
+    def test_a_name_that_no_directory_can_have_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigDirectoryMissing, match="cannot be used") as caught:
+            config_dir.read(tmp_path, "x" * 300)
+        assert caught.value.why == "File name too long"
+        assert max(map(len, caught.value.lines())) < 200
+
     def test_a_directory_that_is_not_there_is_said_and_not_made(self, tmp_path: Path) -> None:
         error = refusal(tmp_path)
         assert isinstance(error, ConfigDirectoryMissing)
