@@ -84,7 +84,7 @@ def _answers(found: running.Found) -> bool | None:
     kratos, public = found.container("kratos"), found.public_address()
     if not public or kratos is None or kratos.state != "running":
         return None
-    return readiness.is_ready(*public) == 200
+    return readiness.is_ready(*public)
 
 
 def mail_login(found: running.Found, https: bool) -> dict[str, str] | None:

@@ -115,5 +115,5 @@ def ready(state: State, environment: Environment, containers: tuple[Container, .
             for address, inside in container.published.items():
                 if inside == CONTAINER_PORTS["public"]:
                     port = int(address.rpartition(":")[2])
-                    return readiness.is_ready(readiness.reachable(environment.addresses["public"]), port)
+                    return readiness.http_status(readiness.reachable(environment.addresses["public"]), port)
     return None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from kratosctl.engine import reading
-from kratosctl.errors import KratosctlError, NotReady
+from kratosctl.errors import KratosctlError, NotReady, ServiceFailed
 from kratosctl.kratos import log_lines
 
 _PAUSE = 0.02
@@ -18,8 +18,13 @@ _PAGES = {"mail": "/readyz", "ui": "/health/alive"}
 _UP = (200, 401)
 
 
-def is_ready(address: str, port: int, path: str = "/health/ready", patience: float = 5) -> int:
-    """Asks a service whether it is ready.
+def is_ready(address: str, port: int, path: str = "/health/ready", patience: float = 5) -> bool:
+    """Whether a service says that it is ready; as `http_status`."""
+    return http_status(address, port, path, patience) == 200
+
+
+def http_status(address: str, port: int, path: str = "/health/ready", patience: float = 5) -> int:
+    """What a service answers when it is asked whether it is ready.
 
     Args:
         address: where the port listens on this host.
@@ -71,7 +76,7 @@ def wait(
     look = began + _LOOK_EVERY
     status, told = 0, math.inf
     while clock() - began < seconds:
-        status = is_ready(address, port)
+        status = http_status(address, port)
         if status == 200:
             return
         # to whoever asks from outside it does not say why, and a database that starts passes
@@ -91,25 +96,49 @@ def wait(
 
 
 def wait_for_pages(
-    address: str, ports: Mapping[str, int], seconds: float, clock: Callable[[], float] = time.monotonic
+    address: str,
+    ports: Mapping[str, int],
+    containers: Mapping[str, str],
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Waits until the mail inbox and the UI answer. One that does not is found by its container's state.
+    """Waits until the mail inbox and the UI answer.
 
     Args:
         address: where the ports listen on this host.
         ports: TCP ports by service: mail, ui.
+        containers: names by service, looked at while waiting.
         seconds: how long to wait for all of them.
         clock: seconds that only go forward.
+
+    Raises:
+        ServiceFailed: one stopped.
+        NotReady: one runs, but did not answer in time.
     """
-    end = clock() + seconds
+    end, look = clock() + seconds, clock() + _LOOK_EVERY
     for service, port in ports.items():
-        while is_ready(address, port, _PAGES[service]) not in _UP:
+        while http_status(address, port, _PAGES[service]) not in _UP:
+            if clock() >= look:
+                look = clock() + _LOOK_EVERY
+                state, code = reading.state(containers[service])
+                if state not in ("running", "created"):
+                    raise stopped(service, containers[service], code)
             if clock() > end:
                 raise NotReady(
                     f"service {service} did not answer within {seconds:g} s",
                     fix=f"see `kratosctl logs {{env}} {service}`",
                 )
             time.sleep(_PAUSE)
+
+
+def stopped(service: str, container: str, exit_code: int | None) -> ServiceFailed:
+    """What is to be said of a service whose container ended: with its last line."""
+    said = reading.logs(container, 20).strip().splitlines()
+    return ServiceFailed(
+        f"service {service} did not stay up (exit code {exit_code})",
+        said[-1][:300] if said else "it printed nothing",
+        f"see `kratosctl logs {{env}} {service}`",
+    )
 
 
 def _not_ready(container: str, status: int, seconds: float) -> KratosctlError:

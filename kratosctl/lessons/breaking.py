@@ -61,7 +61,7 @@ def roll_back(found: Found, steps: int) -> None:
     program.docker("restart", kratos.name)
     address = found.public_address()
     end = time.monotonic() + _PATIENCE
-    while address and readiness.is_ready(*address, "/health/alive") != 200:
+    while address and not readiness.is_ready(*address, "/health/alive"):
         if time.monotonic() > end:
             raise NotReady(
                 f"Kratos did not serve within {_PATIENCE:g} s", fix=f"see `kratosctl logs {found.name} kratos`"

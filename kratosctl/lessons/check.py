@@ -78,7 +78,7 @@ def _wrong(lesson: Lesson, note: Note, found: Found, environment: Environment, f
     except NotRunning as error:
         return f"{error.what}: {error.fix}"
     address = found.public_address()
-    status = readiness.is_ready(*address) if address else 0
+    status = readiness.http_status(*address) if address else 0
     if status != 200:
         return f"Kratos is not ready: asked, it answers {f'HTTP {status}' if status else 'nothing'}"
     try:

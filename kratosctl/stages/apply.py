@@ -12,7 +12,7 @@ from pathlib import Path
 from kratosctl.console import Console
 from kratosctl.database import templates
 from kratosctl.engine import client, program, reading
-from kratosctl.errors import KratosctlError, NotReady, ServiceFailed
+from kratosctl.errors import KratosctlError, NotReady
 from kratosctl.files.workspace import SEED_WANTED
 from kratosctl.kratos import readiness
 from kratosctl.limits import Limits
@@ -196,7 +196,7 @@ def _serve(stack: Stack, plan: Plan, names: Mapping[str, str], console: Console,
             postgres_start.wait(names["postgres"], limits.database)
         if plan.subjects("restart"):
             program.docker("restart", *(names[name] for name in plan.subjects("restart")))
-        wait_until_ready(stack, names["kratos"], limits.ready, bool(plan.subjects("migrate")))
+        wait_until_ready(stack, names, limits.ready, bool(plan.subjects("migrate")))
         _check_stayed_up(stack)
 
 
@@ -207,12 +207,12 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     return _migrated(stack, ["kratos-migrate"], not observe.database_identity(stack), console, limits)[1]
 
 
-def wait_until_ready(stack: Stack, kratos: str, seconds: float, migrated: bool) -> None:
+def wait_until_ready(stack: Stack, names: Mapping[str, str], seconds: float, migrated: bool) -> None:
     """Waits for Kratos' public API on this host, then for the UI and the mail inbox.
 
     Args:
         stack: what runs.
-        kratos: Kratos' container.
+        names: container names by service.
         seconds: how long to wait.
         migrated: this run has just migrated; else a Kratos that is not ready is not waited for that long.
 
@@ -222,12 +222,13 @@ def wait_until_ready(stack: Stack, kratos: str, seconds: float, migrated: bool) 
     address, ports = readiness.reachable(stack.environment.addresses["public"]), stack.place.ports
     try:
         patience = math.inf if migrated or not stack.environment.migrates else _UNMIGRATED_AFTER
-        readiness.wait(address, ports["public"], kratos, seconds, unmigrated_after=patience)
+        readiness.wait(address, ports["public"], names["kratos"], seconds, unmigrated_after=patience)
     except NotReady:
         # what we remember of the database may be wrong: let the next `up` migrate again
         stack.workspace.save_state(replace(stack.workspace.state(), migrated={}))
         raise
-    readiness.wait_for_pages(address, {name: ports[name] for name in ("mail", "ui") if name in ports}, seconds)
+    pages = {name: ports[name] for name in ("mail", "ui") if name in ports}
+    readiness.wait_for_pages(address, pages, names, seconds)
 
 
 def _check_stayed_up(stack: Stack) -> None:
@@ -236,12 +237,7 @@ def _check_stayed_up(stack: Stack) -> None:
         return
     for container in reading.containers(stack.place.project):
         if container.service in services and container.state != "running":
-            said = reading.logs(container.name, 20).strip().splitlines()
-            raise ServiceFailed(
-                f"service {container.service} did not stay up (exit code {container.exit_code})",
-                said[-1][:300] if said else "it printed nothing",
-                f"see `kratosctl logs {stack.environment.name} {container.service}`",
-            )
+            raise readiness.stopped(container.service, container.name, container.exit_code)
 
 
 def _write(stack: Stack) -> None:

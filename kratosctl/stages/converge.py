@@ -179,8 +179,8 @@ def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: 
     if steps.changes:
         after = apply.apply(stack, observed, steps, console, wishes.limits)
         return _with_rejected(replace(result(stack, steps), after=after), stack, steps, kratos)
-    assert kratos is not None
-    apply.wait_until_ready(stack, kratos.name, wishes.limits.ready, migrated=False)
+    names = {container.service: container.name for container in observed.containers}
+    apply.wait_until_ready(stack, names, wishes.limits.ready, migrated=False)
     return _with_rejected(result(stack, steps), stack, steps, kratos)
 
 

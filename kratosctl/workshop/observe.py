@@ -146,7 +146,7 @@ class Observer:
             memory = self._memories[seat.name]
             found = Found(seat.workspace, memory.state, memory.containers)
             host, port = (found.public_address() if memory.runs else None) or ("", 0)
-            memory.answers = bool(port) and readiness.is_ready(host, port, patience=_PATIENCE) == 200
+            memory.answers = bool(port) and readiness.is_ready(host, port, patience=_PATIENCE)
 
         wanted = _unique([*changed, *in_turn])
         self._take_moments([memory for seat in wanted if (memory := self._memories[seat.name]).kratos])

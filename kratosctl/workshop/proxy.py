@@ -215,7 +215,7 @@ def _wait(found: Front, workspace: Workspace, container: str) -> None:
     until = time.monotonic() + _PATIENCE
     path = f"/{proxy_files.CERTIFICATE}"
     while time.monotonic() < until:
-        if readiness.is_ready(found.bind, found.certificate_port, path) == 200:
+        if readiness.is_ready(found.bind, found.certificate_port, path):
             return
         now = reading.containers(ownership.settled_state(workspace).project)
         if not any(one.state in ("running", "created") for one in now):

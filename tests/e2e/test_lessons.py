@@ -80,7 +80,7 @@ def restart(directory: Directory, name: str = "dev", path: str = "/health/ready"
     address = running.find(directory.path, name).public_address()
     assert address
     end = time.monotonic() + 30
-    while readiness.is_ready(*address, path) != 200:
+    while not readiness.is_ready(*address, path):
         assert time.monotonic() < end
         time.sleep(0.02)
 

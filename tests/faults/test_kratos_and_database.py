@@ -128,6 +128,17 @@ def test_postgres_does_not_stay_up(directory: Directory) -> None:
     directory.run("up")
 
 
+@pytest.mark.parametrize("service", ["mail", "ui"])
+def test_a_page_does_not_stay_up(directory: Directory, service: str) -> None:
+    override = f"services:\n  {service}:\n    entrypoint: [sh, -c, 'echo no such flag; exit 3']\n"
+    (directory.path / "compose.override.yaml").write_text(override)
+
+    said = assert_one_error(directory.run("up", "--ui", "--mail", "--yes", "--wait-timeout", "20", code=None), 57)
+
+    assert f"service {service} did not stay up (exit code 3)" in said
+    assert "no such flag" in said
+
+
 def test_kratos_is_not_ready_in_time(directory: Directory) -> None:
     directory.choose()
 

@@ -104,9 +104,9 @@ def refusing() -> Iterator[int]:
 
 
 def test_an_inbox_that_asks_for_a_password_is_up(refusing: int) -> None:
-    readiness.wait_for_pages("127.0.0.1", {"mail": refusing}, 2)
+    readiness.wait_for_pages("127.0.0.1", {"mail": refusing}, {"mail": "app-mail-1"}, 2)
     with pytest.raises(NotReady):
-        readiness.wait_for_pages("127.0.0.1", {"mail": 1}, 0.1)
+        readiness.wait_for_pages("127.0.0.1", {"mail": 1}, {"mail": "app-mail-1"}, 0.1)
 
 
 def test_verify_says_that_the_inbox_refuses_it(refusing: int) -> None:

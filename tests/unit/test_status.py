@@ -45,7 +45,7 @@ def test_one_environment_has_the_state_that_it_has_among_many(
 ) -> None:
     found = Found(Workspace(tmp_path, "seat-01"), State(project="p"), tuple(containers))
     monkeypatch.setattr(running, "find", lambda directory, name: found)
-    monkeypatch.setattr(readiness, "is_ready", lambda address, port: 200 if ready else 503)
+    monkeypatch.setattr(readiness, "is_ready", lambda address, port: ready)
 
     assert status.status(tmp_path, "seat-01").data["state"] == state
     assert state_of(containers, ready) == state

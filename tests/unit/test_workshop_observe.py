@@ -53,9 +53,9 @@ def directory(tmp_path: Path) -> Path:
 def window(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Window:
     found = Window()
 
-    def is_ready(address: str, port: int, path: str = "", patience: float = 5) -> int:
+    def is_ready(address: str, port: int, path: str = "", patience: float = 5) -> bool:
         found.asked.append(f"ready {port}")
-        return 200
+        return True
 
     monkeypatch.setattr(readiness, "is_ready", is_ready)
     found.there = [kratos(directory, seat, port) for seat, port in (("seat-01", 4533), ("seat-02", 4633))]

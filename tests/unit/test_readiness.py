@@ -1,0 +1,42 @@
+"""Waiting for what is started: whoever ended is not waited for. Without an engine."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from kratosctl.engine import reading
+from kratosctl.errors import NotReady, ServiceFailed
+from kratosctl.kratos import readiness
+
+NOBODY = 1  # nothing listens there
+
+
+@pytest.mark.parametrize("service", ["mail", "ui"])
+def test_a_page_that_ended_is_not_waited_for_and_its_last_line_is_told(
+    monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    monkeypatch.setattr(reading, "state", lambda container: ("exited", 3))
+    monkeypatch.setattr(reading, "logs", lambda container, lines: f"starts\n{container}: no such flag\n")
+
+    with pytest.raises(ServiceFailed) as caught:
+        readiness.wait_for_pages("127.0.0.1", {service: NOBODY}, {service: "app-1"}, 60, itertools.count().__next__)
+
+    assert caught.value.what == f"service {service} did not stay up (exit code 3)"
+    assert caught.value.why == "app-1: no such flag"
+    assert f"kratosctl logs {service}" in caught.value.fix
+
+
+def test_a_page_that_runs_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "state", lambda container: ("running", 0))
+
+    with pytest.raises(NotReady, match="did not answer within 60 s"):
+        readiness.wait_for_pages("127.0.0.1", {"ui": NOBODY}, {"ui": "app-1"}, 60, itertools.count().__next__)
+
+
+@pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (0, False)])
+def test_only_who_says_so_is_ready(monkeypatch: pytest.MonkeyPatch, status: int, ready: bool) -> None:
+    monkeypatch.setattr(readiness, "http_status", lambda *_: status)
+
+    assert readiness.is_ready("127.0.0.1", NOBODY) is ready
