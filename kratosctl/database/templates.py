@@ -23,7 +23,10 @@ from kratosctl.kratos.log_lines import last_telling
 # In memory and without fsync an empty database migrates in half the time.
 _DSN = "sqlite:///tmp/db.sqlite?_fk=true&mode=rwc&_sync=0"
 _MIGRATE = "kratos migrate sql -e --yes >&2 && cat /tmp/db.sqlite"
+# two for each image: SQLite's and PostgreSQL's
 _KEPT = 8
+# whoever found it may not have opened it yet
+_IN_USE = 3600  # seconds
 _SCRATCH = ".making-"
 
 
@@ -66,7 +69,7 @@ def found(template: Path, until_made: contextlib.ExitStack) -> bool:
         template: from `path_of`.
         until_made: what holds the others off until it is closed.
     """
-    if template.exists():
+    if _use(template):
         return True
     from filelock import FileLock
 
@@ -74,7 +77,19 @@ def found(template: Path, until_made: contextlib.ExitStack) -> bool:
     with said_plainly(locks):
         locks.mkdir(parents=True, exist_ok=True, mode=0o700)
         until_made.enter_context(FileLock(locks / template.name, mode=0o600))
-    return template.exists()
+    return _use(template)
+
+
+def _use(template: Path) -> bool:
+    """Whether there is a template; notes that it is used, so that it stays."""
+    try:
+        os.utime(template)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # somebody else's cache, to be read only
+        return template.exists()
+    return True
 
 
 def _migrate(template: Path, image: str, platform: str | None) -> None:
@@ -95,15 +110,24 @@ def _migrate(template: Path, image: str, platform: str | None) -> None:
 
 
 def keep(file: Path, template: Path) -> None:
-    """Moves a finished file into the cache, whole or not at all, and lets the oldest go."""
+    """Moves a finished file into the cache, whole or not at all, and lets go what was not used for longest."""
     with said_plainly(template):
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         sync(file)
         file.replace(template)
-        kept = sorted(template.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in kept[_KEPT:]:
-            old.unlink(missing_ok=True)
+        _remove_unused(template.parent)
     _remove_remains(template.parent)
+
+
+def _remove_unused(directory: Path) -> None:
+    used: list[tuple[float, Path]] = []
+    for path in directory.glob("[!.]*"):
+        # another process may be at this, too
+        with contextlib.suppress(FileNotFoundError):
+            used.append((path.stat().st_mtime, path))
+    for when, path in sorted(used, reverse=True)[_KEPT:]:
+        if when < time.time() - _IN_USE:
+            path.unlink(missing_ok=True)
 
 
 def copy(template: Path, target: Path) -> None:

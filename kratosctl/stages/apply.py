@@ -63,9 +63,12 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
             names = _new_sqlite(stack, observed, console)
         else:
             template = None if observed.database_exists else postgres_start.template_of(stack, observed)
+            names = {}
             if template and templates.found(template, until_kept):
-                names = _copied_postgres(stack, observed, template, console, limits)
-            else:
+                # whoever cannot copy it removes it, and may be faster
+                with suppress(FileNotFoundError):
+                    names = _copied_postgres(stack, observed, template, console, limits)
+            if not names:
                 services = ["kratos-migrate", *compose.services(stack.environment)]
                 names, _ = _migrated(stack, services, not observed.database_exists, console, limits)
                 keeping = template

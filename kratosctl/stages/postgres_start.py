@@ -100,11 +100,12 @@ def copy_template(stack: Stack, container: str, template: Path) -> None:
     """Fills the volume of a created container, which was never started, with the files of a template.
 
     Raises:
+        FileNotFoundError: the template is gone; nothing was changed.
         KratosctlError: the engine cannot; the next `up` does without the template.
     """
-    stack.workspace.save_state(replace(stack.workspace.state(), copying=True))
     try:
         with template.open("rb") as file:
+            stack.workspace.save_state(replace(stack.workspace.state(), copying=True))
             program.docker("cp", "--archive", "-", f"{container}:{_DATA}", stdin=file, doing="copying a template")
     except KratosctlError:
         template.unlink(missing_ok=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from kratosctl.files.workspace import State, Workspace
-from kratosctl.stages import database_start
+from kratosctl.stages import database_start, postgres_start
 from kratosctl.stages.assemble import Stack
 from tests.unit import stacks
 
@@ -34,3 +36,12 @@ def test_a_postgres_that_was_migrated_is_whole(tmp_path: Path) -> None:
 
     found = Workspace(tmp_path, "dev").state()
     assert (found.first_start, found.copying) == (False, False)
+
+
+def test_a_postgres_is_not_taken_for_a_copy_where_the_template_is_gone(tmp_path: Path) -> None:
+    copied = stack(tmp_path, "postgres")
+
+    with pytest.raises(FileNotFoundError):
+        postgres_start.copy_template(copied, "app-postgres-1", tmp_path / "gone.tar")
+
+    assert copied.workspace.state() == State()
