@@ -38,13 +38,15 @@ def reset(workshop: Workshop, chosen: Sequence[Seat], console: Console, variable
         console: where progress is shown.
         variables: the process environment.
     """
-    for seat in chosen:
-        if seat.workspace.has_unfinished:
-            upgrade.settle(seat.workspace.directory, seat.name, console, variables)
     containers = seats.by_project()
 
     def work(seat: Seat) -> Mapping[str, Any]:
-        found, lesson = seat.found(containers), seat.workspace.lesson
+        lesson = seat.workspace.lesson
+        if seat.workspace.has_unfinished:
+            upgrade.settle(seat.workspace.directory, seat.name, _SILENT, variables)
+            found = running.find(seat.workspace.directory, seat.name)
+        else:
+            found = seat.found(containers)
         if lesson:
             fix.fix(found, _SILENT, variables)
             found = running.find(seat.workspace.directory, seat.name)
@@ -90,7 +92,7 @@ def _done(
             show(count / len(chosen), f"{count} of {len(chosen)}")
 
         outcomes = seats.each(chosen, _AT_ONCE, work, told)
-    failed = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, KratosctlError)}
+    failed = seats.failed(outcomes)
     if len(chosen) == 1:
         for error in failed.values():
             raise error

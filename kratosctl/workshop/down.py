@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import down
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
+from kratosctl.errors import KratosctlError
 from kratosctl.results import Result, counted
 from kratosctl.running import Found
 from kratosctl.workshop import proxy, seats, takeaway
@@ -25,10 +26,12 @@ class Work:
     Attributes:
         of: by seat, its data.
         identities: how many there are in all, where that can be told.
+        unknown: by seat, why it cannot be told what it has.
     """
 
     of: dict[str, Data]
     identities: int
+    unknown: Mapping[str, KratosctlError] = field(default_factory=dict)
 
     @property
     def lost(self) -> str:
@@ -39,14 +42,11 @@ class Work:
 
 
 def work_of(chosen: Sequence[Seat]) -> Work:
-    """Looks for the data of seats.
-
-    Raises:
-        NotOurs: a seat's project or volume was made in another directory.
-    """
+    """Looks for the data of seats."""
     containers = seats.by_project()
-    found = {seat.name: data_of(seat.found(containers)) for seat in chosen}
-    return Work(found, sum(data.identities or 0 for data in found.values()))
+    looked = seats.each(chosen, _AT_ONCE, lambda seat: data_of(seat.found(containers)))
+    found = {name: data for name, data in looked.items() if isinstance(data, Data)}
+    return Work(found, sum(data.identities or 0 for data in found.values()), seats.failed(looked))
 
 
 def stop(
@@ -59,7 +59,7 @@ def stop(
     """Removes the containers of seats, and with `work` their networks and databases too.
 
     Networks stay with the addresses that were allotted to them: Docker takes 0.2 s to remove one, all seats' one after
-    the other.
+    the other. A seat that fails keeps no other from it.
 
     Args:
         workshop: the workshop.
@@ -67,19 +67,27 @@ def stop(
         work: what to delete for good; None keeps it.
         console: where steps are shown.
         exported: the files that hold it, for the result.
+
+    Raises:
+        KratosctlError: of the first seat that could not be stopped; the others are down.
     """
     with seats.all_locked(chosen, "workshop down", console.note):
         containers = seats.by_project(oneoff=True)
-        found = [seat.found(containers) for seat in chosen]
-        names = [container.name for one in found for container in one.containers]
-        with console.step(f"stop {counted(len(chosen), 'seat')}"):
-            down.remove(names, [one.state.project for one in found] if work else [])
-        for seat in chosen:
-            # of an upgrade that was killed while it was tried; what it began at the data is settled by the next `up`
-            down.remove_clone(seat.workspace)
+        looked = seats.each(chosen, _AT_ONCE, lambda seat: seat.found(containers))
+        failed = seats.failed(looked) | (dict(work.unknown) if work else {})
+        found = {name: one for name, one in looked.items() if isinstance(one, Found) and name not in failed}
+        names = [container.name for one in found.values() for container in one.containers]
+        with console.step(f"stop {counted(len(found), 'seat')}"):
+            down.remove(names, [one.state.project for one in found.values()] if work else [])
+        stopped = [seat for seat in chosen if seat.name in found]
+        # of an upgrade that was killed while it was tried; what it began at the data is settled by the next `up`
+        failed |= seats.failed(seats.each(stopped, 1, lambda seat: down.remove_clone(seat.workspace)))
         if work:
+            of = work.of
             with console.step("delete the databases"):
-                _delete(chosen, found, work)
+                done = seats.each(stopped, _AT_ONCE, lambda seat: down.delete(found[seat.name], of[seat.name]))
+            failed |= seats.failed(done)
+    _raise_first(failed, chosen)
     deleted = bool(work and work.lost)
     data = {
         "workshop": workshop.name,
@@ -87,8 +95,8 @@ def stop(
         "removed": {"containers": len(names), "data": deleted},
         "exported": [str(file) for file in exported],
     }
-    stopped = f"{counted(len(chosen), 'seat')} {'is' if len(chosen) == 1 else 'are'} down"
-    said = f"{workshop.name}: {stopped}" + ("; their data is deleted" if deleted else "")
+    are_down = f"{counted(len(chosen), 'seat')} {'is' if len(chosen) == 1 else 'are'} down"
+    said = f"{workshop.name}: {are_down}" + ("; their data is deleted" if deleted else "")
     kept = f"\nwrote {counted(len(exported), 'file')} to {exported[0].parent}/" if exported else ""
     return Result("workshop down", data, lambda: said + kept)
 
@@ -117,9 +125,10 @@ def stop_all(
         return stop(workshop, everyone, work, console, exported)
 
 
-def _delete(chosen: Sequence[Seat], found: Sequence[Found], work: Work) -> None:
-    by_name = {one.name: one for one in found}
-    outcomes = seats.each(chosen, _AT_ONCE, lambda seat: down.delete(by_name[seat.name], work.of[seat.name]))
-    for outcome in outcomes.values():
-        if outcome is not None:
-            raise outcome
+def _raise_first(failed: Mapping[str, KratosctlError], chosen: Sequence[Seat]) -> None:
+    """Raises the first error with its seat, and says how many seats met none."""
+    for name, error in failed.items():
+        others = len(chosen) - len(failed)
+        told = f" (the other {counted(others, 'seat')} {'is' if others == 1 else 'are'} down)" if others else ""
+        error.what = f"{name}: {error.what}{told}"
+        raise error

@@ -161,6 +161,11 @@ def each(
     return outcomes
 
 
+def failed(outcomes: Mapping[str, object]) -> dict[str, KratosctlError]:
+    """Those outcomes that are errors, by seat."""
+    return {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, KratosctlError)}
+
+
 def _caught(work: Callable[[Seat], T], seat: Seat) -> T | KratosctlError:
     try:
         return work(seat)

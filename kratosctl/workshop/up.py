@@ -22,7 +22,6 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine, Image
 from kratosctl.errors import (
     ComposeMissing,
-    ConfigurationInvalid,
     DaemonDown,
     DiskFull,
     DockerMissing,
@@ -53,7 +52,6 @@ _EVERYWHERE = (
     EngineRemote,
     ImageMissing,
     DiskFull,
-    ConfigurationInvalid,
 )
 _SILENT = Console(quiet=True)
 
@@ -117,28 +115,25 @@ def up(
         if not everyone:
             raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
         shared = _look(everyone, console)
-        secure = proxy.behind(everyone)
+        # whose ports and containers cannot be told is left alone; the others come up
+        unknown = seats.failed(seats.each(everyone, at_once, lambda seat: seat.found(shared.containers)))
+        sound = [seat for seat in everyone if seat.name not in unknown]
+        secure = proxy.behind(sound)
         if secure:
             proxy.refuse_impossible(secure, shared.engine)
         fronted = bool(secure) and proxy.is_running(directory)
         # asked for where there is a new seat, and then once
         taken = functools.cache(networks.taken)
         if not force:
-            _refuse_too_many(everyone, shared, taken)
-        notes = allot.allot(everyone, shared.ports_held, taken, fronted)
+            _refuse_too_many(sound, shared, taken)
+        notes = allot.allot(sound, shared.ports_held, taken, fronted)
         began = time.monotonic()
-        front = proxy.up(directory, workshop, everyone, console) if secure else None
-        outcomes = _bring_up(everyone, shared, wishes, at_once, console, variables)
-        failed = [seat for seat in everyone if isinstance(outcomes[seat.name], KratosctlError)]
-        if failed and not shared.stop:
-            # a port that was taken meanwhile, an engine that was busy: the second try finds what is there now
-            shared = _look(failed, console)
-            outcomes |= _bring_up(failed, shared, wishes, at_once, console, variables)
-        if shared.stop:
-            raise _with_count(shared.stop, outcomes)
-        if front != proxy.front(directory, everyone):
+        front = proxy.up(directory, workshop, sound, console) if secure else None
+        outcomes = unknown | _bring_up_twice(sound, shared, wishes, at_once, console, variables)
+        _raise_common(outcomes)
+        if front != proxy.front(directory, sound):
             # somebody was faster at a port: that seat has another one since
-            proxy.up(directory, workshop, everyone, console)
+            proxy.up(directory, workshop, sound, console)
         moved = _replace(directory, workshop, everyone, outcomes)
         took = time.monotonic() - began
         if notes:
@@ -175,6 +170,30 @@ def _look(wanted: Sequence[Seat], console: Console) -> Shared:
     return Shared(engine, containers, here)
 
 
+def _bring_up_twice(
+    wanted: Sequence[Seat],
+    shared: Shared,
+    wishes: Wishes,
+    at_once: int,
+    console: Console,
+    variables: Mapping[str, str],
+) -> dict[str, Came | KratosctlError]:
+    """Brings seats up, and tries those that fail again.
+
+    Raises:
+        KratosctlError: what no seat escapes, with how many are ready.
+    """
+    outcomes = _bring_up(wanted, shared, wishes, at_once, console, variables)
+    failed = [seat for seat in wanted if isinstance(outcomes[seat.name], KratosctlError)]
+    if failed and not shared.stop:
+        # a port that was taken meanwhile, an engine that was busy: the second try finds what is there now
+        shared = _look(failed, console)
+        outcomes |= _bring_up(failed, shared, wishes, at_once, console, variables)
+    if shared.stop:
+        raise _with_count(shared.stop, outcomes)
+    return outcomes
+
+
 def _bring_up(
     wanted: Sequence[Seat],
     shared: Shared,
@@ -184,6 +203,7 @@ def _bring_up(
     variables: Mapping[str, str],
 ) -> dict[str, Came | KratosctlError]:
     ready = 0
+    said: set[str] = set()
     with console.progress(f"bring up {len(wanted)} seats") as show:
 
         def work(seat: Seat) -> Came:
@@ -199,7 +219,9 @@ def _bring_up(
             nonlocal ready
             ready += isinstance(outcome, Came)
             show(ready / len(wanted), f"{ready} of {len(wanted)} ready")
-            if isinstance(outcome, KratosctlError) and not shared.stop:
+            # what thirty seats meet alike is no thirty lines
+            if isinstance(outcome, KratosctlError) and not shared.stop and str(outcome) not in said:
+                said.add(str(outcome))
                 console.note(f"{seat.name}: {outcome.what}" + (f": {outcome.why}" if outcome.why else ""))
 
         return seats.each(wanted, at_once, work, done)
@@ -238,6 +260,13 @@ def _with_count(error: KratosctlError, outcomes: Mapping[str, Came | KratosctlEr
     return error
 
 
+def _raise_common(outcomes: Mapping[str, Came | KratosctlError]) -> None:
+    """Raises what every seat met, such as a mistake in the configuration they share: said once, with its exit code."""
+    errors = list(seats.failed(outcomes).values())
+    if len(errors) == len(outcomes) and len({str(error) for error in errors}) == 1:
+        raise errors[0]
+
+
 def _replace(
     directory: Path, workshop: Workshop, everyone: Sequence[Seat], outcomes: Mapping[str, Came | KratosctlError]
 ) -> dict[str, str]:
@@ -257,11 +286,11 @@ def _replace(
 def has_work(seat: Seat) -> bool:
     """Whether somebody may have left something in a seat's database."""
     database = seat.workspace.home / "database" / "db.sqlite"
-    if seat.environment.database != "sqlite" or not database.exists():
-        return bool(seat.workspace.state().releases)
     try:
+        if seat.environment.database != "sqlite" or not database.exists():
+            return bool(seat.workspace.state().releases)
         return identity_count.in_file(database, 1) > 0
-    except sqlite3.Error:
+    except (KratosctlError, sqlite3.Error):
         return True
 
 

@@ -104,3 +104,50 @@ def test_a_seat_whose_port_was_taken_overnight_moves_and_the_teacher_is_told(dir
     assert f"seat-02: port {port} is taken by" in said["warnings"][0]
     assert f"process {os.getpid()}" in json.dumps(said["warnings"])
     assert "workshop handout" in said["warnings"][-1]
+
+
+@pytest.mark.parametrize("damaged", ["configuration", "secrets/kratos.yml", "state.json"])
+def test_what_is_damaged_at_one_seat_stops_nobody_elses(directory: Directory, damaged: str) -> None:
+    make(directory, "--seats", "3")
+    (directory.path / "kratosctl.yaml").write_text("environments: {seat-02: {config_dir: ./kratos-seat-02}}\n")
+    configuration = directory.path / "kratos-seat-02"
+    configuration.mkdir()
+    (configuration / "kratos.yml").write_text("serve: {\n" if damaged == "configuration" else "{}\n")
+    if damaged != "configuration":
+        (directory.home("seat-02") / damaged).parent.mkdir(parents=True)
+        (directory.home("seat-02") / damaged).write_text("{")
+
+    rows = directory.run("workshop", "up", "--json", code=1).envelope["data"]["seats"]
+
+    assert [row["ready"] for row in rows] == [True, False, True]
+    assert rows[1]["error"] == "configuration-invalid"
+    assert "seat-02" in rows[1]["what"]
+
+
+def test_what_is_wrong_with_the_configuration_of_all_seats_is_one_error(directory: Directory) -> None:
+    directory.choose()
+    (directory.path / "kratos").mkdir()
+    (directory.path / "kratos" / "kratos.yml").write_text("serve: {\n")
+    make(directory, "--seats", "3", "--config-dir", "./kratos")
+
+    done = directory.run("workshop", "up", code=30)
+
+    assert done.said.startswith("error: kratos/kratos.yml:")
+    assert done.err.count("kratos.yml:") <= 3
+
+
+def test_a_class_goes_down_but_for_the_seat_whose_state_is_damaged_which_is_named(directory: Directory) -> None:
+    make(directory, "--seats", "3")
+    up(directory)
+    state = directory.home("seat-02") / "state.json"
+    whole = state.read_text()
+    state.write_text("{")
+
+    said = directory.run("workshop", "down", code=30).said
+
+    assert said.startswith("error: seat-02: ")
+    assert "(the other 2 seats are down)" in said
+    assert [len(containers(directory, "kratos", f"seat-{number:02d}")) for number in (1, 2, 3)] == [0, 1, 0]
+    state.write_text(whole)
+    directory.run("workshop", "down")
+    assert not containers(directory, "kratos")

@@ -11,14 +11,17 @@ import pytest
 from kratosctl import running
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
-from kratosctl.commands import down
+from kratosctl.commands import down, upgrade
 from kratosctl.console import Console
 from kratosctl.database.data import Data
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
-from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, UsageError
+from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, NotReady, UsageError
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, State, Workspace
+from kratosctl.results import Result
 from kratosctl.running import Found
+from kratosctl.snapshots import operations
+from kratosctl.snapshots.operations import Subject
 from kratosctl.workshop import acts, init, seats
 from kratosctl.workshop import down as workshop_down
 
@@ -98,6 +101,30 @@ def test_with_a_seat_that_is_removed_the_clone_of_its_upgrade_is_taken_down(
 
     assert gone == [clone]
     assert not chosen[0].workspace.home.exists()
+
+
+def test_a_reset_goes_on_where_the_interrupted_work_of_one_seat_cannot_be_settled(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop, everyone = seats.chosen(classroom, (), everybody=True)
+    everyone[0].workspace.write_note(RESTORE_NOTE, {})
+
+    def settle(*_: object) -> None:
+        raise NotReady("Kratos is not ready")
+
+    done: list[str] = []
+
+    def reset(subject: Subject, *_: object) -> Result:
+        done.append(subject.found.name)
+        return Result("reset", {})
+
+    monkeypatch.setattr(upgrade, "settle", settle)
+    monkeypatch.setattr(operations, "reset", reset)
+
+    told = acts.reset(workshop, everyone, QUIET, {})
+
+    assert done == ["seat-02"]
+    assert [(row["seat"], row["ok"]) for row in told.data["seats"]] == [("seat-01", False), ("seat-02", True)]
 
 
 def down_for_good(directory: Path) -> None:
