@@ -278,11 +278,12 @@ def render(session: Session, way: str, output: str | None, nodes: tuple[str, ...
 @define(reports=False, hidden=True)
 def keep(session: Session) -> int:
     """Wait for the end of the workshop, and take it down then; `workshop up` starts this."""
+    from kratosctl.console import Console
     from kratosctl.workshop import down, keeper
 
     def end() -> None:
-        # whoever holds the workshop for long may be changing when it ends
-        ended = down.stop_all(session.directory, False, None, session.console, patience=10)
+        # whoever holds the workshop for long may be changing when it ends; a log on a full disk takes no step
+        ended = down.stop_all(session.directory, False, None, Console(quiet=True), patience=10)
         session.console.note(ended.text())
 
     keeper.keep(session.directory, end)

@@ -10,7 +10,7 @@ import datetime
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kratosctl.answers import workshop_file
@@ -22,7 +22,7 @@ from kratosctl.workshop.acting import PROGRAM
 
 WARNED = datetime.timedelta(minutes=10)
 _LOOK_EVERY = 10.0  # seconds
-_LOG = "keeper.log"
+_LOG, _LOCK = "keeper.log", "keeper"
 
 
 def left(workshop: Workshop, now: datetime.datetime) -> datetime.timedelta | None:
@@ -54,15 +54,50 @@ def warning(workshop: Workshop, now: datetime.datetime) -> str:
     return f"{workshop.name} ends in {minutes} min: `ends` in {where} says when; what attendees made stays"
 
 
-def start(directory: Path) -> None:
-    """Starts the keeper of a workshop that has an end, unless there is one. It outlives its caller and the terminal.
+def missing(directory: Path, workshop: Workshop) -> str:
+    """What to say where seats run that nobody will stop at the end; empty where somebody will, or there is no end."""
+    if not workshop.ends or _is_kept(directory):
+        return ""
+    ends = f"{workshop.ends:%Y-%m-%d %H:%M}"
+    return (
+        f"{workshop.name} does not end by itself at {ends}: nothing waits for that; run `kratosctl workshop up` again,"
+        " or `kratosctl workshop down` then"
+    )
+
+
+def _is_kept(directory: Path) -> bool:
+    """Whether a keeper waits; where that cannot be told, one does."""
+    from filelock import FileLock, Timeout
+
+    lock = seats.home(directory).home / _LOCK
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, mode=0o600).acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+@contextlib.contextmanager
+def kept(directory: Path, workshop: Workshop) -> Iterator[None]:
+    """What runs at the end of a block ends at its time, however the block ends: by Ctrl-C, or because the disk is full.
 
     Raises:
-        DiskFull, DirectoryReadOnly: its log cannot be written.
+        DiskFull, DirectoryReadOnly: the keeper's log cannot be written.
     """
+    try:
+        yield
+    finally:
+        if workshop.ends:
+            _start(directory)
+
+
+def _start(directory: Path) -> None:
+    """Starts the keeper of a workshop that has an end, unless there is one. It outlives its caller and the terminal."""
     home = seats.home(directory).home
     with said_plainly(home), (home / _LOG).open("ab") as log:
-        subprocess.Popen(
+        keeper = subprocess.Popen(
             [*PROGRAM, "--directory", str(directory), "workshop", "keep"],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -71,6 +106,9 @@ def start(directory: Path) -> None:
             # of the caller's terminal and its directory nothing is held
             cwd="/",
         )
+    # who asks next is told that there is one
+    while keeper.poll() is None and not _is_kept(directory):
+        time.sleep(0.02)
 
 
 def keep(
@@ -91,7 +129,8 @@ def keep(
 
     home = seats.home(directory).home
     home.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(Timeout), FileLock(home / "keeper", mode=0o600).acquire(timeout=0):
+    # whoever asks whether there is a keeper holds the lock for a moment
+    with contextlib.suppress(Timeout), FileLock(home / _LOCK, mode=0o600).acquire(timeout=1):
         while (remaining := _remaining(directory, now)) is not None:
             if remaining > datetime.timedelta():
                 # not beyond the end, and not so long that a changed one is missed
@@ -100,7 +139,9 @@ def keep(
             try:
                 down()
             except KratosctlError as error:
-                print(f"{now():%H:%M:%S} {'; '.join(error.lines())}", file=sys.stderr, flush=True)
+                # a log on a full disk keeps no class from ending
+                with contextlib.suppress(OSError):
+                    print(f"{now():%H:%M:%S} {'; '.join(error.lines())}", file=sys.stderr, flush=True)
                 sleep(_LOOK_EVERY)
             else:
                 return

@@ -22,7 +22,7 @@ from kratosctl.files.workspace import State
 from kratosctl.kratos import log_lines, readiness
 from kratosctl.running import Found
 from kratosctl.states import ended, services, state_of
-from kratosctl.workshop import proxy, seats
+from kratosctl.workshop import keeper, proxy, seats
 from kratosctl.workshop.counting import Count, mark
 from kratosctl.workshop.seats import Seat
 from kratosctl.workshop.seen import Picture, Seen
@@ -97,11 +97,15 @@ class Observer:
         seen = tuple(self._seen(seat) for seat in self._seats)
         whole = frozenset(seat.name for seat in self._seats if _is_whole(self._memories[seat.name].containers))
         ends = self._workshop.ends
-        # nobody comes in where nothing was brought up
-        is_up = any(seat.state != "absent" for seat in seen)
-        warning = proxy.warning(self._directory, self._seats, of_project) if is_up else ""
         shown_end = ends.astimezone().isoformat() if ends else None
-        return Picture(self._workshop.name, shown_end, seen, whole, (warning,) if warning else ())
+        return Picture(self._workshop.name, shown_end, seen, whole, self._warnings(seen, of_project))
+
+    def _warnings(self, seen: Sequence[Seen], of_project: dict[str, list[Container]]) -> tuple[str, ...]:
+        # nobody comes in, and nothing is to end, where nothing was brought up
+        if all(seat.state == "absent" for seat in seen):
+            return ()
+        closed = proxy.warning(self._directory, self._seats, of_project)
+        return tuple(said for said in (closed, keeper.missing(self._directory, self._workshop)) if said)
 
     def kratos(self, seat: str) -> str:
         """The ID of a seat's Kratos, as it was last seen; empty where there is none."""

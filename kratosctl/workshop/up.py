@@ -128,20 +128,18 @@ def up(
             _refuse_too_many(sound, shared, taken)
         notes = allot.allot(sound, shared.ports_held, taken, fronted)
         began = time.monotonic()
-        front = proxy.up(directory, workshop, sound, console) if secure else None
-        outcomes = unknown | _bring_up_twice(sound, shared, wishes, at_once, console, variables)
-        _raise_common(outcomes)
-        if front != proxy.front(directory, sound):
-            # somebody was faster at a port: that seat has another one since
-            proxy.up(directory, workshop, sound, console)
-        moved = _replace(directory, workshop, everyone, outcomes)
-        took = time.monotonic() - began
-        if notes:
-            notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
-        told = _result(directory, everyone, outcomes, moved, notes, took)
-    if workshop.ends:
-        keeper.start(directory)
-    return told
+        with keeper.kept(directory, workshop):
+            front = proxy.up(directory, workshop, sound, console) if secure else None
+            outcomes = unknown | _bring_up_twice(sound, shared, wishes, at_once, console, variables)
+            _raise_common(outcomes)
+            if front != proxy.front(directory, sound):
+                # somebody was faster at a port: that seat has another one since
+                proxy.up(directory, workshop, sound, console)
+            moved, unmoved = _replace(directory, workshop, everyone, outcomes)
+            took = time.monotonic() - began
+            if notes:
+                notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
+            return _result(directory, everyone, outcomes, moved, [*unmoved, *notes], took)
 
 
 def _refuse_too_many(everyone: Sequence[Seat], shared: Shared, taken: Callable[[], list[Network]]) -> None:
@@ -269,8 +267,12 @@ def _raise_common(outcomes: Mapping[str, Came | KratosctlError]) -> None:
 
 def _replace(
     directory: Path, workshop: Workshop, everyone: Sequence[Seat], outcomes: Mapping[str, Came | KratosctlError]
-) -> dict[str, str]:
-    """Gives those whose seat fails a free one, unless they have work at theirs. Returns the new seat by the old."""
+) -> tuple[dict[str, str], list[str]]:
+    """Gives those whose seat fails a free one, unless they have work at theirs.
+
+    Returns:
+        The new seat by the old, and what to say where nobody could be moved.
+    """
     free = [seat.name for seat in everyone if not seat.attendee and isinstance(outcomes[seat.name], Came)]
     moved: dict[str, str] = {}
     for seat in everyone:
@@ -279,8 +281,12 @@ def _replace(
             moved[seat.name] = free.pop(0)
     if moved:
         changes: dict[str, str | None] = dict.fromkeys(moved, "")
-        workshop_file.change(directory, changes | {new: workshop.seats[old] for old, new in moved.items()})
-    return moved
+        try:
+            workshop_file.change(directory, changes | {new: workshop.seats[old] for old, new in moved.items()})
+        except KratosctlError as error:
+            # those who are up stay so, and so does their table
+            return {}, ["; ".join(error.lines())]
+    return moved, []
 
 
 def has_work(seat: Seat) -> bool:

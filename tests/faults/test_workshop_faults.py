@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable
@@ -151,3 +153,54 @@ def test_a_class_goes_down_but_for_the_seat_whose_state_is_damaged_which_is_name
     state.write_text(whole)
     directory.run("workshop", "down")
     assert not containers(directory, "kratos")
+
+
+def ends(directory: Directory, moment: datetime.datetime) -> None:
+    """Has the class end at a time."""
+    path = directory.path / "workshop.yaml"
+    lines = [line for line in path.read_text().splitlines(keepends=True) if not line.startswith("ends:")]
+    path.write_text("".join(lines) + f"ends: {moment:%Y-%m-%d %H:%M:%S}\n")
+
+
+def test_a_class_that_was_interrupted_on_its_way_up_ends_at_its_time_all_the_same(directory: Directory) -> None:
+    make(directory, "--seats", "4")
+    ends(directory, datetime.datetime.now() + datetime.timedelta(days=1))
+    process = directory.start("workshop", "up", "--at-once", "1", heard=False)
+    engine.until(lambda: containers(directory, "kratos"))
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    process.wait(timeout=150)
+    assert containers(directory, "kratos")
+    assert directory.run("workshop", "status", "--json").envelope["warnings"] == []
+    ends(directory, datetime.datetime.now())
+    engine.until(lambda: not engine.of_directory(directory.path).get("container"), 90)
+
+
+def test_an_end_that_is_written_later_is_said_to_wait_for_the_next_up(directory: Directory) -> None:
+    make(directory, "--seats", "1")
+    up(directory)
+    ends(directory, datetime.datetime.now() + datetime.timedelta(days=1))
+
+    (said,) = directory.run("workshop", "status", "--json").envelope["warnings"]
+    up(directory)
+
+    assert "does not end by itself" in said
+    assert "kratosctl workshop up" in said
+    assert directory.run("workshop", "status", "--json").envelope["warnings"] == []
+
+
+def test_seats_that_are_not_written_one_to_a_line_come_up_and_who_cannot_be_moved_is_named(
+    directory: Directory,
+) -> None:
+    make(directory, "--seats", "1")
+    text = (directory.path / "workshop.yaml").read_text().partition("seats:")[0]
+    (directory.path / "workshop.yaml").write_text(text + "seats: {seat-01: Ada, seat-02: }\n")
+    directory.home("seat-01").mkdir(parents=True)
+    (directory.home("seat-01") / "compose.yaml").write_text("services: {}\n")
+
+    said = directory.run("workshop", "up", "--json", code=1).envelope
+
+    assert [(row["attendee"], row["ready"]) for row in said["data"]["seats"]] == [("Ada", False), (None, True)]
+    assert "kratosctl cannot change its seats" in said["warnings"][0]
+    assert "seat-02: Ada" in said["warnings"][0]

@@ -123,6 +123,21 @@ def test_a_workshop_without_an_end_needs_no_keeper(ends: Path) -> None:
     assert clock.slept == 0
 
 
+def test_it_is_said_where_nobody_waits_for_the_end(ends: Path) -> None:
+    workshop = workshop_file.load(ends)
+    said: list[str] = []
+
+    assert keeper.missing(ends, Workshop("class")) == ""
+    assert keeper.missing(ends, workshop).startswith("class does not end by itself at 2026-12-01 13:00")
+    assert not (ends / ".kratosctl").exists()
+
+    clock = Clock()
+    keeper.keep(ends, lambda: said.append(keeper.missing(ends, workshop)), clock.now, clock.sleep)
+
+    assert said == [""]
+    assert keeper.missing(ends, workshop)
+
+
 @pytest.mark.parametrize(
     ("minutes", "said"), [(11, ""), (10, "class ends in 10 min"), (0.5, "class ends in 1 min"), (0, "")]
 )
