@@ -54,8 +54,8 @@ FORMS = Lesson(
     hints=(
         "Look at ui.action of a flow. Who can reach that address?",
         "The form is sent to the name that Kratos has among the containers. Browsers are not among them.",
-        "serve.public.base_url in kratos.yml has to be the address `kratosctl status` shows as public. Take it out"
-        " and run `kratosctl up`: kratosctl fills in the right one.",
+        "serve.public.base_url in kratos.yml has to be the address `kratosctl status {env}` shows as public. Take it"
+        " out and run `kratosctl up {env}`: kratosctl fills in the right one.",
     ),
     solution="serve.public.base_url was the address inside Docker's network. It has to be the one that browsers see:"
     " forms, redirects and links in mails are made from it.",
@@ -75,7 +75,7 @@ CORS = Lesson(
         " request yourself: curl -i -X OPTIONS -H 'Origin: …' -H 'Access-Control-Request-Method: GET' …",
         "Kratos allows another origin than the UI's.",
         "serve.public.cors.allowed_origins in kratos.yml has to hold {ui}, the UI's origin, without a slash"
-        " at the end. An asterisk will not do with cookies. Then `kratosctl restart kratos`.",
+        " at the end. An asterisk will not do with cookies. Then `kratosctl restart {env} kratos`.",
     ),
     solution="serve.public.cors.allowed_origins named another application's origin. It has to name the UI's, exactly;"
     " with `*` browsers send no cookies.",

@@ -53,7 +53,7 @@ DOMAIN = Lesson(
         "Kratos sets a cookie with each form and wants it back with the answer. Does the browser keep it?",
         "The cookie says that it is for another host than the one in the address bar: the browser drops it.",
         "cookies.domain in kratos.yml names the other host. Left out, a cookie is for the host that set it. Then"
-        " `kratosctl restart kratos`.",
+        " `kratosctl restart {env} kratos`.",
     ),
     solution="cookies.domain named a host that nobody opens Kratos at, so browsers kept none of its cookies, the one"
     " against CSRF among them. Take it out, or name the host in the address bar.",
@@ -93,10 +93,10 @@ SECRET = Lesson(
         "The cookie secret was replaced. Cookies that the old one signed cannot be verified any more, although their"
         " sessions are still in the database.",
         "Kratos signs with the first secret of secrets.cookie and verifies with all of them. The old one is in"
-        " kratos.yml.old beside kratos.yml: put it behind the new one. Then `kratosctl restart kratos`.",
+        " kratos.yml.old beside kratos.yml: put it behind the new one. Then `kratosctl restart {env} kratos`.",
     ),
     solution="The cookie secret had been replaced where it should have been rotated: a new one goes in front, the old"
-    " ones stay behind it for as long as sessions last. `kratosctl secrets rotate` does that.",
+    " ones stay behind it for as long as sessions last. `kratosctl secrets rotate {env}` does that.",
     breaks=replace_cookie_secret,
     probe=old_session_works,
     not_with=("api-only",),

@@ -50,14 +50,15 @@ def fix(found: Found, console: Console, variables: Mapping[str, str]) -> Result:
             safety = breaking.put_back(found, note, console, variables)
         found = running.find(found.workspace.directory, found.name)
         notes.remove(found.workspace)
+    solution = telling.solution(lesson, found.name)
     data = {
         "environment": found.name,
         "lesson": lesson.name,
-        "solution": lesson.solution,
+        "solution": solution,
         "diff": differences,
         "safety": safety or None,
     }
-    return Result("lesson fix", data, lambda: telling.fixed(lesson, found.name, differences, safety))
+    return Result("lesson fix", data, lambda: telling.fixed(solution, found.name, differences, safety))
 
 
 def _differences(found: Found, note: Note) -> Iterator[str]:

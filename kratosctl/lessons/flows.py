@@ -65,9 +65,9 @@ MAIL = Lesson(
     symptom="People sign up and are asked for the code that was mailed to them. The inbox stays empty.",
     look="sign up, then look at the inbox, at /admin/courier/messages, and at the log",
     hints=(
-        "Kratos has put the mail into its queue: kratosctl logs kratos says what the courier then met.",
+        "Kratos has put the mail into its queue: kratosctl logs {env} kratos says what the courier then met.",
         "The courier cannot reach the mail server: it asks at a port where nobody listens.",
-        "courier.smtp.connection_uri in kratos.yml has to name port 1025. Take it out and run `kratosctl up`:"
+        "courier.smtp.connection_uri in kratos.yml has to name port 1025. Take it out and run `kratosctl up {env}`:"
         " kratosctl fills in the right one. Mails that were given up stay so; ask for a new code.",
     ),
     solution="courier.smtp.connection_uri named port 1026; the inbox listens on 1025. The courier tries a mail six"
@@ -83,7 +83,7 @@ PASSWORDS = Lesson(
     teaches="that Kratos asks a service on the Internet about every new password, and what that means without one",
     minutes=10,
     symptom="Whoever signs up waits for a quarter of a minute, and is then told that the password cannot be used.",
-    look="sign up, in the UI or with `kratosctl verify`; count the seconds, and read what the form says",
+    look="sign up, in the UI or with `kratosctl verify {env}`; count the seconds, and read what the form says",
     hints=(
         "Somebody is asked about the password who does not answer.",
         "Kratos asks a service whether a password is among those that leaked, and insists on an answer.",

@@ -60,12 +60,12 @@ REQUIRED = Lesson(
     teaches="how an identity schema makes the sign-up form, and refuses what that form cannot send",
     minutes=10,
     symptom="Whoever signs up fills in the whole form, submits it, and gets it back with an error.",
-    look="sign up, in the UI or with `kratosctl verify`, and read what the form says then",
+    look="sign up, in the UI or with `kratosctl verify {env}`, and read what the form says then",
     hints=(
         "The error names a trait. The form has no field for it: where does Kratos take the fields of the form from?",
         "The identity schema requires a trait that it does not describe. What it does not describe gets no field.",
         "Look at `required` and at `properties` of the traits in the identity schema: every name in the first must be"
-        " a key of the second. Then `kratosctl restart kratos`.",
+        " a key of the second. Then `kratosctl restart {env} kratos`.",
     ),
     solution=f"The identity schema required the trait {_NEW_TRAIT}, and described no such trait, so no form asked for"
     " it. Describe it (it then becomes a field), or do not require it.",
@@ -79,12 +79,12 @@ IDENTIFIER = Lesson(
     teaches="that the key ory.sh/kratos of an identity schema says which trait people sign in with",
     minutes=10,
     symptom="Those who have an account sign in as ever. Whoever signs up is told that something is missing.",
-    look="sign up, in the UI or with `kratosctl verify`, and read what the form says then",
+    look="sign up, in the UI or with `kratosctl verify {env}`, and read what the form says then",
     hints=(
         "Kratos misses an identifier, something people type to say who they are. What tells it which trait that is?",
         "The identity schema marks no trait as an identifier any more.",
         'Under "ory.sh/kratos" of the e-mail trait, credentials.<method>.identifier has to be true. Then'
-        " `kratosctl restart kratos`.",
+        " `kratosctl restart {env} kratos`.",
     ),
     solution="In the identity schema, identifier was set to false for every method. With true, Kratos keeps the"
     " trait's value as what people sign in with.",

@@ -135,9 +135,14 @@ def hint(found: Found, environment: Environment, again: bool) -> Result:
     return Result("lesson hint", data, text)
 
 
-def fixed(lesson: Lesson, name: str, differences: str, safety: str) -> str:
+def solution(lesson: Lesson, name: str) -> str:
+    """What was done to an environment, and what mends it."""
+    return lesson.solution.replace("{env}", name)
+
+
+def fixed(said: str, name: str, differences: str, safety: str) -> str:
     """The solution, and what was put back, for a person."""
-    parts = [textwrap.fill(lesson.solution, _WIDTH)]
+    parts = [textwrap.fill(said, _WIDTH)]
     parts += [differences.rstrip()] if differences else []
     parts.append(f"{name} is as it was before the lesson")
     if safety:

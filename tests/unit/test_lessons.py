@@ -14,6 +14,7 @@ import yaml
 from kratosctl import fragments
 from kratosctl.answers import selection
 from kratosctl.answers.selection import Selection
+from kratosctl.cli import COMMANDS
 from kratosctl.commands.verify import Person, Step, Target
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
@@ -66,6 +67,13 @@ class TestEach:
         assert lesson.teaches[0].islower()
         assert lesson.solution.endswith(".")
         assert 0 < lesson.minutes <= 30
+
+    @each_lesson
+    def test_every_command_it_names_is_one_for_the_environment(self, lesson: Lesson) -> None:
+        said = (lesson.symptom, lesson.look, *lesson.hints, telling.solution(lesson, "{env}"))
+        named = [found for text in said for found in re.finditer(r"kratosctl (\w+)(.*)", text) if found[1] in COMMANDS]
+        assert [found[0] for found in named if not re.match(r"( rotate)? \{env\}", found[2])] == []
+        assert "{env}" not in telling.solution(lesson, "seat-07")
 
     @pytest.mark.parametrize(
         ("lesson", "preset"),
