@@ -84,7 +84,7 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
         target: the directory they go to; pages of earlier times are replaced.
 
     Raises:
-        NotRunning: a seat has no addresses yet.
+        NotRunning: a seat has no addresses yet, or the TLS proxy no certificate.
         DiskFull, DirectoryReadOnly: each page is whole, old or new.
     """
     front = proxy.front(directory, everyone)

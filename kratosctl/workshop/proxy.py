@@ -19,7 +19,7 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.engine import client, program, reading
 from kratosctl.engine.objects import Container, Engine
-from kratosctl.errors import ChoiceImpossible, KratosctlError, PortTaken, ServiceFailed
+from kratosctl.errors import ChoiceImpossible, KratosctlError, NotRunning, PortTaken, ServiceFailed
 from kratosctl.files import cache
 from kratosctl.files.workspace import PROXY, Workspace, authority
 from kratosctl.host import ports
@@ -142,10 +142,19 @@ def down(directory: Path, forget: bool) -> None:
 
 
 def fingerprint(directory: Path) -> str:
-    """The SHA-256 of the authority's certificate, as browsers show it."""
+    """The SHA-256 of the authority's certificate, as browsers show it.
+
+    Raises:
+        NotRunning: the proxy, which makes it, was never up.
+    """
     import ssl
 
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority(directory).read_text(encoding="ascii"))).hexdigest()
+    try:
+        certificate = authority(directory).read_text(encoding="ascii")
+    except FileNotFoundError:
+        what, why = "the TLS proxy was not brought up yet", "it makes the certificate that attendees install"
+        raise NotRunning(what, why, "bring it up first: kratosctl workshop up") from None
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2)).upper()
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.errors import NotRunning
+from kratosctl.files.workspace import PROXY, Workspace
+from kratosctl.ownership import settled_state
+from kratosctl.workshop import handout, seats
 from kratosctl.workshop.proxy_files import Front, caddyfile, compose_model
 
 FRONT = Front("class.test", "192.168.1.10", [4533, 4555], 4480)
@@ -50,3 +57,16 @@ def test_it_is_as_small_as_the_seats_and_known_as_kratosctls(user: str | None) -
         "/a/$$x/.kratosctl/.proxy/proxy",
         "/a/$$x/.kratosctl/.proxy/authority",
     ]
+
+
+def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up(tmp_path: Path) -> None:
+    asked = {"https": True, "bind": "192.168.1.10"}
+    workshop_file.write(tmp_path, Workshop("class", asked, {"seat-01": "Ada"}))
+    proxy = Workspace(tmp_path, PROXY)
+    # its port is saved before its image is asked for
+    proxy.home.mkdir(parents=True)
+    proxy.save_state(replace(settled_state(proxy), ports={"certificate": 4480}))
+    workshop, everyone = seats.chosen(tmp_path, (), everybody=True)
+
+    with pytest.raises(NotRunning, match="the TLS proxy was not brought up yet"):
+        handout.write(tmp_path, workshop, everyone, tmp_path / "handouts")
