@@ -29,13 +29,14 @@ from kratosctl.kratos import config_dir
 from kratosctl.results import Result, counted
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.stages import images
-from kratosctl.workshop import capacity, handout, proxy, seats
+from kratosctl.stages.assemble import OVERRIDES
+from kratosctl.workshop import capacity, handout, image_tar, proxy, seats
 from kratosctl.workshop.seats import Seat
 
 _MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
 _FORMAT = 1
 _CHUNK = 1 << 20
-_ALWAYS = (workshop_file.FILE_NAME, "kratosctl.yaml", "compose.override.yaml", "compose.override.yml")
+_ALWAYS = (workshop_file.FILE_NAME, "kratosctl.yaml", *OVERRIDES)
 
 
 def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> Result:
@@ -170,7 +171,7 @@ def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Re
         console: where steps are shown.
 
     Raises:
-        BundleDamaged: it is not whole, or not one; nothing was changed.
+        BundleDamaged: it is not whole, or not one, or has images that it does not list; nothing was changed.
         UsageError: a file of its is there already, and differs; or what is there has no room for it.
         DiskFull, DirectoryReadOnly: no file was changed.
     """
@@ -180,12 +181,24 @@ def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Re
             manifest = _unpack(source, staged)
         changed = [name for name in _inside(manifest["sha256"]) if _differs(staged / _FILES / name, directory / name)]
         _refuse_occupied(directory, changed, overwrite)
-        with console.step(f"load {len(manifest['images'])} images"):
+        references = manifest["images"]
+        before = reading.images(references)
+        with console.step(f"load {counted(len(references), 'image')}"):
             program.docker("load", "--quiet", "--input", str(staged / _IMAGES))
+        replaced = [name for name, now in reading.images(references).items() if before[name] not in (None, now)]
         _move_in(staged, directory, changed)
-    data = {"workshop": manifest["workshop"], "images": manifest["images"], "written": [str(name) for name in changed]}
-    said = f"loaded {manifest['workshop']}: {len(manifest['images'])} images, {len(changed)} files"
-    return Result("workshop load", data, lambda: f"{said}\nnext: kratosctl workshop up")
+    data = {"workshop": manifest["workshop"], "images": references, "written": [str(name) for name in changed]}
+    said = f"loaded {manifest['workshop']}: {', '.join(references)}; {counted(len(changed), 'file')}"
+    return Result("workshop load", data, lambda: f"{said}\nnext: kratosctl workshop up", _warnings(changed, replaced))
+
+
+def _warnings(changed: Sequence[PurePosixPath], replaced: Sequence[str]) -> list[str]:
+    """What somebody should know before they run what came from elsewhere."""
+    overrides = [str(name) for name in changed if str(name) in OVERRIDES]
+    return [
+        *(f"{name} came with it and changes every seat: what of this host may it mount? read it" for name in overrides),
+        *(f"{name} is another image here now" for name in replaced),
+    ]
 
 
 def _inside(members: Iterable[str]) -> list[PurePosixPath]:
@@ -267,7 +280,18 @@ def _unpack(source: Path, scratch: Path) -> dict[str, Any]:
         raise _damaged(source, "a part of it is not what was written")
     if not isinstance(manifest.get("workshop"), str) or not _are_texts(manifest.get("images")):
         raise _damaged(source, "its list says neither a name nor images")
+    _refuse_unlisted(source, scratch / _IMAGES, manifest["images"])
     return manifest
+
+
+def _refuse_unlisted(source: Path, saved: Path, references: Sequence[str]) -> None:
+    """Refuses images that would take the place of others here, and that the bundle does not speak of."""
+    try:
+        unlisted = image_tar.others(saved, references)
+    except (tarfile.TarError, ValueError, EOFError, RecursionError) as error:
+        raise _damaged(source, f"its images: {str(error)[:80]}") from error
+    if unlisted:
+        raise _damaged(source, f"it holds {unlisted[0][:80]}, which its list of images does not name")
 
 
 def _are_texts(values: object) -> bool:

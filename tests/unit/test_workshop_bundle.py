@@ -18,7 +18,7 @@ from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.errors import BundleDamaged, DiskFull, UsageError
-from kratosctl.workshop import bundle
+from kratosctl.workshop import bundle, image_tar
 
 QUIET = Console(quiet=True)
 
@@ -118,7 +118,20 @@ def packed(target: Path, members: Mapping[str, str]) -> Path:
     return target
 
 
-WHOLE = {"images.tar": "images", "files/workshop.yaml": "name: class\n", "files/kratos/kratos.yml": "{}"}
+def saved(*lists: tuple[str, object]) -> str:
+    """What `docker save` writes, as text: all of it is ASCII."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, said in lists:
+            text = json.dumps(said).encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text))
+    return file.getvalue().decode("ascii")
+
+
+LISTED = ("manifest.json", [{"RepoTags": ["kratos:latest"]}])
+WHOLE = {"images.tar": saved(LISTED), "files/workshop.yaml": "name: class\n", "files/kratos/kratos.yml": "{}"}
 
 
 def files_of(directory: Path) -> dict[str, str]:
@@ -138,6 +151,62 @@ def test_a_bundle_is_taken_in(docker: list[tuple[str, ...]], tmp_path: Path, the
     assert files_of(there) == {"workshop.yaml": "name: class\n", "kratos/kratos.yml": "{}"}
     assert told.data["written"] == ["kratos/kratos.yml", "workshop.yaml"]
     assert [words[0] for words in docker] == ["load"]
+    assert list(told.warnings) == []
+    assert "kratos" in told.text()
+
+
+def test_what_runs_as_it_likes_is_named_and_so_is_an_image_that_is_another_now(
+    docker: list[tuple[str, ...]], tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = iter(("mine", "theirs"))
+    monkeypatch.setattr(bundle, "reading", SimpleNamespace(images=lambda wanted: dict.fromkeys(wanted, next(ids))))
+    members = {**WHOLE, "files/compose.override.yaml": "services: {kratos: {volumes: ['/:/host']}}\n"}
+
+    told = bundle.load(packed(tmp_path / "class.tar", members), there, False, QUIET)
+
+    override, image = told.warnings
+    assert override.startswith("compose.override.yaml came with it")
+    assert image == "kratos is another image here now"
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [("manifest.json", [{"RepoTags": ["kratos:latest", "postgres:17"]}])],
+        [LISTED, ("manifest.json", [{"RepoTags": ["postgres:17"]}])],
+        [LISTED, ("./manifest.json", [{"RepoTags": ["postgres:17"]}])],
+        [LISTED, ("index.json", {"manifests": [{"annotations": {"io.containerd.image.name": "postgres:17"}}]})],
+        [LISTED, ("index.json", ["nonsense"])],
+        [("manifest.json", {"RepoTags": 1})],
+        [("repositories", {"postgres": {"17": "1"}})],
+    ],
+)
+def test_images_that_the_bundle_does_not_list_are_refused_before_any_is_loaded(
+    docker: list[tuple[str, ...]], tmp_path: Path, there: Path, lists: list[tuple[str, object]]
+) -> None:
+    evil = packed(tmp_path / "evil.tar", {**WHOLE, "images.tar": saved(*lists)})
+
+    with pytest.raises(BundleDamaged):
+        bundle.load(evil, there, False, QUIET)
+
+    assert docker == []
+    assert list(there.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "tag"),
+    [
+        ("postgres:17", "docker.io/library/postgres:17"),
+        ("docker.io/oryd/kratos:v26.2.0", "oryd/kratos:v26.2.0"),
+        ("oryd/kratos:v26.2.0@sha256:0123", "oryd/kratos:v26.2.0"),
+        ("127.0.0.1:5000/kratos", "127.0.0.1:5000/kratos:latest"),
+    ],
+)
+def test_an_image_is_the_same_however_its_name_is_written(tmp_path: Path, reference: str, tag: str) -> None:
+    (tmp_path / "images.tar").write_text(saved(("manifest.json", [{"RepoTags": [tag]}, {"RepoTags": None}])))
+
+    assert image_tar.others(tmp_path / "images.tar", [reference]) == []
+    assert image_tar.others(tmp_path / "images.tar", ["other"]) == [tag]
 
 
 @pytest.mark.parametrize(
