@@ -126,6 +126,8 @@ def assemble(
         ),
         ports.holder,
     )
+    if notes and environment.https:
+        notes = [*notes, "what stands before it by TLS does not know that yet; in a workshop: kratosctl workshop up"]
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
     custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
     place = Place(

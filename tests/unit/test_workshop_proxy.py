@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import NotRunning
-from kratosctl.files.workspace import PROXY, Workspace
+from kratosctl.files.workspace import PROXY, State, Workspace
 from kratosctl.ownership import settled_state
+from kratosctl.stages import assemble
 from kratosctl.workshop import handout, seats
 from kratosctl.workshop.proxy_files import Front, caddyfile, compose_model
 
@@ -70,3 +72,19 @@ def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up(tmp_pat
 
     with pytest.raises(NotRunning, match="the TLS proxy was not brought up yet"):
         handout.write(tmp_path, workshop, everyone, tmp_path / "handouts")
+
+
+@pytest.mark.parametrize("https", [True, False])
+def test_a_seat_whose_port_moves_says_who_has_to_learn_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, https: bool
+) -> None:
+    monkeypatch.setenv("KRATOSCTL_CACHE_DIR", str(tmp_path / "cache"))
+    workshop_file.write(tmp_path, Workshop("class", {"https": https, "bind": "127.0.0.1"}, {"seat-01": "Ada"}))
+    _, (seat,) = seats.chosen(tmp_path, (), everybody=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        state = State(project="class-seat-01", ports={"public": taken.getsockname()[1]})
+        notes = assemble.assemble(seat.environment, seat.workspace, state, None, set(), {}).notes
+
+    assert "is taken" in notes[0]
+    assert ("kratosctl workshop up" in " ".join(notes)) == https
