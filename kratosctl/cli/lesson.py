@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from kratosctl.cli.options import environment_argument
+from kratosctl.cli.options import environment_argument, seconds_option
 from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
@@ -54,17 +54,22 @@ def list_(session: Session, name: str | None) -> Result:
     return telling.listing(workspace)
 
 
-@define(click.argument("lesson", shell_complete=_lessons), environment_argument())
-def start(session: Session, lesson: str, name: str | None) -> Result:
+@define(
+    click.argument("lesson", shell_complete=_lessons),
+    environment_argument(),
+    seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
+)
+def start(session: Session, lesson: str, name: str | None, wait_timeout: float) -> Result:
     """Break a running environment, and say what is seen of it. What was there is kept."""
     from kratosctl import running
     from kratosctl.lessons import catalogue
     from kratosctl.lessons.start import start as begin
+    from kratosctl.limits import Limits
 
     chosen = catalogue.find(lesson)
     found = running.find(session.directory, name)
     session.after_interrupt = "`kratosctl lesson fix` puts everything back"
-    return begin(chosen, found, session.console, os.environ)
+    return begin(chosen, found, Limits(wait_timeout), session.console, os.environ)
 
 
 @define(environment_argument())

@@ -26,6 +26,16 @@ def seconds_option(flag: str, default: float, help: str) -> Callable[[Any], Any]
     return click.option(flag, type=float, default=default, metavar="SECONDS", help=said, callback=_some_time)
 
 
+def lines_options() -> list[Callable[[Any], Any]]:
+    """Which lines of logs to show."""
+    return [
+        click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C."),
+        click.option("--tail", "-n", default="all", metavar="N", help="Only the last N lines of each service."),
+        click.option("--since", metavar="TIME", help="Only lines since a time, such as 10m."),
+        click.option("--matching", "-m", metavar="PATTERN", help="Only lines that match a regular expression."),
+    ]
+
+
 def _some_time(_context: click.Context, _parameter: click.Parameter, seconds: float) -> float:
     # no number at all is less than that, too
     if not 0 < seconds < _FOREVER:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kratosctl.cli.options import environment_argument
+from kratosctl.cli.options import environment_argument, seconds_option
 from kratosctl.cli.session import Session, define
 from kratosctl.cli.snapshot import subject_of
 
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     click.option("--to", "tag", metavar="TAG", help="The release to go to [the newest of the catalogue]."),
     click.option("--kratos-image", metavar="REF", help="Its image [of the repository the environment has]."),
     click.option("--rehearse", is_flag=True, help="Try it on a clone of the data, and stop there."),
+    seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
 )
-def command(session: Session, name: str | None, tag: str | None, kratos_image: str | None, rehearse: bool) -> Result:
+def command(
+    session: Session, name: str | None, tag: str | None, kratos_image: str | None, rehearse: bool, wait_timeout: float
+) -> Result:
     """Go to a newer release: tried on a clone of the data first, undone if anything fails."""
     from kratosctl import catalog
     from kratosctl.answers import selection
+    from kratosctl.answers.wishes import Wishes
     from kratosctl.commands.upgrade import Change, newest_already, upgrade
+    from kratosctl.limits import Limits
     from kratosctl.snapshots.operations import with_release_of
 
     subject = subject_of(session, name)
@@ -39,4 +44,5 @@ def command(session: Session, name: str | None, tag: str | None, kratos_image: s
         kratos_image = with_release_of(subject, release).kratos_image
     newer = {"release": release, "kratos_image": kratos_image}
     after = selection.environment_of(selection.Selection(chosen.name, {**chosen.answers, **newer}, chosen.known))
-    return upgrade(subject.found, Change(subject.environment, after), rehearse, session.console, os.environ)
+    change = Change(subject.environment, after, Wishes(limits=Limits(wait_timeout)))
+    return upgrade(subject.found, change, rehearse, session.console, os.environ)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from kratosctl.cli.options import question_options, seconds_option
+from kratosctl.cli.options import lines_options, question_options, seconds_option
 from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
@@ -179,11 +179,10 @@ def restart(session: Session, names: tuple[str, ...], everybody: bool, wait_time
 
 @define(
     click.argument("name", metavar="SEAT", shell_complete=_seats),
-    click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C."),
-    click.option("--tail", "-n", default="all", metavar="N", help="Only the last N lines of each service."),
+    *lines_options(),
     reports=False,
 )
-def logs(session: Session, name: str, follow: bool, tail: str) -> int:
+def logs(session: Session, name: str, follow: bool, **lines: Any) -> int:
     """Show or follow the logs of a seat, named by itself or by who sits there."""
     from kratosctl import running
     from kratosctl.commands import logs
@@ -191,7 +190,7 @@ def logs(session: Session, name: str, follow: bool, tail: str) -> int:
 
     _, (seat,) = seats.chosen(session.directory, [name], everybody=False)
     session.until_interrupt = follow
-    return logs.show(running.find(session.directory, seat.name), logs.Wishes(follow=follow, tail=tail))
+    return logs.show(running.find(session.directory, seat.name), logs.Wishes(follow=follow, **lines))
 
 
 @define(

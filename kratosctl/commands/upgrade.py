@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,7 +22,7 @@ from kratosctl.commands.verify import Person, target_of
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
-from kratosctl.errors import DowngradeRefused, KratosctlError, UpgradeFailed
+from kratosctl.errors import DowngradeRefused, KratosctlError, NotReady, UpgradeFailed
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -41,10 +41,12 @@ class Change:
     Attributes:
         before: the environment as it is.
         after: the same with the new release.
+        wishes: how to go about it.
     """
 
     before: Environment
     after: Environment
+    wishes: Wishes = field(default_factory=Wishes)
 
 
 def upgrade(
@@ -168,20 +170,21 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
         with console.step(f"clone the data, migrate it with {change.after.release}, sign in"):
             quiet = Console(quiet=True)
             old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
-            up.up(old, clone, Wishes(), quiet, variables)
+            up.up(old, clone, change.wishes, quiet, variables)
             somebody = _sign_up(clone, old, f"kratosctl up {found.name} --release {new.release} --save")
-            up.up(new, clone, Wishes(), quiet, variables)
+            up.up(new, clone, change.wishes, quiet, variables)
             # the clone's ports are chosen: another environment may have taken one meanwhile
             somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
             _must(somebody.whoami(), "the old release's sessions are not valid on the new one")
             somebody.client.token = ""
             _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")
     except KratosctlError as error:
-        other_way = f"; {error.fix}" if isinstance(error, UpgradeFailed) and error.fix else ""
+        longer = "give it longer with --wait-timeout" if isinstance(error, NotReady) else ""
+        also = error.fix if isinstance(error, UpgradeFailed) else longer
         raise UpgradeFailed(
             f"{change.after.release} cannot take over: {error.what}",
             error.why,
-            f"nothing was changed: {change.before.release} serves with its data{other_way}",
+            f"nothing was changed: {change.before.release} serves with its data" + (f"; {also}" if also else ""),
         ) from error
     finally:
         down.remove_clone(found.workspace)
@@ -197,7 +200,7 @@ def _swap(subject: Subject, change: Change, snapshot: str, console: Console, var
         try:
             operations.save_again(subject, snapshot)
             _write_note(subject, change, snapshot, _SWAPPING)
-            converge.converge(change.after, workspace, Wishes(), Console(quiet=True), variables)
+            converge.converge(change.after, workspace, change.wishes, Console(quiet=True), variables)
         except KratosctlError as error:
             _undo(subject, change, error, variables)
         _write_note(subject, change, snapshot, _SWAPPED)
@@ -218,7 +221,7 @@ def _undo(subject: Subject, change: Change, error: KratosctlError, variables: Ma
         if note["stage"] == _SWAPPING:
             postgres_start.wake(subject.found, change.before.database)
             _put_back(subject, note["snapshot"])
-        converge.converge(change.before, workspace, Wishes(), Console(quiet=True), variables)
+        converge.converge(change.before, workspace, change.wishes, Console(quiet=True), variables)
     except KratosctlError as other:
         fix = (
             f"mend that, then run kratosctl up {subject.found.name}: it puts {change.before.release} and its data back"

@@ -17,12 +17,11 @@ from kratosctl.kratos import readiness
 from kratosctl.kratos.api import Admin
 from kratosctl.lessons.lesson import Broken
 from kratosctl.lessons.notes import Note
+from kratosctl.limits import Limits
 from kratosctl.running import Found
 from kratosctl.snapshots import operations, store
 from kratosctl.snapshots.operations import Subject
 from kratosctl.stages import converge, postgres_start
-
-_PATIENCE = 60.0
 
 
 def put(found: Found, config_dir: str, broken: Broken) -> None:
@@ -33,22 +32,22 @@ def put(found: Found, config_dir: str, broken: Broken) -> None:
         found.workspace.write(path, text, 0o600)
 
 
-def run(found: Found, environment: Environment, variables: Mapping[str, str]) -> Found:
+def run(found: Found, environment: Environment, limits: Limits, variables: Mapping[str, str]) -> Found:
     """Brings an environment up, with a Kratos that was started after its files were written. Returns it as it then is.
 
     Raises:
         KratosctlError: as `up`.
     """
-    done = converge.converge(environment, found.workspace, Wishes(), Console(quiet=True), variables)
+    done = converge.converge(environment, found.workspace, Wishes(limits=limits), Console(quiet=True), variables)
     found = running.find(found.workspace.directory, found.name)
     began = [step["do"] for step in done.data["steps"] if step["subject"] == "kratos"]
     if began in ([], ["keep"]):
         program.docker("restart", found.running("kratos").name)
-        found.wait_until_ready(_PATIENCE)
+        found.wait_until_ready(limits.ready)
     return found
 
 
-def roll_back(found: Found, steps: int) -> None:
+def roll_back(found: Found, steps: int, limits: Limits) -> None:
     """Takes the newest migrations back, and lets Kratos look at its tables anew. It serves, and is not ready.
 
     Raises:
@@ -60,11 +59,11 @@ def roll_back(found: Found, steps: int) -> None:
     program.docker("exec", kratos.name, *down, *reading.configuration_flags(kratos.id))
     program.docker("restart", kratos.name)
     address = found.public_address()
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + limits.ready
     while address and not readiness.is_ready(*address, "/health/alive"):
         if time.monotonic() > end:
             raise NotReady(
-                f"Kratos did not serve within {_PATIENCE:g} s", fix=f"see `kratosctl logs {found.name} kratos`"
+                f"Kratos did not serve within {limits.ready:g} s", fix=f"see `kratosctl logs {found.name} kratos`"
             )
         time.sleep(0.05)
 
@@ -93,7 +92,7 @@ def put_back(found: Found, note: Note, console: Console, variables: Mapping[str,
         environment = selection.environment_of(selection.select(workspace.directory, found.name, {}, variables))
         if note.snapshot:
             safety = _put_back_tables(found, environment, note.snapshot)
-        found = run(found, environment, variables)
+        found = run(found, environment, Limits(), variables)
     forget_witness(found, note)
     return safety
 

@@ -15,6 +15,7 @@ from kratosctl.errors import ChoiceImpossible, LessonRunning
 from kratosctl.lessons import breaking, ground, notes, telling
 from kratosctl.lessons.lesson import Broken, Lesson
 from kratosctl.lessons.notes import Note, Tried
+from kratosctl.limits import Limits
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import operations
@@ -24,12 +25,13 @@ from kratosctl.stages import converge
 _SNAPSHOT = "before-the-lesson"
 
 
-def start(lesson: Lesson, found: Found, console: Console, variables: Mapping[str, str]) -> Result:
+def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variables: Mapping[str, str]) -> Result:
     """Breaks an environment, and says what somebody sees of it.
 
     Args:
         lesson: the lesson.
         found: the environment, which runs.
+        limits: time limits.
         console: where steps are shown.
         variables: the process environment.
 
@@ -47,7 +49,7 @@ def start(lesson: Lesson, found: Found, console: Console, variables: Mapping[str
         _undo_interrupted(found, console, variables)
         config_dir = ground.take_over(found, chosen, environment, console)
         environment = replace(environment, config_dir=config_dir)
-        converge.converge(environment, workspace, Wishes(), Console(quiet=True), variables)
+        converge.converge(environment, workspace, Wishes(limits=limits), Console(quiet=True), variables)
         found = running.find(workspace.directory, found.name)
         target = target_of(found, environment)
         before = ground.ground_of(found, config_dir, target, telling.ui_of(found, environment))
@@ -62,7 +64,7 @@ def start(lesson: Lesson, found: Found, console: Console, variables: Mapping[str
                 configuration={name: before.texts[name] for name in broken.configuration},
                 generated={path: workspace.read(path) for path in broken.generated},
             )
-            _break(lesson, found, environment, note, broken, variables)
+            _break(lesson, found, environment, note, broken, limits, variables)
     return telling.started(lesson, found, environment, config_dir)
 
 
@@ -123,6 +125,7 @@ def _break(
     environment: Environment,
     note: Note,
     broken: Broken,
+    limits: Limits,
     variables: Mapping[str, str],
 ) -> None:
     if lesson.rolls_back:
@@ -131,7 +134,7 @@ def _break(
     notes.save(found.workspace, note)
     breaking.put(found, note.config_dir, broken)
     if lesson.rolls_back:
-        breaking.roll_back(found, lesson.rolls_back)
+        breaking.roll_back(found, lesson.rolls_back, limits)
     else:
-        breaking.run(found, environment, variables)
+        breaking.run(found, environment, limits, variables)
     notes.save(found.workspace, replace(note, phase="running"))

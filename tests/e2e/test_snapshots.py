@@ -173,6 +173,8 @@ def test_an_upgrade_that_cannot_work_leaves_the_old_release_with_its_data(direct
     directory.up(release="v1.1.0")
     add(directory, "ada")
     failed = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", "kratosctl/no-such:v26.2.0", code=64)
+    newest = ("--to", "v26.2.0", "--kratos-image", images.kratos("v26.2.0"))
+    assert "longer with --wait-timeout" in directory.run("upgrade", *newest, "--wait-timeout", "0.01", code=64).said
     assert "v26.2.0 cannot take over" in failed.said
     assert directory.status()["state"] == "ready"
     assert directory.status()["release"] == "v1.1.0"

@@ -91,6 +91,9 @@ class TestSeats:
     def test_other_commands_work_on_a_seat(self, classroom: Directory) -> None:
         assert classroom.status("seat-02")["state"] == "ready"
         assert "kratos-1  | " in classroom.run("logs", "seat-02", "kratos").out
+        told = classroom.run("workshop", "logs", "Grace", "--since", "1h", "--matching", "kratos-1").out
+        assert told
+        assert classroom.run("workshop", "logs", "Grace", "--matching", "nobody logs this").out == ""
         found = classroom.run("list", "--json").data["environments"]
         assert [row["environment"] for row in found if row["directory"] == str(classroom.path)] == list(SEATS)
 

@@ -43,10 +43,13 @@ def test_a_dsn_beside_another_database_of_the_file_is_asked_about(
     assert "hunter2" not in run("up", "--yes", code=10)
 
 
-@pytest.mark.parametrize("words", [("up",), ("restart",), ("run",), ("workshop", "up"), ("workshop", "restart")])
+@pytest.mark.parametrize(
+    "words",
+    [("up",), ("restart",), ("run",), ("upgrade",), ("lesson", "start"), ("workshop", "up"), ("workshop", "restart")],
+)
 @pytest.mark.parametrize("seconds", ["-3", "0", "nan", "inf"])
 def test_a_wait_that_is_none_is_refused(run: Callable[..., str], words: tuple[str, ...], seconds: str) -> None:
-    said = run(*words, "--wait-timeout", seconds, *(["true"] if words == ("run",) else []), code=2)
+    said = run(*words, "--wait-timeout", seconds, *(["no-mail"] if words[-1] in ("run", "start") else []), code=2)
     assert "--wait-timeout" in said
     assert "more than 0" in said
 
