@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LOCK_WAIT = 600.0  # seconds for somebody else to be done with an environment
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -77,6 +77,16 @@ def counted(number: int, word: str, many: str = "") -> str:
     return f"{number} {word if number == 1 else many or word + 's'}"
 
 
+def sized(number: int) -> str:
+    """Bytes for people: `96 KiB`, `1.5 MiB`, `640 MiB`, `2.1 GiB`."""
+    mebibytes = number / (1 << 20)
+    if mebibytes < 1:
+        return f"{-(-number // 1024)} KiB"
+    if mebibytes < 1000:
+        return f"{mebibytes:.{1 if mebibytes < 10 else 0}f} MiB"
+    return f"{mebibytes / 1024:.1f} GiB"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | None = None) -> str:
     """Columns as wide as their widest cell, for people and for `cut`; on a terminal no wider than that.
 

@@ -36,21 +36,5 @@ def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Res
     lost = ", and ".join(filter(None, (data.lost if data else "", forgotten)))
     if lost and not yes:
         saved = down.snapshots(found)
-        confirm(session, f"Delete {lost}? It cannot be brought back{f', but for {saved} that stay' if saved else ''}.")
+        session.confirm(f"Delete {lost}? It cannot be brought back{f', but for {saved} that stay' if saved else ''}.")
     return down.down(found, data, session.console, bool(forgotten))
-
-
-def confirm(session: Session, question: str) -> None:
-    """Asks before data goes.
-
-    Raises:
-        ConfirmationNeeded: there is nobody to ask.
-        Interrupted: the answer was no.
-    """
-    from kratosctl.answers import prompting
-    from kratosctl.errors import ConfirmationNeeded, Interrupted
-
-    if not session.interactive:
-        raise ConfirmationNeeded(question, "there is no terminal to ask at", "say --yes if that is what you want")
-    if not prompting.confirm(question, default=False):
-        raise Interrupted("nothing was deleted")

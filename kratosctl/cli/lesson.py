@@ -100,25 +100,9 @@ def fix(session: Session, name: str | None, yes: bool) -> Result:
     found = running.find(session.directory, name)
     giving_up.note_of(found)
     if not yes:
-        _confirm(session, f"Show the solution, and put {found.name} back as it was before the lesson?")
+        question = f"Show the solution, and put {found.name} back as it was before the lesson?"
+        session.confirm(question, "what was mended since would be written over, and", "the lesson goes on")
     return giving_up.fix(found, session.console, os.environ)
-
-
-def _confirm(session: Session, question: str) -> None:
-    """Asks before edits are written over.
-
-    Raises:
-        ConfirmationNeeded: there is nobody to ask.
-        Interrupted: the answer was no.
-    """
-    from kratosctl.answers import prompting
-    from kratosctl.errors import ConfirmationNeeded, Interrupted
-
-    if not session.interactive:
-        why = "what was mended since would be written over, and there is no terminal to ask at"
-        raise ConfirmationNeeded(question, why, "say --yes if that is what you want")
-    if not prompting.confirm(question, default=False):
-        raise Interrupted("the lesson goes on")
 
 
 for _name, _command in {"list": list_, "start": start, "check": check, "hint": hint, "fix": fix}.items():

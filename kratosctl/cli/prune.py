@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 )
 def command(session: Session, kept: bool, gone: bool, dry_run: bool, yes: bool) -> Result:
     """Remove what killed test runs left behind. Shows it first, and asks."""
-    from kratosctl.cli.down import confirm
     from kratosctl.commands import prune
 
     useless = prune.find(session.directory, kept, gone)
@@ -28,5 +27,5 @@ def command(session: Session, kept: bool, gone: bool, dry_run: bool, yes: bool) 
         return prune.result(useless, removed=False)
     if not yes:
         session.console.note("\n".join(map(str, useless)))
-        confirm(session, f"Remove {'these' if len(useless) > 1 else 'it'}? It cannot be brought back.")
+        session.confirm(f"Remove {'these' if len(useless) > 1 else 'it'}? It cannot be brought back.")
     return prune.prune(useless, session.console)

@@ -66,6 +66,28 @@ class Session:
             raise ConfigurationInvalid(f"{given} is not a directory")
         return found
 
+    def confirm(self, question: str, why: str = "", otherwise: str = "nothing was deleted") -> None:
+        """Asks before something is lost.
+
+        Args:
+            question: what is asked.
+            why: more of why it is, for where nobody can answer.
+            otherwise: what there is to say where the answer is no.
+
+        Raises:
+            ConfirmationNeeded: there is nobody to ask.
+            Interrupted: the answer was no.
+        """
+        from kratosctl.errors import ConfirmationNeeded, Interrupted
+
+        if not self.interactive:
+            because = f"{why} there is no terminal to ask at".lstrip()
+            raise ConfirmationNeeded(question, because, "say --yes if that is what you want")
+        from kratosctl.answers import prompting
+
+        if not prompting.confirm(question, default=False):
+            raise Interrupted(otherwise)
+
 
 class Group(click.Group):
     """A command that has commands of its own: alone it shows its help, and each of their help lines in full."""

@@ -111,14 +111,13 @@ def plan(session: Session, count: int | None, **flags: Any) -> Result:
 )
 def down(session: Session, volumes: bool, target: str | None, yes: bool) -> Result:
     """Stop every seat. What attendees made stays, unless --volumes says otherwise; --export lets them take it along."""
-    from kratosctl.cli.down import confirm
     from kratosctl.workshop import down, seats
 
     if volumes and not yes:
         _, everyone = seats.chosen(session.directory, (), everybody=True)
         work = down.work_of(everyone)
         if work.lost:
-            confirm(session, f"Delete {work.lost}? They cannot be brought back.")
+            session.confirm(f"Delete {work.lost}? They cannot be brought back.")
     return down.stop_all(session.directory, volumes, session.directory / target if target else None, session.console)
 
 
@@ -211,14 +210,13 @@ def add(session: Session, names: tuple[str, ...], count: int, roster: str | None
 )
 def remove(session: Session, names: tuple[str, ...], yes: bool) -> Result:
     """Take seats out of the workshop, with all that was made there; asks first."""
-    from kratosctl.cli.down import confirm
     from kratosctl.workshop import acts, down, seats
 
     if not yes:
         workshop, chosen = seats.chosen(session.directory, names, everybody=False)
         work = down.work_of(chosen)
         labels = ", ".join(workshop.label(seat.name) for seat in chosen)
-        confirm(session, f"Remove {labels}" + (f", deleting {work.lost}" if work.lost else "") + "?")
+        session.confirm(f"Remove {labels}" + (f", deleting {work.lost}" if work.lost else "") + "?")
     return acts.remove(session.directory, names, session.console)
 
 

@@ -17,6 +17,7 @@ from kratosctl.database.data import Data, data_of
 from kratosctl.engine import program, reading
 from kratosctl.errors import DirectoryReadOnly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, counted
 
 
@@ -57,7 +58,7 @@ def down(found: running.Found, data: Data | None, console: Console, forget: bool
         forget: delete secrets, ports and files, and an image that was built of it, too.
     """
     kept = _worth_keeping(found) if data and not forget and _is_forgotten(found) else ""
-    with found.workspace.locked(f"down {found.name}", 600, console.note):
+    with found.workspace.locked(f"down {found.name}", LOCK_WAIT, console.note):
         project = found.state.project
         # containers that were made since we looked are ours too
         containers = [container.name for container in reading.containers(project, oneoff=True)]

@@ -12,7 +12,7 @@ from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.files.workspace import Workspace
-from kratosctl.limits import Limits
+from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
 from kratosctl.stages import apply, converge, up
 
@@ -33,7 +33,7 @@ def migrate(
     """
     _refuse_memory(environment)
     up.check_dsn(environment, workspace, variables)
-    with workspace.locked(f"migrate {environment.name}", 600, console.note):
+    with workspace.locked(f"migrate {environment.name}", LOCK_WAIT, console.note):
         stack, _, steps = converge.prepare(environment, workspace, Wishes(limits=limits), console, variables)
         printed = apply.migrate_only(stack, steps, console, limits)
     data = {"environment": environment.name, "release": environment.release, "log": printed}

@@ -13,7 +13,7 @@ from kratosctl.ephemeral import owner, remains
 from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import EngineFailed
 from kratosctl.files.workspace import Workspace
-from kratosctl.results import Result
+from kratosctl.results import Result, counted
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,10 @@ class Useless:
 
     def __str__(self) -> str:
         what = self.remains.project or self.remains.directory
-        parts = [part for kind in ("container", "network", "volume") if (part := self._count(kind))]
+        named = {kind: self.remains.names(kind) for kind in ("container", "network", "volume")}
+        parts = [counted(len(names), kind) for kind, names in named.items() if names]
         lost = f"; its data is lost: {', '.join(self.remains.names('volume'))}" if self.loses else ""
         return f"{what}: {self.why} ({', '.join(parts) or 'a directory'}){lost}"
-
-    def _count(self, kind: str) -> str:
-        number = len(self.remains.names(kind))
-        return f"{number} {kind}{'s' if number > 1 else ''}" if number else ""
 
 
 def find(directory: Path, kept: bool, gone: bool) -> list[Useless]:

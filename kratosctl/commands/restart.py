@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kratosctl.console import Console
 from kratosctl.engine import program
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 
@@ -26,7 +27,7 @@ def restart(found: Found, services: Sequence[str], seconds: float, console: Cons
     chosen = list(services) or alive or ["kratos"]
     containers = [found.running(service).name for service in chosen]
     with (
-        found.workspace.locked(f"restart {found.name}", 600, console.note),
+        found.workspace.locked(f"restart {found.name}", LOCK_WAIT, console.note),
         console.step(f"restart {', '.join(chosen)}"),
     ):
         program.docker("restart", *containers)

@@ -13,6 +13,7 @@ from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack import secrets
@@ -43,7 +44,7 @@ def rotate(
     if running:
         # what would stop `up` shall do so before anything is changed
         prepare(environment, found.workspace, Wishes(dry_run=True), console, variables)
-    with found.workspace.locked(f"secrets rotate {found.name}", 600, console.note):
+    with found.workspace.locked(f"secrets rotate {found.name}", LOCK_WAIT, console.note):
         kept = found.workspace.secrets()
         chosen, warnings = _choose(kinds, kept, variables, found.name)
         counts = _write(found, kept, chosen)

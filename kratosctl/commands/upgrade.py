@@ -24,6 +24,7 @@ from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import DowngradeRefused, KratosctlError, NotReady, UpgradeFailed
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import operations, postgres, sqlite, store
@@ -68,7 +69,7 @@ def upgrade(
     _check_newer(change)
     found.running("kratos")
     subject = Subject(found, change.before)
-    with found.workspace.locked(f"upgrade {found.name}", 600, console.note):
+    with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):
         with console.step("save the data"):
             saved = operations.save_safety(subject, "upgrade")
         _rehearse(found, change, store.check(found.workspace, saved), console, variables)
@@ -107,7 +108,7 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
     workspace = Workspace(directory, name)
     if not workspace.has_unfinished:
         return
-    with workspace.locked("settle", 600, console.note):
+    with workspace.locked("settle", LOCK_WAIT, console.note):
         _start_again(workspace, console)
         rehearsing = down.clone_directory(workspace).exists()
         down.remove_clone(workspace)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kratosctl import ownership
+from kratosctl import ownership, running
 from kratosctl.answers import configuration_file, selection
 from kratosctl.doctor import gather_engine, gather_kratos
 from kratosctl.doctor.facts import Disk, EnvironmentFacts, Facts, FileFact, Port
@@ -21,6 +21,7 @@ from kratosctl.errors import KratosctlError
 from kratosctl.files.workspace import GENERATED, State, Workspace
 from kratosctl.host import ports, watchers
 from kratosctl.kratos import config_dir
+from kratosctl.running import Found
 from kratosctl.stages import assemble, images
 
 
@@ -33,7 +34,7 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
     """
     engine, containers = gather_engine.engine_facts()
     answers, fault = _configuration(directory)
-    names = list(answers) + [name for name in _made(directory) if name not in answers]
+    names = running.names_of(directory, answers)
     projects = {_state(directory, name).project for name in names}
     found = [
         _environment(directory, name, variables if name in answers else None, containers if engine.engine else None)
@@ -68,11 +69,6 @@ def _configuration(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], Kr
         return configuration_file.load(directory), None
     except KratosctlError as error:
         return {}, error
-
-
-def _made(directory: Path) -> list[str]:
-    """The environments that have a generated directory, whether kratosctl.yaml can be read or not."""
-    return sorted(path.parent.name for path in (directory / GENERATED).glob("[!.]*/state.json"))
 
 
 def _state(directory: Path, name: str) -> State:
@@ -110,14 +106,14 @@ def _environment(
     found, _ = gather_engine.or_fault(lambda: reading.images(needed))
     here = {name: images.is_here(image, needed[name]) for name, image in (found or {}).items()}
     state = _state(directory, name)
-    ours = [container for container in containers or () if container.project == state.project]
+    ours = tuple(container for container in containers or () if container.project == state.project)
     facts = EnvironmentFacts(
         name,
         tuple(faults),
         here,
         tuple(_edited(workspace, state)),
         kratos=gather_kratos.kratos_facts(directory, asked, state) if asked else None,
-        ready=gather_kratos.ready(state, asked, containers or ()) if asked else None,
+        ready=gather_kratos.ready(Found(workspace, state, ours)) if asked else None,
         ended=gather_kratos.ended(ours),
         rejected=gather_kratos.rejected(directory, asked, ours) if asked else "",
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.doctor.facts import Ended, KratosFacts
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
@@ -16,6 +15,7 @@ from kratosctl.errors import KratosctlError
 from kratosctl.files import yaml_text
 from kratosctl.files.workspace import State
 from kratosctl.kratos import config_dir, log_lines, readiness
+from kratosctl.running import Found
 from kratosctl.stack.compose import CONFIG_TARGET
 from kratosctl.stages import taken
 
@@ -108,12 +108,8 @@ def rejected(directory: Path, environment: Environment, containers: Sequence[Con
         return ""
 
 
-def ready(state: State, environment: Environment, containers: tuple[Container, ...]) -> int | None:
+def ready(found: Found) -> int | None:
     """What a running Kratos answers when it is asked whether it is ready: an HTTP status; None where none runs."""
-    for container in containers:
-        if container.project == state.project and container.service == "kratos" and container.state == "running":
-            for address, inside in container.published.items():
-                if inside == CONTAINER_PORTS["public"]:
-                    port = int(address.rpartition(":")[2])
-                    return readiness.http_status(readiness.reachable(environment.addresses["public"]), port)
-    return None
+    kratos = found.container("kratos")
+    address = found.public_address() if kratos and kratos.state == "running" else None
+    return readiness.http_status(*address) if address else None

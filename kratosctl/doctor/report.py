@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from kratosctl.doctor.finding import Finding
-from kratosctl.results import Result
+from kratosctl.results import Result, counted
 
 
 def report(findings: Sequence[Finding]) -> Result:
@@ -24,8 +24,4 @@ def _text(findings: Sequence[Finding], problems: int, warnings: int) -> str:
         if finding.level != "ok":
             lines += [f"{'':<8} {finding.why}"] if finding.why else []
             lines += [f"{'':<8} -> {finding.fix}"] if finding.fix else []
-    return "\n".join([*lines, "", f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}"])
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+    return "\n".join([*lines, "", f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}"])

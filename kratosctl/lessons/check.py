@@ -65,7 +65,7 @@ def explained(lesson: Lesson, found: Found, environment: Environment) -> list[Fi
     facts = EnvironmentFacts(
         found.name,
         kratos=gather_kratos.kratos_facts(directory, environment, found.state),
-        ready=gather_kratos.ready(found.state, environment, found.containers),
+        ready=gather_kratos.ready(found),
     )
     about = Facts(directory, environments=(facts,))
     return [finding for rule in KRATOS_RULES for finding in rule(about) if finding.rule in lesson.rules]

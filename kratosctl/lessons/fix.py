@@ -12,6 +12,7 @@ from kratosctl.console import Console
 from kratosctl.errors import LessonMissing
 from kratosctl.lessons import breaking, catalogue, notes, telling
 from kratosctl.lessons.notes import Note
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 
@@ -42,7 +43,7 @@ def fix(found: Found, console: Console, variables: Mapping[str, str]) -> Result:
         LessonMissing: no lesson runs there.
         KratosctlError: running it again goes on.
     """
-    with found.workspace.locked("lesson fix", 600, console.note):
+    with found.workspace.locked("lesson fix", LOCK_WAIT, console.note):
         note = note_of(found)
         lesson = catalogue.find(note.lesson)
         differences = "".join(_differences(found, note))

@@ -15,7 +15,7 @@ from kratosctl.errors import ChoiceImpossible, LessonRunning
 from kratosctl.lessons import breaking, ground, notes, telling
 from kratosctl.lessons.lesson import Broken, Lesson
 from kratosctl.lessons.notes import Note, Tried
-from kratosctl.limits import Limits
+from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import operations
@@ -41,7 +41,7 @@ def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variab
         KratosctlError: killed or failed on the way, `lesson fix` puts everything back.
     """
     workspace = found.workspace
-    with workspace.locked(f"lesson start {lesson.name}", 600, console.note):
+    with workspace.locked(f"lesson start {lesson.name}", LOCK_WAIT, console.note):
         _check_free(found)
         chosen = selection.select(workspace.directory, found.name, {}, variables)
         environment = selection.environment_of(chosen)

@@ -12,6 +12,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotReady, SeedFailed, UsageError
 from kratosctl.files.workspace import SEED_WANTED
 from kratosctl.kratos import api
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.seeding import files
@@ -25,7 +26,6 @@ from kratosctl.stages import assemble
 
 _SHOWN = 20
 _KEPT = 1000
-_LOCK_WAIT = 600
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def seed(subject: Subject, found: Sequence[Source], wishes: Wishes, console: Con
         ChoiceImpossible: the admin API is out of reach; `atomic` with a database that has no snapshots.
     """
     subject.found.running("kratos")
-    with subject.found.workspace.locked("seed", _LOCK_WAIT, console.note):
+    with subject.found.workspace.locked("seed", LOCK_WAIT, console.note):
         if not wishes.atomic:
             return _result(subject, _fill(subject, found, wishes.verified, console), kept=True)
         tally = _wrong_by_themselves(subject, found, wishes.verified)

@@ -17,15 +17,15 @@ from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotExists, SnapshotForeign
 from kratosctl.files.atomic import said_plainly, write_atomically
 from kratosctl.files.workspace import Workspace
-from kratosctl.results import Result
-from kratosctl.snapshots import package, postgres, showing, sqlite, store
+from kratosctl.limits import LOCK_WAIT
+from kratosctl.results import Result, sized
+from kratosctl.snapshots import package, postgres, sqlite, store
 from kratosctl.snapshots.package import Manifest, Package
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.stack import kratos_configuration, secrets
 from kratosctl.stages import assemble, postgres_start
 
 SUFFIX = ".kratos.zip"
-_LOCK_WAIT = 600
 # What is not of one machine, and opens nothing: ports, addresses and paths stay at home.
 _HANDED_ON = (
     "release",
@@ -108,7 +108,7 @@ def export(
         "secrets": with_secrets,
         "configuration": sorted(configuration),
     }
-    said = f"wrote {file}: {snapshot.people}, Kratos {snapshot.release}, {showing.size(size)}"
+    said = f"wrote {file}: {snapshot.people}, Kratos {snapshot.release}, {sized(size)}"
     return Result("snapshot export", data, lambda: said, [_WITH if with_secrets else _WITHOUT])
 
 
@@ -144,7 +144,7 @@ def import_(file: Path, target: Target, console: Console) -> Result:
         else:
             _check_answers(name, manifest)
         config_dir = _place_for_configuration(workspace) if manifest.files and not known else ""
-        with workspace.locked(f"snapshot import {snapshot.name}", _LOCK_WAIT, console.note):
+        with workspace.locked(f"snapshot import {snapshot.name}", LOCK_WAIT, console.note):
             overwrite = target.overwrite or not known
             made = store.add(workspace, snapshot.name, lambda path: _fill(opened, path, file, snapshot), overwrite)
             if not known:

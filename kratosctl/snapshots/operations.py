@@ -18,16 +18,16 @@ from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, Workspace
-from kratosctl.results import Result
+from kratosctl.limits import LOCK_WAIT
+from kratosctl.results import Result, sized
 from kratosctl.running import Found
 from kratosctl.snapshots import live as live_database
-from kratosctl.snapshots import showing, store
+from kratosctl.snapshots import store
 from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.stages import converge
 
 SAFETY_KEPT = 5
-_LOCK_WAIT = 600
 _SEEDED, _SEEDED_NOTE = "seeded-", "what reset puts back"
 
 
@@ -57,11 +57,11 @@ def save(subject: Subject, name: str, note: str, overwrite: bool, console: Conso
     """
     store.check_name(name)
     with (
-        subject.found.workspace.locked(f"snapshot save {name}", _LOCK_WAIT, console.note),
+        subject.found.workspace.locked(f"snapshot save {name}", LOCK_WAIT, console.note),
         console.step(f"save {name}"),
     ):
         made = _save(subject, name, note, overwrite)
-    said = f"saved {name}: {made.people}, Kratos {made.release}, {showing.size(made.size)}"
+    said = f"saved {name}: {made.people}, Kratos {made.release}, {sized(made.size)}"
     return Result("snapshot save", {"environment": subject.found.name, "snapshot": asdict(made)}, lambda: said)
 
 
@@ -81,7 +81,7 @@ def restore(
         SnapshotMissing, SnapshotDamaged, SnapshotForeign: nothing was changed.
     """
     workspace = subject.found.workspace
-    with workspace.locked("snapshot restore", _LOCK_WAIT, console.note):
+    with workspace.locked("snapshot restore", LOCK_WAIT, console.note):
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
         store.check(workspace, snapshot)
@@ -173,7 +173,7 @@ def reset(
     """
     workspace = subject.found.workspace
     with (
-        workspace.locked(f"reset {subject.found.name}", _LOCK_WAIT, console.note),
+        workspace.locked(f"reset {subject.found.name}", LOCK_WAIT, console.note),
         contextlib.closing(subject.live) as live,
     ):
         before = save_safety(subject, "reset", live=live) if safety else None

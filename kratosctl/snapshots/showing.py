@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 from kratosctl.console import Console
 from kratosctl.files.workspace import Workspace
-from kratosctl.results import Result, table
+from kratosctl.limits import LOCK_WAIT
+from kratosctl.results import Result, sized, table
 from kratosctl.snapshots import store
 
 
@@ -15,12 +16,9 @@ def listing(workspace: Workspace) -> Result:
     found = store.listing(workspace)
     data = {"environment": workspace.name, "snapshots": [asdict(snapshot) for snapshot in found]}
     if not found:
-        return Result(
-            "snapshot list",
-            data,
-            lambda: f"no snapshots; save one: kratosctl snapshot save NAME --env {workspace.name}",
-        )
-    rows = [[s.name, s.created, s.identities, s.release, s.engine, size(s.size), s.note] for s in found]
+        said = f"no snapshots; save one: kratosctl snapshot save NAME --env {workspace.name}"
+        return Result("snapshot list", data, lambda: said)
+    rows = [[s.name, s.created, s.identities, s.release, s.engine, sized(s.size), s.note] for s in found]
     head = ("NAME", "CREATED", "IDENTITIES", "RELEASE", "DATABASE", "SIZE", "NOTE")
     return Result("snapshot list", data, lambda: table(head, rows))
 
@@ -44,11 +42,6 @@ def remove(workspace: Workspace, name: str) -> Result:
     Raises:
         NameInvalid, SnapshotMissing.
     """
-    with workspace.locked(f"snapshot remove {name}", 600, Console().note):
+    with workspace.locked(f"snapshot remove {name}", LOCK_WAIT, Console().note):
         store.remove(workspace, name)
     return Result("snapshot remove", {"environment": workspace.name, "removed": name}, lambda: f"removed {name}")
-
-
-def size(number: int) -> str:
-    """Bytes as people read them."""
-    return f"{number / 1_000_000:.1f} MB" if number >= 1_000_000 else f"{max(1, number // 1000)} kB"

@@ -9,6 +9,7 @@ from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid
 from kratosctl.files.workspace import Workspace
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.stages.look import begin
 
@@ -33,7 +34,7 @@ def up(
         from kratosctl.stages import converge
 
         return converge.dry_run(environment, workspace, wishes, console, variables)
-    with workspace.locked(f"up {environment.name}", wishes.limits.ready + 600, console.note):
+    with workspace.locked(f"up {environment.name}", wishes.limits.ready + LOCK_WAIT, console.note):
         look = begin(environment, workspace, wishes.engine)
         # its 40 ms pass while docker answers
         from kratosctl.stages import converge

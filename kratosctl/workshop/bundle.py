@@ -26,11 +26,11 @@ from kratosctl.errors import BundleDamaged, DirectoryReadOnly, ImageMissing, Usa
 from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import GENERATED
 from kratosctl.kratos import config_dir
-from kratosctl.results import Result, counted
+from kratosctl.results import Result, counted, sized
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.stages import images
 from kratosctl.stages.assemble import OVERRIDES
-from kratosctl.workshop import capacity, handout, image_tar, proxy, seats
+from kratosctl.workshop import handout, image_tar, proxy, seats
 from kratosctl.workshop.seats import Seat
 
 _MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
@@ -75,7 +75,7 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     data = {"workshop": workshop.name, "file": str(target), "size": size, "images": references}
     data["files"] = [name.removeprefix(_FILES) for name, _ in sources]
     held = f"{counted(len(references), 'image')}, {counted(len(sources), 'file')}"
-    said = f"wrote {target}, {capacity.size(size)}: {held}"
+    said = f"wrote {target}, {sized(size)}: {held}"
     return Result("workshop bundle", data, lambda: f"{said}\nthere: kratosctl workshop load {target.name}")
 
 

@@ -20,7 +20,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import HostTooSmall
 from kratosctl.host import ports, subnets, watchers
 from kratosctl.host.subnets import Network
-from kratosctl.results import Result, counted, table
+from kratosctl.results import Result, counted, sized, table
 from kratosctl.stack import compose
 
 MIB = 1024 * 1024
@@ -162,15 +162,10 @@ _WAYS = {
 def _shortage(environment: Environment, host: Host, scarce: str, count: int) -> str:
     one = need(environment)
     if scarce == "memory":
-        return f"{count} need {size(count * one['memory'])} of {size(max(0, host.memory - _MEMORY_KEPT))}"
+        return f"{count} need {sized(count * one['memory'])} of {sized(max(0, host.memory - _MEMORY_KEPT))}"
     if scarce == "disk":
-        return f"{count} need {size(count * one['disk'])} of {size(max(0, host.disk - _DISK_KEPT))}"
+        return f"{count} need {sized(count * one['disk'])} of {sized(max(0, host.disk - _DISK_KEPT))}"
     return f"{count} need {count * one[scarce]}"
-
-
-def size(number: int) -> str:
-    """Bytes for people: 640 MiB, 2.1 GiB."""
-    return f"{number / MIB:.0f} MiB" if number < 1000 * MIB else f"{number / MIB / 1024:.1f} GiB"
 
 
 def plan(environment: Environment, count: int, host: Host) -> Result:
@@ -221,4 +216,4 @@ def plan(environment: Environment, count: int, host: Host) -> Result:
 
 
 def _amount(name: str, number: int) -> str:
-    return size(number) if name in ("memory", "disk") else str(number)
+    return sized(number) if name in ("memory", "disk") else str(number)

@@ -20,6 +20,7 @@ from kratosctl.environment import reason_against
 from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
 from kratosctl.files.workspace import State
 from kratosctl.host import ports
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.stack import helm, inbox, kratos_configuration, kubernetes, secrets, swarm
 from kratosctl.stack.files import File
@@ -97,7 +98,7 @@ def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], consol
     _check(directory, workshop, everyone, wishes)
     if wishes.way == "swarm" and not wishes.nodes:
         wishes = replace(wishes, nodes=(Node(_this_node()),))
-    with seats.home(directory).locked("workshop render", 600, console.note):
+    with seats.home(directory).locked("workshop render", LOCK_WAIT, console.note):
         allot.allot(everyone, _held, None)
         bound = [_bound(wishes, seat, number, variables, console) for number, seat in enumerate(everyone)]
     files = [File(f"{one.seat.name}/{file.path}", file.text, file.secret) for one in bound for file in one.files]
@@ -125,7 +126,7 @@ def _held(seat: Seat, state: State) -> set[int]:
 
 
 def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str], console: Console) -> Bound:
-    with seat.workspace.locked("workshop render", 600, console.note):
+    with seat.workspace.locked("workshop render", LOCK_WAIT, console.note):
         if wishes.way == "kubernetes":
             found = _portable(seat, "", variables)
             files = kubernetes.render(found)

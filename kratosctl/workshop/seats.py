@@ -18,6 +18,7 @@ from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import KratosctlError, UsageError
 from kratosctl.files.workspace import State, Workspace
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.running import Found
 
 T = TypeVar("T")
@@ -178,7 +179,7 @@ def all_locked(seats: Sequence[Seat], command: str, say: Callable[[str], None]) 
     """Holds the locks of several seats, in one order, so that two who want them do not wait for each other."""
     with contextlib.ExitStack() as held:
         for seat in sorted(seats, key=lambda seat: seat.name):
-            held.enter_context(seat.workspace.locked(command, 600, say))
+            held.enter_context(seat.workspace.locked(command, LOCK_WAIT, say))
         yield
 
 

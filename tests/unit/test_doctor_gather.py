@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from kratosctl.engine.objects import Container
 from kratosctl.errors import EngineFailed
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.host import watchers
+from kratosctl.kratos import readiness
+from kratosctl.running import Found
 
 YAML = "environments:\n  dev: {ui: false, mail: false}\n"
 DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
@@ -297,3 +300,23 @@ def test_the_ports_of_what_kratosctl_yaml_no_longer_names_are_nobodys(programs: 
     assert 7 not in [fact.number for fact in gather(directory, {}).ports]
     (directory / "kratosctl.yaml").write_text("environments: {gone: {}}\n")
     assert 7 in [fact.number for fact in gather(directory, {}).ports]
+
+
+def test_a_kratos_is_asked_where_it_listens_whatever_is_asked_for_by_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def is_ready(address: str, port: int) -> int:
+        asked.append((address, port))
+        return 200
+
+    monkeypatch.setattr(readiness, "is_ready", is_ready)
+    published = {"0.0.0.0:4433": 4433}
+    kratos = Container("1", "1", "kratos", "p", "running", "Up", "", None, "i", published)
+
+    found = Found(Workspace(tmp_path, "dev"), State(), (kratos,))
+
+    assert gather_kratos.ready(found) == 200
+    assert gather_kratos.ready(replace(found, containers=(replace(kratos, state="exited"),))) is None
+    assert asked == [("127.0.0.1", 4433)]

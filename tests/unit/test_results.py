@@ -160,3 +160,18 @@ class TestNarrow:
     def test_a_path_at_the_end_may_run_over(self) -> None:
         path = "/home/ada/work/" + "x" * 80
         assert results.table(("NAME", "DIRECTORY"), [("dev", path)], 60).splitlines()[1] == f"dev   {path}"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0 KiB"),
+        (1, "1 KiB"),
+        (98_304, "96 KiB"),
+        (1_572_864, "1.5 MiB"),
+        (640 << 20, "640 MiB"),
+        (2151 << 20, "2.1 GiB"),
+    ],
+)
+def test_every_size_is_said_in_the_same_units(number: int, said: str) -> None:
+    assert results.sized(number) == said
