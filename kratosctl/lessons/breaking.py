@@ -68,7 +68,7 @@ def roll_back(found: Found, steps: int, limits: Limits) -> None:
         time.sleep(0.05)
 
 
-def put_back(found: Found, note: Note, console: Console, variables: Mapping[str, str]) -> str:
+def put_back(found: Found, note: Note, variables: Mapping[str, str]) -> str:
     """Makes an environment be what it was before a lesson. The caller holds the lock, and removes the note.
 
     Returns:
@@ -83,7 +83,7 @@ def put_back(found: Found, note: Note, console: Console, variables: Mapping[str,
         put(found, note.config_dir, Broken(note.configuration))
         for path, text in note.generated.items():
             if text is None:
-                workspace.remove_note(path)
+                (workspace.home / path).unlink(missing_ok=True)
             else:
                 workspace.write(path, text, 0o600)
         kept = configuration_file.load(workspace.directory).get(found.name, {})

@@ -81,25 +81,18 @@ def _wrong(lesson: Lesson, note: Note, found: Found, environment: Environment, f
     status = readiness.http_status(*address) if address else 0
     if status != 200:
         return f"Kratos is not ready: asked, it answers {f'HTTP {status}' if status else 'nothing'}"
-    try:
-        return _of_people(lesson, note, found, environment, findings)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        # a form may have been sent anywhere
-        return "what answers is not Kratos: look where forms are sent, and what listens there"
-
-
-def _of_people(lesson: Lesson, note: Note, found: Found, environment: Environment, findings: list[Finding]) -> str:
-    """What people meet, new ones and old ones, and then what the lesson is about."""
     ui = telling.ui_of(found, environment)
     if "ui" in lesson.needs and not ui:
         return "the self-service UI does not run"
     target = target_of(found, environment)
-    witness = notes.person_of(note.witness, target)
-    wrong = _of_journey(note, target) or _of_witness(witness)
-    if wrong:
-        return wrong
-    before = notes.session_of(note.witness, target)
-    wrong = lesson.probe(Trial(found, target.public, ui, witness, before))
+    witness, before = notes.person_of(note.witness, target), notes.session_of(note.witness, target)
+    try:
+        # what people meet, new ones and old ones, and then what the lesson is about: all of it read from answers
+        wrong = _of_journey(note, target) or _of_witness(witness)
+        wrong = wrong or lesson.probe(Trial(found, target.public, ui, witness, before))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        # a form may have been sent anywhere
+        return "what answers is not Kratos: look where forms are sent, and what listens there"
     if not wrong and lesson.rules_must_be_silent and findings:
         return f"it does not show any more, but it is still there: {findings[0].what}"
     return wrong

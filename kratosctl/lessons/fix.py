@@ -48,7 +48,7 @@ def fix(found: Found, console: Console, variables: Mapping[str, str]) -> Result:
         lesson = catalogue.find(note.lesson)
         differences = "".join(_differences(found, note))
         with console.step(f"put {found.name} back as it was"):
-            safety = breaking.put_back(found, note, console, variables)
+            safety = breaking.put_back(found, note, variables)
         found = running.find(found.workspace.directory, found.name)
         notes.remove(found.workspace)
     solution = telling.solution(lesson, found.name)

@@ -83,7 +83,7 @@ def _undo_interrupted(found: Found, console: Console, variables: Mapping[str, st
     there = notes.load(found.workspace)
     if there is None:
         return
-    breaking.put_back(found, there, console, variables)
+    breaking.put_back(found, there, variables)
     notes.remove(found.workspace)
     if there.phase == "breaking":
         console.note(f"the start of lesson {there.lesson} was interrupted: undone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from kratosctl.cli import COMMANDS
 from kratosctl.commands.verify import Person, Step, Target
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
+from kratosctl.engine.objects import Container
 from kratosctl.errors import ConfigurationInvalid, LessonMissing, UsageError
 from kratosctl.files.workspace import State, Workspace
+from kratosctl.kratos import readiness
 from kratosctl.lessons import check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
 from kratosctl.lessons.ground import _reason_against
@@ -30,6 +32,7 @@ from kratosctl.running import Found
 
 PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 SECRETS = "dsn: memory\nsecrets:\n  default: [one-of-sixteen-or-more]\n  cookie: [an-old-one-of-sixteen]\n"
+NOTHING: Mapping[str, Any] = {}
 TARGET = Target("dev", PUBLIC, "", "", browser=True)
 
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
@@ -233,6 +236,31 @@ class TestChecking:
         assert "sign up: refused" in said
         assert "lesson hint seat-07" in said
         assert telling.checked(lesson, "seat-07", "", []).startswith("solved")
+
+
+class TestWhatAnswers:
+    """A form may be sent anywhere: only what is read from answers may be blamed on them."""
+
+    @pytest.fixture
+    def wrong(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+        kratos = Container("1", "1", "kratos", "p", "running", "Up", "", None, "i", {"127.0.0.1:4433": 4433})
+        found = Found(Workspace(tmp_path, "dev"), State(), (kratos,))
+        environment = selection.environment_of(Selection("dev", {}, known=True))
+        note = Note("forms-rejected", "running", witness=notes.describe(Person(TARGET)))
+        monkeypatch.setattr(readiness, "is_ready", lambda *_: 200)
+        monkeypatch.setattr(check, "target_of", lambda *_: TARGET)
+        return lambda: check._wrong(find(note.lesson), note, found, environment, [])
+
+    def test_an_answer_that_is_not_kratos_is_said_to_be_none(
+        self, wrong: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Person, "prove", lambda _: iter([NOTHING["ui"]]))
+        assert wrong().startswith("what answers is not Kratos")
+
+    def test_a_fault_of_our_own_is_not(self, wrong: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(check, "target_of", lambda *_: NOTHING["public"])
+        with pytest.raises(KeyError):
+            wrong()
 
 
 class TestWhereItCannotBeGiven:
