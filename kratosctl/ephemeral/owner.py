@@ -47,19 +47,16 @@ def process_of(owner: str) -> str:
 
 def _here() -> tuple[str, str, str]:
     """This host, its boot, and the space in which its process IDs count."""
+    # a name may change with the network (macOS): what is left there is then not judged, and stays
     host = _text("/etc/machine-id") or platform.node()
-    boot = _text("/proc/sys/kernel/random/boot_id") or _booted()
+    # empty where the kernel gives boots no name (macOS): the time of a boot moves when the clock is set, and a start
+    # in absolute time tells boots apart by itself
+    boot = _text("/proc/sys/kernel/random/boot_id")
     try:
         space = str(Path("/proc/self/ns/pid").stat().st_ino)
     except OSError:
         space = "0"
     return host.replace("/", "-"), boot, space
-
-
-def _booted() -> str:
-    import psutil
-
-    return str(int(psutil.boot_time()))
 
 
 def _started(process: int) -> str:
@@ -71,13 +68,13 @@ def _started(process: int) -> str:
         return "" if fields[0] in "ZX" else fields[19]
     if Path("/proc/self/stat").exists():
         return ""
-    import psutil
+    import subprocess
 
-    try:
-        found = psutil.Process(process)
-        return "" if found.status() == psutil.STATUS_ZOMBIE else str(found.create_time())
-    except psutil.Error:
-        return ""
+    # as the kernel noted it; psutil moves that when the clock is set
+    words = ("ps", "-o", "stat=", "-o", "lstart=", "-p", str(process))
+    plain = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    told = subprocess.run(words, capture_output=True, text=True, check=False, env=plain).stdout.split()
+    return "" if not told or told[0].startswith("Z") else "-".join(told[1:])
 
 
 def _text(path: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from kratosctl.ephemeral import owner
@@ -47,6 +50,38 @@ def test_another_process_with_the_same_number_is_not_the_owner() -> None:
 
 def test_a_process_of_before_the_last_start_of_this_host_is_dead() -> None:
     assert owner.fate(changed(1, "another-boot")) == "dead"
+
+
+@pytest.fixture
+def without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that has no /proc, as macOS."""
+    text, exists = owner._text, Path.exists
+    monkeypatch.setattr(owner, "_text", lambda path: "" if path.startswith("/proc") else text(path))
+    monkeypatch.setattr(Path, "exists", lambda path: not str(path).startswith("/proc") and exists(path))
+
+
+@pytest.mark.usefixtures("without_proc")
+def test_setting_the_clock_makes_no_live_process_dead_where_boots_have_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = itertools.count()
+    monkeypatch.setattr(psutil, "boot_time", lambda: 3600.0 * next(hours))
+
+    whose = owner.this_process()
+
+    assert owner.fate(whose) == "alive"
+    assert owner.fate(whose.rpartition("/")[0] + "/1") == "dead"
+    assert owner.process_of(whose) == str(os.getpid())
+
+
+@pytest.mark.usefixtures("without_proc")
+def test_a_process_that_has_ended_is_dead_where_there_is_no_proc() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    whose = "/".join((*owner._here(), str(process.pid), owner._started(process.pid)))
+    assert owner.fate(whose) == "alive"
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert owner.fate(whose) == "dead"
+    process.wait()
+    assert owner.fate(whose) == "dead"
 
 
 @pytest.mark.parametrize("part", [0, 2])
