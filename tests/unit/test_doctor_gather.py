@@ -307,11 +307,11 @@ def test_a_kratos_is_asked_where_it_listens_whatever_is_asked_for_by_now(
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def is_ready(address: str, port: int) -> int:
+    def http_status(address: str, port: int) -> int:
         asked.append((address, port))
         return 200
 
-    monkeypatch.setattr(readiness, "is_ready", is_ready)
+    monkeypatch.setattr(readiness, "http_status", http_status)
     published = {"0.0.0.0:4433": 4433}
     kratos = Container("1", "1", "kratos", "p", "running", "Up", "", None, "i", published)
 

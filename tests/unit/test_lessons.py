@@ -247,7 +247,7 @@ class TestWhatAnswers:
         found = Found(Workspace(tmp_path, "dev"), State(), (kratos,))
         environment = selection.environment_of(Selection("dev", {}, known=True))
         note = Note("forms-rejected", "running", witness=notes.describe(Person(TARGET)))
-        monkeypatch.setattr(readiness, "is_ready", lambda *_: 200)
+        monkeypatch.setattr(readiness, "http_status", lambda *_: 200)
         monkeypatch.setattr(check, "target_of", lambda *_: TARGET)
         return lambda: check._wrong(find(note.lesson), note, found, environment, [])
 
