@@ -8,6 +8,7 @@ killed before that changes nothing.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import subprocess
 import tempfile
 import threading
@@ -66,6 +67,11 @@ _TRIES = 5
 _DEADLOCK = "deadlock detected"
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
 _WHOLE = "the database holds the old data or the new, and no mixture"
+# psql's own guard: from there on it runs no command but SQL, whatever a dump says; those before August 2025 have none
+_GUARD = r"""
+\! rm -f /tmp/guard; { psql --help=commands | grep -q '\\restrict' && printf '%s\n' '\restrict KEY'; } >/tmp/guard
+\i /tmp/guard
+"""
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
 
@@ -98,7 +104,7 @@ def restore(container: str, source: Path, same_tables: bool) -> None:
     """
     _check_whole(source)
     with said_plainly(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as script:
-        script.write((_BEGIN + _LOCK_TIMEOUT).encode())
+        script.write((_guard() + _BEGIN + _LOCK_TIMEOUT).encode())
         script.write((_empty_tables(()) if same_tables else _EMPTY_SCHEMA).encode())
         for line in _rows(source) if same_tables else _statements(source):
             script.write(line)
@@ -212,6 +218,7 @@ class Session:
 def write_plain(source: Path, target: Path) -> None:
     """Writes a dump without what only the psql or the PostgreSQL that made it understands."""
     with target.open("wb") as file:
+        file.write(_guard().encode())
         file.writelines(_statements(source))
 
 
@@ -229,6 +236,11 @@ def check_dump(source: Path) -> None:
         shown = f"is none that a dump of Kratos' has: {line[:40].decode(errors='replace')!a}" if line else "is missing"
         why = f"line {number} {shown}"
         raise SnapshotDamaged("the snapshot is no dump of Kratos' database", why, "nothing was changed")
+
+
+def _guard() -> str:
+    # by a key that no dump can know, and so lift the guard
+    return _GUARD.replace("KEY", secrets.token_hex(16))
 
 
 def _empty_script(condition: str) -> str:

@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from kratosctl import running
+from kratosctl.errors import EngineFailed
 from kratosctl.kratos.api import Admin, Client
-from tests.e2e import images, people
+from kratosctl.snapshots import postgres
+from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
 
 pytestmark = pytest.mark.engine
@@ -100,6 +102,24 @@ def test_it_is_taken_in_as_a_snapshot_where_there_is_an_environment(make_directo
     assert (theirs.path / "kratosctl.yaml").read_text() == before
     theirs.run("snapshot", "restore", "--undo")
     assert emails(theirs) == {"bob"}
+
+
+def test_every_dump_that_pg_dump_makes_is_taken_and_psql_runs_no_command_of_one(directory: Directory) -> None:
+    directory.up(database="postgres")
+    add(directory, "ada")
+    directory.run("snapshot", "save", "one")
+    dump = directory.home() / "snapshots" / "one" / "database"
+    lines = dump.read_bytes().splitlines(keepends=True)
+    for without in (b"", b"\\restrict", b"\\unrestrict"):
+        dump.write_bytes(b"".join(line for line in lines if not without or not line.startswith(without)))
+        postgres.check_dump(dump)
+    container = running.find(directory.path, "dev").running("postgres").name
+    begins = next(number for number, line in enumerate(lines) if line.startswith(b"COPY "))
+    dump.write_bytes(b"".join([*lines[:begins], b"\\! touch /tmp/ran\n", *lines[begins:]]))
+    with pytest.raises(EngineFailed, match="backslash commands are restricted"):
+        postgres.restore(container, dump, same_tables=False)
+    assert not engine.succeeds("exec", container, "test", "-e", "/tmp/ran")
+    assert emails(directory) == {"ada"}
 
 
 def test_secrets_travel_only_when_asked_for(make_directory: Make) -> None:

@@ -254,13 +254,27 @@ DUMP = (
 )
 
 
-def check_dump(path: Path, text: str) -> None:
-    path.write_text(text)
+# what pg_dump sets, of PostgreSQL 17 too
+SETTINGS = (
+    "SET statement_timeout = 0;\nSET lock_timeout = 0;\nSET idle_in_transaction_session_timeout = 0;\n"
+    "SET transaction_timeout = 0;\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n"
+    "SET check_function_bodies = false;\nSET xmloption = content;\nSET client_min_messages = warning;\n"
+    "SET row_security = off;\nSET default_tablespace = '';\nSET default_table_access_method = heap;\n"
+)
+
+
+def check_dump(path: Path, text: str | bytes) -> None:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
     postgres.check_dump(path)
 
 
-def test_a_dump_of_tables_is_taken(tmp_path: Path) -> None:
-    check_dump(tmp_path / "dump", DUMP + END)
+@pytest.mark.parametrize("without", ["", "\\restrict abc\n", "\\unrestrict abc\n"])
+def test_a_dump_of_tables_is_taken(tmp_path: Path, without: str) -> None:
+    check_dump(tmp_path / "dump", SETTINGS + DUMP.replace(without, "") + END)
+
+
+def test_a_dump_of_people_of_any_language_is_taken(tmp_path: Path) -> None:
+    check_dump(tmp_path / "dump", DUMP + "COPY public.identities (id) FROM stdin;\nZoë 名前 🦊\n\\.\n" + END)
 
 
 @pytest.mark.parametrize(
@@ -296,6 +310,27 @@ def test_a_dump_of_tables_is_taken(tmp_path: Path) -> None:
 def test_a_dump_that_would_do_anything_else_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(SnapshotDamaged):
         check_dump(tmp_path / "dump", DUMP + line + "\n" + END)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # psql drops what follows a NUL, here the end of the text
+        b"COMMENT ON SCHEMA public IS 'x\0';\n-- ' \\! touch /tmp/x\n",
+        b"-- x\0\n",
+        # a text that ends in half a character of GBK takes its quote along
+        b"SET client_encoding = 'GBK';\n",
+        b"COMMENT ON SCHEMA public IS 'x\xbf';\n-- ' \\! touch /tmp/x\n",
+        # psql counts up to the NUL, and so takes the end of its buffer for the beginning of a line
+        b"COPY public.identities (id) FROM stdin;\n\0" + b"a" * 8187 + b"\\.\n\\! touch /tmp/x\n\\.\n",
+        b"COPY public.identities (id) FROM stdin;\n\xff\n\\.\n",
+        b"SET standard_conforming_strings = off;\n",
+        b"SET row_security = on;\n",
+    ],
+)
+def test_a_dump_that_psql_could_read_otherwise_than_we_do_is_refused(tmp_path: Path, lines: bytes) -> None:
+    with pytest.raises(SnapshotDamaged):
+        check_dump(tmp_path / "dump", DUMP.encode() + lines + END.encode())
 
 
 def test_a_dump_that_ends_within_rows_is_refused(tmp_path: Path) -> None:
