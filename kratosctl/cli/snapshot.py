@@ -101,7 +101,7 @@ def restore(session: Session, snapshot: str | None, name: str | None, undo: bool
     click.argument("snapshot"),
     click.argument("file", required=False),
     environment_option(),
-    click.option("--with-secrets", is_flag=True, help="Put the secrets in: whoever has the file can forge sessions."),
+    click.option("--with-secrets", is_flag=True, help="Put its secrets in, too: who has the file can forge sessions."),
     click.option("--overwrite", is_flag=True, help="Replace a file that is there."),
 )
 def export(

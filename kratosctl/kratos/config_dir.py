@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
+from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid, KratosctlError
 from kratosctl.files import yaml_text
-from kratosctl.stack.kratos_configuration import MAIN_FILES
+from kratosctl.stack.kratos_configuration import MAIN_FILES, secrets_in
+
+_SHOWN = 5
 
 
 def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
@@ -62,6 +64,25 @@ def value_at(configuration: Any, path: str) -> Any:
     for key in path.split("."):
         configuration = configuration.get(key) if isinstance(configuration, dict) else None
     return configuration
+
+
+def warnings(directory: Path, config_dir: str | None) -> list[str]:
+    """What a person should know before a user's configuration directory is handed on.
+
+    Args:
+        directory: where kratosctl.yaml lies.
+        config_dir: the directory as it was given; None where there is none.
+    """
+    if config_dir is None:
+        return []
+    try:
+        name, configuration = read(directory, config_dir)
+    except KratosctlError as error:
+        return [f"whether Kratos' configuration holds secrets cannot be told: {error.what}"]
+    keys = list(secrets_in(configuration))
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    where = Path(config_dir) / name
+    return [f"{where} is in it, with secrets of its own: {', '.join(keys[:_SHOWN])}{more}"] if keys else []
 
 
 def _json(text: str, where: str) -> Any:

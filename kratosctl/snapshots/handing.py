@@ -17,6 +17,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotExists, SnapshotForeign
 from kratosctl.files.atomic import said_plainly, write_atomically
 from kratosctl.files.workspace import Workspace
+from kratosctl.kratos import config_dir
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, sized
 from kratosctl.snapshots import package, postgres, sqlite, store
@@ -40,10 +41,13 @@ _HANDED_ON = (
     "mail_image",
 )
 _WITHOUT = (
-    "it holds no secrets: elsewhere, codes that were mailed are void, and what Kratos encrypted (OpenID Connect tokens,"
-    " where ciphers are configured) cannot be read"
+    "it holds password hashes and sessions, but not the environment's own secrets: elsewhere, codes that were mailed"
+    " are void, and what Kratos encrypted (OpenID Connect tokens, where ciphers are configured) cannot be read"
 )
-_WITH = "it holds the secrets: whoever has it can sign session cookies and read what Kratos encrypted"
+_WITH = (
+    "it holds password hashes, sessions and the environment's own secrets: whoever has it can sign session cookies and"
+    " read what Kratos encrypted"
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,9 @@ def export(
         "configuration": sorted(configuration),
     }
     said = f"wrote {file}: {snapshot.people}, Kratos {snapshot.release}, {sized(size)}"
-    return Result("snapshot export", data, lambda: said, [_WITH if with_secrets else _WITHOUT])
+    warnings = [_WITH if with_secrets else _WITHOUT]
+    warnings += config_dir.warnings(workspace.directory, environment.config_dir)
+    return Result("snapshot export", data, lambda: said, warnings)
 
 
 def _with_images(answers: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
@@ -143,12 +149,12 @@ def import_(file: Path, target: Target, console: Console) -> Result:
             _check_engine(target.directory, name, snapshot)
         else:
             _check_answers(name, manifest)
-        config_dir = _place_for_configuration(workspace) if manifest.files and not known else ""
+        folder = _place_for_configuration(workspace) if manifest.files and not known else ""
         with workspace.locked(f"snapshot import {snapshot.name}", LOCK_WAIT, console.note):
             overwrite = target.overwrite or not known
             made = store.add(workspace, snapshot.name, lambda path: _fill(opened, path, file, snapshot), overwrite)
             if not known:
-                _make(workspace, opened, made, config_dir)
+                _make(workspace, opened, made, folder)
     data = {"environment": name, "snapshot": asdict(made), "new": not known}
     then = f"restore it: kratosctl snapshot restore {made.name} --env {name}"
     if not known:
@@ -202,12 +208,12 @@ def _fill(opened: Package, path: Path, file: Path, snapshot: Snapshot) -> Snapsh
     return snapshot
 
 
-def _make(workspace: Workspace, opened: Package, made: Snapshot, config_dir: str) -> None:
+def _make(workspace: Workspace, opened: Package, made: Snapshot, folder: str) -> None:
     """Makes an environment that starts with the snapshot's data. Known to others only when all of it is there."""
     manifest, content = opened.manifest, store.content(workspace, made.name)
     configuration = opened.configuration()
     for name, text in configuration.items():
-        write_atomically(workspace.directory / config_dir / name, text, 0o644)
+        write_atomically(workspace.directory / folder / name, text, 0o644)
     if made.engine == "sqlite":
         (workspace.home / "database").mkdir(exist_ok=True)
         templates.copy(content, workspace.home / "database" / "db.sqlite")
@@ -219,7 +225,7 @@ def _make(workspace: Workspace, opened: Package, made: Snapshot, config_dir: str
         _write_secrets(workspace, manifest)
     answers = dict(manifest.answers)
     if configuration:
-        answers["config_dir"] = f"./{config_dir}"
+        answers["config_dir"] = f"./{folder}"
     configuration_file.save(workspace.directory, workspace.name, answers)
     workspace.save_state(replace(workspace.state(), releases={made.engine: made.release}))
 

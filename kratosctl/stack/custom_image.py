@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kratosctl import catalog
 from kratosctl.environment import Environment
 from kratosctl.stack.compose import CONFIG_TARGET
+from kratosctl.stack.kratos_configuration import secrets_in
 from kratosctl.stack.labels import LABEL
 
 CONTENT_LABEL = LABEL + "content"
 NAME_LABEL = LABEL + "image"
 CONTEXT_FOLDER = "kratos"
-# keys of Kratos' configuration whose values nobody should find in an image
-_SECRET_KEYS = ("dsn", "secrets", "client_secret", "password", "auth_token", "api_key", "apple_private_key")
 
 
 @dataclass(frozen=True)
@@ -83,19 +82,4 @@ def dockerfile(base: str, platform: str | None, config_file: str) -> str:
 
 def warnings(config_file: str, configuration: Mapping[str, Any] | None) -> list[str]:
     """What a person should know before an image is handed on."""
-    return [f"{key} of {config_file} is in the image: whoever has it can read it" for key in _secrets_in(configuration)]
-
-
-def _secrets_in(configuration: Any, path: str = "") -> Iterator[str]:
-    """The keys of a Kratos configuration that hold secrets, which an image would carry to whoever has it."""
-    if isinstance(configuration, Mapping):
-        for key, value in configuration.items():
-            here = f"{path}.{key}" if path else str(key)
-            # `password` is also a sign-in method
-            if key in _SECRET_KEYS and value and not (key == "password" and isinstance(value, Mapping)):
-                yield here
-            else:
-                yield from _secrets_in(value, here)
-    elif isinstance(configuration, list):
-        for index, value in enumerate(configuration):
-            yield from _secrets_in(value, f"{path}.{index}")
+    return [f"{key} of {config_file} is in the image: whoever has it can read it" for key in secrets_in(configuration)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from kratosctl import catalog, fragments
 from kratosctl.environment import Environment
@@ -12,6 +13,11 @@ from kratosctl.stack.secrets import Secrets, postgres_dsn
 
 # what the main file of a configuration directory may be called
 MAIN_FILES = ("kratos.yml", "kratos.yaml", "kratos.json")
+# keys of Kratos' configuration whose values are for few eyes; `auth` is what web hooks and mail services are sent
+_SECRET_KEYS = (
+    *("dsn", "secrets", "client_secret", "password", "auth", "auth_token", "api_key", "apple_private_key"),
+    "authorization",
+)
 SQLITE_DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"
 
 
@@ -58,6 +64,30 @@ def names_mail_server(theirs: Mapping[str, Any]) -> bool:
     smtp = courier.get("smtp")
     uri = smtp.get("connection_uri") if isinstance(smtp, Mapping) else None
     return bool(uri or courier.get("http") or courier.get("channels"))
+
+
+def secrets_in(configuration: Any, path: str = "") -> Iterator[str]:
+    """The keys of a Kratos configuration that hold secrets, which go along with it to whoever gets it."""
+    if isinstance(configuration, Mapping):
+        for key, value in configuration.items():
+            here = f"{path}.{key}" if path else str(key)
+            # `password` is also a sign-in method
+            if str(key).lower() in _SECRET_KEYS and value and not (key == "password" and isinstance(value, Mapping)):
+                yield here
+            else:
+                yield from secrets_in(value, here)
+    elif isinstance(configuration, list):
+        for index, value in enumerate(configuration):
+            yield from secrets_in(value, f"{path}.{index}")
+    elif isinstance(configuration, str) and _has_password(configuration):
+        yield path
+
+
+def _has_password(address: str) -> bool:
+    try:
+        return bool(urlsplit(address).password)
+    except ValueError:
+        return False
 
 
 def _always(environment: Environment, place: Place) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     data["files"] = [name.removeprefix(_FILES) for name, _ in sources]
     held = f"{counted(len(references), 'image')}, {counted(len(sources), 'file')}"
     said = f"wrote {target}, {sized(size)}: {held}"
-    return Result("workshop bundle", data, lambda: f"{said}\nthere: kratosctl workshop load {target.name}")
+    given = sorted({seat.environment.config_dir for seat in everyone if seat.environment.config_dir})
+    warnings = [warning for name in given for warning in config_dir.warnings(directory, name)]
+    return Result("workshop bundle", data, lambda: f"{said}\nthere: kratosctl workshop load {target.name}", warnings)
 
 
 def _references(everyone: list[Seat]) -> list[str]:
@@ -94,7 +96,7 @@ def _references(everyone: list[Seat]) -> list[str]:
 
 
 def _sources(directory: Path, everyone: list[Seat], target: Path) -> Iterator[tuple[str, Path]]:
-    """The files a class is made from, each once: no secret and no data is among them.
+    """The files a class is made from, each once: no secret that kratosctl made, and no data.
 
     Raises:
         UsageError: one lies elsewhere, or where kratosctl keeps secrets.

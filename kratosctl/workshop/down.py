@@ -15,6 +15,7 @@ from kratosctl.results import Result, counted
 from kratosctl.running import Found
 from kratosctl.workshop import proxy, seats, takeaway
 from kratosctl.workshop.seats import Seat
+from kratosctl.workshop.takeaway import NOTHING, Taken
 
 _AT_ONCE = 8
 
@@ -54,7 +55,7 @@ def stop(
     chosen: Sequence[Seat],
     work: Work | None,
     console: Console,
-    exported: Sequence[Path] = (),
+    exported: Taken = NOTHING,
 ) -> Result:
     """Removes the containers of seats, and with `work` their networks and databases too.
 
@@ -66,7 +67,7 @@ def stop(
         chosen: its seats that are meant.
         work: what to delete for good; None keeps it.
         console: where steps are shown.
-        exported: the files that hold it, for the result.
+        exported: what was written to files of it, for the result.
 
     Raises:
         KratosctlError: of the first seat that could not be stopped; the others are down.
@@ -93,12 +94,13 @@ def stop(
         "workshop": workshop.name,
         "seats": [seat.name for seat in chosen],
         "removed": {"containers": len(names), "data": deleted},
-        "exported": [str(file) for file in exported],
+        "exported": [str(file) for file in exported.files],
     }
     are_down = f"{counted(len(chosen), 'seat')} {'is' if len(chosen) == 1 else 'are'} down"
     said = f"{workshop.name}: {are_down}" + ("; their data is deleted" if deleted else "")
-    kept = f"\nwrote {counted(len(exported), 'file')} to {exported[0].parent}/" if exported else ""
-    return Result("workshop down", data, lambda: said + kept)
+    files = exported.files
+    kept = f"\nwrote {counted(len(files), 'file')} to {files[0].parent}/" if files else ""
+    return Result("workshop down", data, lambda: said + kept, exported.warnings)
 
 
 def stop_all(
@@ -120,7 +122,7 @@ def stop_all(
     with seats.locked(directory, "workshop down", console, patience):
         workshop, everyone = seats.chosen(directory, (), everybody=True)
         work = work_of(everyone) if delete else None
-        exported = takeaway.write(everyone, target, console) if target else []
+        exported = takeaway.write(everyone, target, console) if target else NOTHING
         proxy.down(directory, forget=delete)
         return stop(workshop, everyone, work, console, exported)
 

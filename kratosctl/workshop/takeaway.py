@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kratosctl.console import Console
@@ -20,16 +21,31 @@ _AT_ONCE = 4
 _SILENT = Console(quiet=True)
 
 
-def write(chosen: Sequence[Seat], target: Path, console: Console) -> list[Path]:
-    """Writes a file for each seat that has a database; files of earlier times are replaced. No secret is in them.
+@dataclass(frozen=True)
+class Taken:
+    """What was written.
+
+    Attributes:
+        files: one of each seat that has a database.
+        warnings: what a person should know before they are handed on.
+    """
+
+    files: Sequence[Path] = ()
+    warnings: Sequence[str] = ()
+
+
+NOTHING = Taken()
+
+
+def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
+    """Writes a file for each seat that has a database; files of earlier times are replaced.
+
+    A seat's own secrets are not in it, but what its attendee's people signed in with is: password hashes and sessions.
 
     Args:
         chosen: the seats.
         target: the directory the files go to.
         console: where progress is shown.
-
-    Returns:
-        The files.
 
     Raises:
         KratosctlError: of the first seat whose data could not be saved, with its name; other files are written.
@@ -39,12 +55,12 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> list[Path]:
     containers = seats.by_project()
     made = [seat for seat in chosen if seat.environment.database in seat.workspace.state().releases]
 
-    def work(seat: Seat) -> Path:
+    def work(seat: Seat) -> Taken:
         subject = Subject(seat.found(containers), seat.environment)
         operations.save(subject, SNAPSHOT, "the end of the workshop", True, _SILENT)
         file = target / _name(seat)
-        handing.export(seat.workspace, seat.environment, SNAPSHOT, file, False, True)
-        return file
+        told = handing.export(seat.workspace, seat.environment, SNAPSHOT, file, False, True)
+        return Taken([file], told.warnings)
 
     with console.step(f"write down what {len(made)} seats hold"):
         outcomes = seats.each(made, _AT_ONCE, work)
@@ -52,7 +68,10 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> list[Path]:
         if isinstance(outcome, KratosctlError):
             outcome.what = f"{name}: {outcome.what}"
             raise outcome
-    return [outcome for outcome in outcomes.values() if isinstance(outcome, Path)]
+    taken = [outcome for outcome in outcomes.values() if isinstance(outcome, Taken)]
+    # most are the same for all seats
+    warnings = dict.fromkeys(warning for one in taken for warning in one.warnings)
+    return Taken([file for one in taken for file in one.files], list(warnings))
 
 
 def _name(seat: Seat) -> str:

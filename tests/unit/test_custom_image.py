@@ -68,6 +68,9 @@ def test_the_content_changes_with_what_it_is_made_from_and_with_nothing_else() -
     assert len({made.content for made in (same, *others)}) == len(others) + 1
 
 
+HEADER = {"type": "api_key", "config": {"name": "X-Key", "value": "hunter2", "in": "header"}}
+
+
 def test_secrets_in_a_configuration_are_named_and_not_shown() -> None:
     configuration = {
         "dsn": "postgres://me:hunter2@host/db",
@@ -76,8 +79,21 @@ def test_secrets_in_a_configuration_are_named_and_not_shown() -> None:
             "methods": {
                 "password": {"enabled": True},
                 "oidc": {"config": {"providers": [{"id": "a", "client_secret": "hunter2"}]}},
-            }
+            },
+            "flows": {
+                "login": {
+                    "after": {
+                        "password": {
+                            "hooks": [
+                                {"hook": "web_hook", "config": {"url": "https://app", "auth": HEADER}},
+                                {"hook": "web_hook", "config": {"headers": {"Authorization": "Bearer hunter2"}}},
+                            ]
+                        }
+                    }
+                }
+            },
         },
+        "courier": {"smtp": {"connection_uri": "smtps://me:hunter2@mail:465/", "from_address": "me@example.org"}},
     }
     found = warnings("kratos.yml", configuration)
 
@@ -85,6 +101,9 @@ def test_secrets_in_a_configuration_are_named_and_not_shown() -> None:
         "dsn",
         "secrets",
         "selfservice.methods.oidc.config.providers.0.client_secret",
+        "selfservice.flows.login.after.password.hooks.0.config.auth",
+        "selfservice.flows.login.after.password.hooks.1.config.headers.Authorization",
+        "courier.smtp.connection_uri",
     ]
     assert "hunter2" not in "\n".join(found)
     assert warnings("kratos.yml", None) == []

@@ -84,6 +84,17 @@ def test_hidden_files_of_a_configuration_directory_stay_here(classroom: Callable
     assert found == ["kratos/kratos.yml", "people.csv", "workshop.yaml"]
 
 
+def test_secrets_of_ones_own_configuration_that_travel_are_named(
+    classroom: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    classroom({"kratos/kratos.yml": "{}"}, config_dir="kratos")
+    (tmp_path / "kratos" / "kratos.yml").write_text("courier: {smtp: {connection_uri: 'smtp://me:hunter2@mail'}}")
+
+    warnings = bundle.bundle(tmp_path, tmp_path / "class.tar", True, QUIET).warnings
+
+    assert warnings == ["kratos/kratos.yml is in it, with secrets of its own: courier.smtp.connection_uri"]
+
+
 @pytest.mark.parametrize(
     ("asked", "what"),
     [(".kratosctl/seat-01", "cannot be bundled"), ("../elsewhere", "lies outside"), ("/etc", "lies outside")],
