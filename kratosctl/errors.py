@@ -196,6 +196,10 @@ class ServiceFailed(KratosctlError):
     exit_code = 57
 
 
+class DatabaseDamaged(KratosctlError):
+    exit_code = 58
+
+
 # Snapshots.
 class SnapshotMissing(KratosctlError):
     exit_code = 60

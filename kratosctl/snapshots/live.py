@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kratosctl.database import sqlite_volume
 from kratosctl.engine import program, reading
-from kratosctl.errors import ChoiceImpossible, NotRunning
+from kratosctl.errors import ChoiceImpossible, DatabaseDamaged, NotRunning
 from kratosctl.files.workspace import STOPPED_NOTE
 from kratosctl.running import Found
 from kratosctl.snapshots import postgres, sqlite
@@ -30,6 +30,8 @@ class Live(Protocol):
 
     def save(self, target: Path) -> Facts: ...
 
+    def keep_damaged(self, target: Path) -> None: ...
+
     def restore(self, source: Path, same_tables: bool) -> None: ...
 
     def empty(self, unless_sending: bool = False) -> bool: ...
@@ -49,11 +51,18 @@ class SqliteFile:
         return sqlite.facts(self.path)
 
     def save(self, target: Path) -> Facts:
-        sqlite.save(self.path, target)
-        return sqlite.facts(target, copy=True)
+        return sqlite.save(self.path, target)
+
+    def keep_damaged(self, target: Path) -> None:
+        sqlite.keep_damaged(self.path, target)
 
     def restore(self, source: Path, same_tables: bool) -> None:
-        sqlite.restore(source, self.path)
+        try:
+            sqlite.restore(source, self.path)
+        except DatabaseDamaged:
+            if same_tables:
+                raise
+            sqlite.replace_damaged(source, self.path)
 
     def empty(self, unless_sending: bool = False) -> bool:
         return sqlite.empty(self.path, unless_sending)
@@ -82,8 +91,11 @@ class SqliteVolume:
 
     def save(self, target: Path) -> Facts:
         with sqlite_volume.copied(self._kratos) as file:
-            sqlite.save(file, target)
-        return sqlite.facts(target, copy=True)
+            return sqlite.save(file, target)
+
+    def keep_damaged(self, target: Path) -> None:
+        with sqlite_volume.copied(self._kratos) as file:
+            sqlite.keep_damaged(file, target)
 
     def restore(self, source: Path, same_tables: bool) -> None:
         sqlite.facts(source, copy=True)
@@ -138,6 +150,9 @@ class Postgres:
         facts, _ = reading.together(self._session.facts, lambda: postgres.save(self.container, target))
         found: Facts = facts
         return found
+
+    def keep_damaged(self, target: Path) -> None:
+        """PostgreSQL never calls its data damaged: it does not start then."""
 
     def restore(self, source: Path, same_tables: bool) -> None:
         postgres.restore(self.container, source, same_tables)

@@ -16,7 +16,14 @@ from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
-from kratosctl.errors import ChoiceImpossible, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.errors import (
+    ChoiceImpossible,
+    DatabaseDamaged,
+    KratosctlError,
+    SnapshotDamaged,
+    SnapshotForeign,
+    SnapshotMissing,
+)
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, sized
@@ -87,20 +94,29 @@ def restore(
         store.check(workspace, snapshot)
         if with_release and snapshot.release != subject.release:
             with_release_of(subject, snapshot.release)
-        before = save_safety(subject, "restore", spared=snapshot.name)
-        note = {"snapshot": snapshot.name, "safety": before.name, "with_release": with_release}
+        before = _keep_what_is_there(subject, snapshot, console)
+        note = {"snapshot": snapshot.name, "safety": before, "with_release": with_release}
         with console.step(f"restore {snapshot.name}"):
             workspace.write_note(RESTORE_NOTE, note)
             # only one that was cut short is finished by the next command: who is told of an error decides anew
             with removing_unless_interrupted(workspace, RESTORE_NOTE):
                 subject = _restore(subject, snapshot, with_release, variables)
-    data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before.name}
+    data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before}
     said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.environment.release}"
-    return Result(
-        "snapshot restore",
-        data,
-        lambda: f"{said}\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}",
-    )
+    undo = f"\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}" if before else ""
+    return Result("snapshot restore", data, lambda: f"{said}{undo}")
+
+
+def _keep_what_is_there(subject: Subject, snapshot: Snapshot, console: Console) -> str | None:
+    """Saves what is about to be replaced by a snapshot, and returns its name; None where it is damaged, and kept as a
+    file."""
+    try:
+        return save_safety(subject, "restore", spared=snapshot.name).name
+    except DatabaseDamaged as error:
+        kept = subject.found.workspace.home / f"damaged-{_stamp()}"
+        subject.live.keep_damaged(kept)
+        console.note(f"{error.what} ({error.why}): kept in {kept}")
+        return None
 
 
 @contextlib.contextmanager
@@ -116,7 +132,11 @@ def removing_unless_interrupted(workspace: Workspace, note: str) -> Iterator[Non
 
 def _restore(subject: Subject, snapshot: Snapshot, with_release: bool, variables: Mapping[str, str]) -> Subject:
     """Puts a snapshot in place, and runs the release its tables need. Returns the environment as it then is."""
-    other_tables = put_back(subject, snapshot)
+    try:
+        other_tables = put_back(subject, snapshot)
+    except DatabaseDamaged:
+        _put_back_tables(subject, snapshot, store.check(subject.found.workspace, snapshot))
+        other_tables = True
     if with_release and snapshot.release != subject.release:
         save_release(subject, snapshot.release)
         subject = Subject(subject.found, with_release_of(subject, snapshot.release))
@@ -148,7 +168,7 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
         workspace.remove_note(RESTORE_NOTE)
         raise
     # people may have gone on with what is there
-    now = save_safety(subject, "restore", spared=snapshot.name)
+    now = _keep_what_is_there(subject, snapshot, console)
     subject = _restore(subject, snapshot, note["with_release"], variables)
     kratos = subject.found.container("kratos")
     if kratos and reading.state(kratos.name)[0] != "running":
@@ -156,7 +176,9 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
         converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
     workspace.remove_note(RESTORE_NOTE)
     console.note(f"the restore of {snapshot.name} was interrupted: finished")
-    console.note(f"what was there before: snapshots {note['safety']} and {now.name}")
+    kept = [name for name in (note["safety"], now) if name]
+    if kept:
+        console.note(f"what was there before: {' and '.join(kept)}")
 
 
 def reset(
@@ -306,6 +328,10 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _stamp() -> str:
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+
+
 def save_safety(subject: Subject, before: str, spared: str = "", live: Live | None = None) -> Snapshot:
     """Saves what is there before something is done to it; the last few are kept. The caller holds the lock.
 
@@ -316,7 +342,7 @@ def save_safety(subject: Subject, before: str, spared: str = "", live: Live | No
         live: the database, where the caller has it open.
     """
     workspace = subject.found.workspace
-    name = f"before-{before}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    name = f"before-{before}-{_stamp()}"
     taken = {snapshot.name for snapshot in store.listing(workspace)}
     number = next(n for n in range(1, 1000) if (f"{name}-{n}" if n > 1 else name) not in taken)
     made = _save(subject, f"{name}-{number}" if number > 1 else name, "", overwrite=False, live=live)
@@ -349,12 +375,20 @@ def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> Non
             f"hand it to another: kratosctl snapshot export {snapshot.name} FILE, then snapshot import FILE NAME",
         )
     newer = version_key(snapshot.release) > version_key(subject.release) and not with_release
-    if newer and snapshot.migrations > subject.live.facts().migrations:
+    if newer and snapshot.migrations > _migrations(subject.live):
         raise SnapshotForeign(
             f"snapshot {snapshot.name} was migrated by Kratos {snapshot.release}",
             f"{subject.release} is older and does not know its tables",
             f"run kratosctl up {subject.found.name} --release {snapshot.release} first",
         )
+
+
+def _migrations(live: Live) -> int:
+    """How far a database was migrated; not at all where it is damaged."""
+    try:
+        return live.facts().migrations
+    except DatabaseDamaged:
+        return 0
 
 
 def _restart(subject: Subject) -> None:

@@ -7,29 +7,38 @@ data until it sees the new, and a process killed in between leaves a journal fro
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, SnapshotDamaged
+from kratosctl.database import templates
+from kratosctl.errors import DatabaseDamaged, DatabaseUnreachable, DiskFull, KratosctlError, SnapshotDamaged
+from kratosctl.files.atomic import said_plainly
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
 _BUSY = 10.0  # seconds to wait for another writer
+# SQLite's word for what is no database, a broken one, and one without Kratos' tables
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+# what lies beside a database, and belongs to it alone
+_BESIDE = ("-journal", "-wal", "-shm")
 _MAILS_UNDER_WAY = f"SELECT count(*) FROM courier_messages WHERE {SENDING}"
 
 
-def save(database: Path, target: Path) -> None:
-    """Copies a database, however busy it is, to a file.
+def save(database: Path, target: Path) -> Facts:
+    """Copies a database, however busy it is, to a file, and tells what that holds.
 
     Raises:
         DiskFull: there is no room for the file.
         DatabaseUnreachable: somebody held the database locked for too long.
+        DatabaseDamaged: it is no database of Kratos'.
     """
-    with _opened(database) as source, _opened(target) as copy:
-        try:
+    try:
+        with _opened(database) as source, _opened(target) as copy:
             source.backup(copy)
-        except sqlite3.OperationalError as error:
-            raise _said(database, error, target) from error
+            return _facts(copy)
+    except sqlite3.DatabaseError as error:
+        raise _said(database, error, target) from error
 
 
 def restore(source: Path, database: Path) -> None:
@@ -38,15 +47,41 @@ def restore(source: Path, database: Path) -> None:
     Raises:
         SnapshotDamaged: the copy is no database.
         DatabaseUnreachable: somebody held the database locked for too long.
+        DatabaseDamaged: what is there is no database.
         DiskFull: there is no room for it. Nothing was changed.
     """
     facts(source, copy=True)
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(source, copy=True) as kept, _opened(database) as live:
-        try:
+    try:
+        with _opened(source, copy=True) as kept, _opened(database) as live:
             kept.backup(live)
-        except sqlite3.OperationalError as error:
-            raise _said(database, error, database) from error
+    except sqlite3.DatabaseError as error:
+        raise _said(database, error, database) from error
+
+
+def keep_damaged(database: Path, target: Path) -> None:
+    """Copies a database that SQLite does not read, with what lies beside it, to a directory that is made for it.
+
+    Raises:
+        DiskFull: nothing was changed.
+    """
+    with said_plainly(target):
+        target.mkdir(mode=0o700)
+        for suffix in ("", *_BESIDE):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{database}{suffix}", target / f"{database.name}{suffix}")
+
+
+def replace_damaged(source: Path, database: Path) -> None:
+    """Puts a copy in place of a database that SQLite does not read; nobody has that open.
+
+    Raises:
+        SnapshotDamaged: the copy is no database.
+        DiskFull: nothing was changed.
+    """
+    facts(source, copy=True)
+    for suffix in _BESIDE:
+        Path(f"{database}{suffix}").unlink(missing_ok=True)
+    templates.copy(source, database)
 
 
 def facts(database: Path, copy: bool = False) -> Facts:
@@ -57,17 +92,23 @@ def facts(database: Path, copy: bool = False) -> Facts:
         copy: nobody writes to it, and nothing must be written beside it.
 
     Raises:
-        SnapshotDamaged: it is no database of Kratos'.
+        SnapshotDamaged: the copy is no database of Kratos'.
+        DatabaseDamaged: the live one is none.
+        DatabaseUnreachable: somebody held it locked for too long.
     """
     try:
         with _opened(database, copy) as connection:
-            (migrations,) = connection.execute("SELECT count(*) FROM schema_migration").fetchone()
-            (identities,) = connection.execute("SELECT count(*) FROM identities").fetchone()
-            network = connection.execute("SELECT id FROM networks LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-            raise _said(database, error, database) from error
-        raise SnapshotDamaged(f"{database} is no database of Kratos'", str(error)) from error
+            return _facts(connection)
+    except sqlite3.DatabaseError as error:
+        if copy:
+            raise SnapshotDamaged(f"{database} is no database of Kratos'", str(error)) from error
+        raise _said(database, error, database) from error
+
+
+def _facts(connection: sqlite3.Connection) -> Facts:
+    (migrations,) = connection.execute("SELECT count(*) FROM schema_migration").fetchone()
+    (identities,) = connection.execute("SELECT count(*) FROM identities").fetchone()
+    network = connection.execute("SELECT id FROM networks LIMIT 1").fetchone()
     return Facts(migrations, identities, network[0] if network else "")
 
 
@@ -83,12 +124,13 @@ def empty(database: Path, unless_sending: bool = False) -> bool:
 
     Raises:
         DatabaseUnreachable: somebody held the database locked for too long.
+        DatabaseDamaged: it is no database of Kratos'.
         DiskFull: there is no room for its journal. Nothing was changed.
     """
-    with _opened(database) as connection:
-        connection.isolation_level = None
-        connection.execute("PRAGMA foreign_keys = OFF")
-        try:
+    try:
+        with _opened(database) as connection:
+            connection.isolation_level = None
+            connection.execute("PRAGMA foreign_keys = OFF")
             connection.execute("BEGIN IMMEDIATE")
             if unless_sending and connection.execute(_MAILS_UNDER_WAY).fetchone()[0]:
                 return False
@@ -97,8 +139,8 @@ def empty(database: Path, unless_sending: bool = False) -> bool:
                 if table not in KEPT_TABLES and not table.startswith("sqlite_"):
                     connection.execute(f'DELETE FROM "{table}"')
             connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise _said(database, error, database) from error
+    except sqlite3.DatabaseError as error:
+        raise _said(database, error, database) from error
     return True
 
 
@@ -116,7 +158,7 @@ def forget_mail(database: Path) -> None:
         raise SnapshotDamaged(f"{database} is no database of Kratos'", str(error)) from error
 
 
-def _said(database: Path, error: sqlite3.OperationalError, written: Path) -> KratosctlError:
+def _said(database: Path, error: sqlite3.DatabaseError, written: Path) -> KratosctlError:
     # the low byte is the kind of error, the others say more of it
     kind = error.sqlite_errorcode & 0xFF
     if kind == sqlite3.SQLITE_FULL:
@@ -125,6 +167,9 @@ def _said(database: Path, error: sqlite3.OperationalError, written: Path) -> Kra
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         fix = "stop what writes to it, then try again"
         return DatabaseUnreachable(f"{database} stayed locked for {_BUSY:g} s", str(error), fix)
+    if kind in _DAMAGED:
+        fix = "put a snapshot in its place: kratosctl snapshot restore NAME; or begin anew: kratosctl down --volumes"
+        return DatabaseDamaged(f"{database} is damaged", str(error), fix)
     return DatabaseUnreachable(f"{database} cannot be used", str(error), "nothing was changed; see `kratosctl doctor`")
 
 

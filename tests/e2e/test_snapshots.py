@@ -121,6 +121,25 @@ def test_a_damaged_snapshot_is_refused_and_nothing_changes(serving: Directory) -
     assert people(serving) == {"ada"}
 
 
+@pytest.mark.parametrize("damage", [b"", b"no" * 5000])
+def test_a_snapshot_can_be_put_in_place_of_a_damaged_database(directory: Directory, damage: bytes) -> None:
+    directory.up()
+    add(directory, "ada")
+    directory.run("snapshot", "save", "one")
+    (directory.home() / "database" / "db.sqlite").write_bytes(damage)
+    assert "snapshot restore NAME" in directory.run("reset", code=58).said
+
+    done = directory.run("snapshot", "restore", "one")
+
+    assert people(directory) == {"ada"}
+    (kept,) = directory.home().glob("damaged-*")
+    assert f"kept in {kept}" in done.err
+    assert (kept / "db.sqlite").read_bytes() == damage
+    directory.run("reset")
+    directory.run("snapshot", "restore", "--undo")
+    assert people(directory) == {"ada"}
+
+
 @pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "", ".", "x" * 80, "a b", "-x"])
 def test_a_snapshot_name_that_is_a_path_is_refused(serving: Directory, name: str) -> None:
     assert "cannot name a snapshot" in serving.run("snapshot", "save", "--", name, code=32).said

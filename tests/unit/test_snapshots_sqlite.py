@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from kratosctl.errors import SnapshotDamaged
+from kratosctl.errors import DatabaseDamaged, SnapshotDamaged
 from kratosctl.snapshots import sqlite
+from kratosctl.snapshots.live import SqliteFile
 
 
 def test_a_clone_sends_no_mail_of_the_environment_it_was_made_from(tmp_path: Path) -> None:
@@ -34,3 +36,57 @@ def test_what_is_no_database_of_kratos_is_said_to_be_none(tmp_path: Path) -> Non
     (tmp_path / "db.sqlite").write_text("no")
     with pytest.raises(SnapshotDamaged):
         sqlite.forget_mail(tmp_path / "db.sqlite")
+
+
+KRATOS = (
+    "CREATE TABLE schema_migration (version); INSERT INTO schema_migration VALUES (1);"
+    "CREATE TABLE identities (id); CREATE TABLE networks (id); INSERT INTO networks VALUES ('n');"
+)
+
+
+def database(path: Path, people: int = 0) -> Path:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(KRATOS)
+        connection.executemany("INSERT INTO identities VALUES (?)", [(number,) for number in range(people)])
+    return path
+
+
+def nothing(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"no" * 5000)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize("damage", [nothing, no_database, cut_short])
+def test_a_damaged_database_is_said_to_be_damaged_with_the_way_out(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(database(tmp_path / "db.sqlite", 1000))
+    for act in (
+        lambda: sqlite.save(tmp_path / "db.sqlite", tmp_path / "saved"),
+        lambda: sqlite.facts(tmp_path / "db.sqlite"),
+        lambda: sqlite.empty(tmp_path / "db.sqlite", unless_sending=True),
+    ):
+        with pytest.raises(DatabaseDamaged, match="snapshot restore NAME"):
+            act()
+
+
+@pytest.mark.parametrize("damage", [nothing, no_database, cut_short])
+def test_a_snapshot_takes_the_place_of_a_damaged_database(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    live = SqliteFile(database(tmp_path / "db.sqlite", 1000))
+    damage(live.path)
+    (tmp_path / "db.sqlite-journal").write_bytes(b"of what was there")
+    broken = live.path.read_bytes()
+
+    live.keep_damaged(tmp_path / "kept")
+    live.restore(database(tmp_path / "snapshot", 2), same_tables=False)
+
+    assert live.facts().identities == 2
+    assert (tmp_path / "kept" / "db.sqlite").read_bytes() == broken
+    assert (tmp_path / "kept" / "db.sqlite-journal").read_bytes() == b"of what was there"
