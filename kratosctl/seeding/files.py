@@ -39,6 +39,11 @@ class Source:
     path: Path | None
     format: str
 
+    @property
+    def is_file(self) -> bool:
+        """It can be read as often as one likes: standard input, and a pipe that has a name, only once."""
+        return self.path is not None and self.path.is_file()
+
 
 def sources(names: Sequence[str], directory: Path, format: str | None) -> list[Source]:
     """What is named, each file of a directory in the order of names.
@@ -83,7 +88,9 @@ def _format(path: Path, name: str) -> str:
 
 def _check_readable(name: str, path: Path) -> None:
     try:
-        path.open("rb").close()
+        # to open and close a pipe would end whoever writes to it
+        if not path.exists() or path.is_file():
+            path.open("rb").close()
     except OSError as error:
         raise ConfigurationInvalid(f"{name} cannot be read", error.strerror or "") from error
 
@@ -95,7 +102,7 @@ class Reader:
         self._sources = found
         self._read = 0
         self._file: BinaryIO | None = None
-        sizes = [source.path.stat().st_size if source.path and source.path.is_file() else 0 for source in found]
+        sizes = [source.path.stat().st_size if source.path and source.is_file else 0 for source in found]
         self._size = sum(sizes) if all(sizes) else 0
 
     @property
@@ -145,7 +152,7 @@ def digest(found: Sequence[Source], beside: Mapping[str, bytes]) -> str:
     for name, content in sorted(beside.items()):
         summed.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
     for source in found:
-        if source.path:
+        if source.path and source.is_file:
             with source.path.open("rb") as file:
                 summed.update(f"{source.format} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return summed.hexdigest()

@@ -193,9 +193,9 @@ def _fill(subject: Subject, sources: Sequence[Source], verified: bool, console: 
 
 
 def _wrong_by_themselves(subject: Subject, sources: Sequence[Source], verified: bool) -> Tally:
-    """Looks for what Kratos need not be asked about. Standard input can be read only once."""
+    """Looks for what Kratos need not be asked about, in what can be read again."""
     tally, schemas = Tally(), _schemas(subject)
-    for one in identities_of(Reader([source for source in sources if source.path]).rows(), schemas, verified):
+    for one in identities_of(Reader([source for source in sources if source.is_file]).rows(), schemas, verified):
         if isinstance(one, Bad):
             tally.add_bad(one)
     return tally

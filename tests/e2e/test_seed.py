@@ -177,6 +177,20 @@ def test_standard_input_is_read_in_the_format_that_is_said(empty: Directory) -> 
     assert piped["verifiable_addresses"][0]["verified"] is True  # type: ignore[index]
 
 
+def test_atomic_creates_what_another_command_writes(empty: Directory) -> None:
+    words = [*program(), "seed", "--atomic", "--format", "csv", "--json"]
+    done = subprocess.run(
+        ["bash", "-c", '"$@" <(printf "email\\npiped@example.org\\n")', "bash", *words],
+        cwd=empty.path,
+        env=empty.environ(),
+        capture_output=True,
+        check=True,
+    )
+
+    assert json.loads(done.stdout)["data"]["created"] == 1
+    assert emails(empty) == {"piped"}
+
+
 def test_a_file_that_is_not_there_or_of_no_known_format_is_refused(empty: Directory) -> None:
     assert "cannot be read" in empty.run("seed", "nothing.csv", code=30).said
     assert "--format" in empty.run("seed", write(empty, "people.txt", "email\n"), code=2).said

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +265,17 @@ def test_the_key_of_a_seed_changes_with_its_content_and_with_the_schemas(tmp_pat
     assert files.digest(found, {"schema": b"2"}) != before
     file.write_text("email\nb\n")
     assert files.digest(found, {"schema": b"1"}) != before
+
+
+def test_a_pipe_that_is_named_is_left_to_be_read_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "people.csv")
+    # both ends, so that nobody waits for the other
+    pipe = os.open(tmp_path / "people.csv", os.O_RDWR)
+    try:
+        os.write(pipe, b"email\nada@example.org\n")
+        (source,) = files.sources(["people.csv"], tmp_path, None)
+        assert not source.is_file
+        assert files.digest([source], {}) == files.digest([], {})
+        assert os.read(pipe, 100) == b"email\nada@example.org\n"
+    finally:
+        os.close(pipe)
