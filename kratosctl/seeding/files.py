@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import sys
@@ -64,9 +65,12 @@ def sources(names: Sequence[str], directory: Path, format: str | None) -> list[S
             found.append(Source("-", None, format))
             continue
         path = directory / name
-        for one in sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS) if path.is_dir() else [path]:
+        with _said(name):
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS) if path.is_dir() else [path]
+        for one in inside:
             shown = _printable(name if one == path else str(Path(name, one.name)))
-            _check_readable(shown, one)
+            with _said(shown):
+                _check_readable(one)
             found.append(Source(shown, one, format or _format(one, shown)))
     if not found:
         raise ConfigurationInvalid(f"{', '.join(names)} holds no file to seed", f"files end in {_KNOWN}")
@@ -86,13 +90,18 @@ def _format(path: Path, name: str) -> str:
     return found
 
 
-def _check_readable(name: str, path: Path) -> None:
+def _check_readable(path: Path) -> None:
+    # to open and close a pipe would end whoever writes to it
+    if not path.exists() or path.is_file():
+        path.open("rb").close()
+
+
+@contextlib.contextmanager
+def _said(name: str) -> Iterator[None]:
     try:
-        # to open and close a pipe would end whoever writes to it
-        if not path.exists() or path.is_file():
-            path.open("rb").close()
+        yield
     except OSError as error:
-        raise ConfigurationInvalid(f"{name} cannot be read", error.strerror or "") from error
+        raise ConfigurationInvalid(f"{_printable(name)} cannot be read", error.strerror or "") from error
 
 
 class Reader:

@@ -11,7 +11,7 @@ from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotReady, SeedFailed, UsageError
 from kratosctl.files.workspace import SEED_WANTED
-from kratosctl.kratos import api
+from kratosctl.kratos import api, config_dir
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -243,7 +243,7 @@ def _schemas(subject: Subject) -> Schemas:
         )
     schemas = {one["id"]: one["schema"] for one in answer.body}
     _, theirs = assemble.their_configuration(subject.environment, found.workspace)
-    default = (theirs or {}).get("identity", {}).get("default_schema_id") or "default"
+    default = config_dir.value_at(theirs, "identity.default_schema_id") or "default"
     return schemas | {"": schemas.get(default, {})}
 
 

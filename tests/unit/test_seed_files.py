@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl.errors import KratosctlError
+from kratosctl.errors import ConfigurationInvalid, KratosctlError
 from kratosctl.seeding import files
 from kratosctl.seeding.rows import Bad, Row
 
@@ -279,3 +279,13 @@ def test_a_pipe_that_is_named_is_left_to_be_read_once(tmp_path: Path) -> None:
         assert os.read(pipe, 100) == b"email\nada@example.org\n"
     finally:
         os.close(pipe)
+
+
+def test_a_directory_that_cannot_be_listed_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "people").mkdir()
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(ConfigurationInvalid, match=r"people cannot be read\nPermission denied"):
+        files.sources(["people"], tmp_path, None)

@@ -1,0 +1,39 @@
+"""What seeding asks of a Kratos, without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from kratosctl.files.workspace import Workspace
+from kratosctl.kratos.api import Answer, Client
+from kratosctl.running import Found
+from kratosctl.seeding import seed
+from kratosctl.snapshots.operations import Subject
+from tests.unit import stacks
+
+
+@pytest.mark.parametrize(
+    ("identity", "default"),
+    [
+        ("identity:\n", "one"),
+        ("identity:\n  default_schema_id:\n", "one"),
+        ("identity: {default_schema_id: b}\n", "two"),
+    ],
+)
+def test_who_has_no_schema_of_her_own_gets_the_default_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: str, default: str
+) -> None:
+    (tmp_path / "kratos").mkdir()
+    (tmp_path / "kratos" / "kratos.yml").write_text(identity)
+    answer = Answer(200, [{"id": "default", "schema": {"title": "one"}}, {"id": "b", "schema": {"title": "two"}}])
+    monkeypatch.setattr(Client, "get", lambda client, url: answer)
+    found: Found = SimpleNamespace(  # type: ignore[assignment]
+        workspace=Workspace(tmp_path, "dev"), public_address=lambda: ("localhost", 4433)
+    )
+
+    schemas = seed._schemas(Subject(found, stacks.environment(config_dir="kratos")))
+
+    assert schemas[""] == {"title": default}
