@@ -100,7 +100,7 @@ def restore(
             workspace.write_note(RESTORE_NOTE, note)
             # only one that was cut short is finished by the next command: who is told of an error decides anew
             with removing_unless_interrupted(workspace, RESTORE_NOTE):
-                subject = _restore(subject, snapshot, with_release, variables)
+                subject = _restore(subject, snapshot, before, with_release, variables)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before}
     said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.environment.release}"
     undo = f"\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}" if before else ""
@@ -130,12 +130,14 @@ def removing_unless_interrupted(workspace: Workspace, note: str) -> Iterator[Non
     workspace.remove_note(note)
 
 
-def _restore(subject: Subject, snapshot: Snapshot, with_release: bool, variables: Mapping[str, str]) -> Subject:
+def _restore(
+    subject: Subject, snapshot: Snapshot, before: str | None, with_release: bool, variables: Mapping[str, str]
+) -> Subject:
     """Puts a snapshot in place, and runs the release its tables need. Returns the environment as it then is."""
     try:
-        other_tables = put_back(subject, snapshot)
+        other_tables = put_back(subject, snapshot, before)
     except DatabaseDamaged:
-        _put_back_tables(subject, snapshot, store.check(subject.found.workspace, snapshot))
+        _put_back_tables(subject, snapshot, before)
         other_tables = True
     if with_release and snapshot.release != subject.release:
         save_release(subject, snapshot.release)
@@ -169,7 +171,7 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
         raise
     # people may have gone on with what is there
     now = _keep_what_is_there(subject, snapshot, console)
-    subject = _restore(subject, snapshot, note["with_release"], variables)
+    subject = _restore(subject, snapshot, now, note["with_release"], variables)
     kratos = subject.found.container("kratos")
     if kratos and reading.state(kratos.name)[0] != "running":
         # it was stopped for the one that was interrupted
@@ -206,8 +208,14 @@ def reset(
     return Result("reset", data, lambda: f"{subject.found.name} is as new{undo}")
 
 
-def put_back(subject: Subject, snapshot: Snapshot) -> bool:
-    """Restores a checked snapshot. The caller holds the lock.
+def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) -> bool:
+    """Restores a snapshot. The caller holds the lock.
+
+    Args:
+        subject: the environment.
+        snapshot: what to put in place.
+        before: the safety snapshot of what is there, which is removed where nothing was changed: `--undo` would take
+            it for the way back.
 
     Returns:
         Whether the tables are those of another release: then `up` has to migrate them, or to run that release.
@@ -215,25 +223,38 @@ def put_back(subject: Subject, snapshot: Snapshot) -> bool:
     source = store.check(subject.found.workspace, snapshot)
     now = subject.live.facts()
     if now.migrations != snapshot.migrations:
-        _put_back_tables(subject, snapshot, source)
+        _put_back_tables(subject, snapshot, before)
         return True
-    subject.live.restore(source, True)
+    with _unless_nothing_changed(subject, before):
+        subject.live.restore(source, True)
     if now.network != snapshot.network:
         # Kratos reads its network once, at its start
         _restart(subject)
     return False
 
 
-def _put_back_tables(subject: Subject, snapshot: Snapshot, source: Path) -> None:
+@contextlib.contextmanager
+def _unless_nothing_changed(subject: Subject, before: str | None) -> Iterator[None]:
+    try:
+        yield
+    except KratosctlError:
+        if before:
+            store.remove(subject.found.workspace, before)
+        raise
+
+
+def _put_back_tables(subject: Subject, snapshot: Snapshot, before: str | None) -> None:
     """Restores a snapshot with other tables than Kratos knows: nobody is served meanwhile."""
     workspace, kratos = subject.found.workspace, subject.found.container("kratos")
+    source = store.check(workspace, snapshot)
     stopped = bool(kratos and kratos.state == "running")
     if kratos and stopped:
         program.docker("stop", kratos.name)
     # first, so that whoever comes after a kill looks at the migrations again
     workspace.save_state(replace(workspace.state(), migrated={}))
     try:
-        subject.live.restore(source, False)
+        with _unless_nothing_changed(subject, before):
+            subject.live.restore(source, False)
     except KratosctlError:
         if kratos and stopped:
             reading.start([kratos.name])
@@ -266,7 +287,8 @@ def _reset(
 
 @contextlib.contextmanager
 def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[None]:
-    """Puts a snapshot back unless the block ends well. After SIGKILL the next command does. The caller holds the lock.
+    """Puts a snapshot back, and removes it, unless the block ends well. After SIGKILL the next command does. The caller
+    holds the lock.
 
     Args:
         subject: the environment.
@@ -281,6 +303,7 @@ def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[
         put_back(subject, before)
         # if that fails, the next command tries it again
         workspace.remove_note(CONTENT_NOTE)
+        store.remove(workspace, before.name)
         raise
     workspace.remove_note(CONTENT_NOTE)
 
@@ -296,10 +319,12 @@ def undo_content(subject: Subject, console: Console) -> None:
         # what the killed one had sent may still be on its way into the database
         _restart(subject)
         put_back(subject, before)
+        workspace.remove_note(CONTENT_NOTE)
+        store.remove(workspace, before.name)
         outcome = f"undone, {subject.found.name} has the data from before it"
     except SnapshotMissing:
+        workspace.remove_note(CONTENT_NOTE)
         outcome = f"it cannot be undone, because snapshot {note['snapshot']} was removed"
-    workspace.remove_note(CONTENT_NOTE)
     console.note(f"a {note['doing']} was interrupted: {outcome}")
 
 

@@ -145,6 +145,10 @@ def test_atomic_keeps_all_or_nothing(empty: Directory) -> None:
     data = done.envelope["data"]
     assert (data["created"], data["failed"], data["failed_rows"][0]["line"]) == (0, 1, 302)
     assert emails(empty) == {"before"}
+    # what was undone by itself is nothing to undo
+    empty.run("snapshot", "restore", "--undo")
+    assert emails(empty) == set()
+    empty.run("seed", "one.csv")
 
     assert empty.run("seed", "many.csv", "--atomic", "--json").data["created"] == 300
     assert len(emails(empty)) == 301
