@@ -20,16 +20,16 @@ def command(session: Session, name: str | None) -> Result:
     """
     from dataclasses import replace
 
-    subject = subject_of(session, name)
-    from kratosctl.snapshots import operations
+    with subject_of(session, name, "reset") as subject:
+        from kratosctl.snapshots import operations
 
-    fill, key = None, ""
-    if subject.environment.seed:  # what seeds takes as long to import as all the rest
-        from kratosctl.seeding import seed
+        fill, key = None, ""
+        if subject.environment.seed:  # what seeds takes as long to import as all the rest
+            from kratosctl.seeding import seed
 
-        fill, key = seed.for_reset(subject)
-    result = operations.reset(subject, fill, key, session.console)
-    lesson = subject.found.workspace.lesson
+            fill, key = seed.for_reset(subject)
+        result = operations.reset(subject, fill, key, session.console)
+        lesson = subject.found.workspace.lesson
     if not lesson:
         return result
     warning = f"lesson {lesson} still runs: kratosctl lesson fix {subject.found.name} gives it up"

@@ -32,12 +32,12 @@ def command(
 
     if name is None:
         _refuse_environment(session, files)
-    subject = subject_of(session, name)
-    found = seed.named_or_own(subject, files, format)
-    session.after_interrupt = "running it again creates what is missing"
-    if atomic:
-        session.after_interrupt = "the database is as it was"
-    return seed.seed(subject, found, seed.Wishes(atomic, verified), session.console)
+    with subject_of(session, name, "seed") as subject:
+        found = seed.named_or_own(subject, files, format)
+        session.after_interrupt = "running it again creates what is missing"
+        if atomic:
+            session.after_interrupt = "the database is as it was"
+        return seed.seed(subject, found, seed.Wishes(atomic, verified), session.console)
 
 
 def _refuse_environment(session: Session, files: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,12 @@ from kratosctl.cli.options import environment_argument, environment_option
 from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kratosctl.results import Result
     from kratosctl.snapshots.operations import Subject
+
+_LOCK_WAIT = 600
 
 
 @click.group(cls=Group)
@@ -20,21 +25,33 @@ def command() -> None:
     """Save the database under a name, and put it back under a running Kratos."""
 
 
-def subject_of(session: Session, name: str | None) -> Subject:
-    """The environment whose database is meant."""
+@contextlib.contextmanager
+def subject_of(session: Session, name: str | None, command: str) -> Iterator[Subject]:
+    """The environment whose database is meant, which nobody else changes meanwhile.
+
+    Args:
+        session: the run.
+        name: the environment; None takes the only one, or `dev`.
+        command: what is done, for those who wait.
+    """
     from kratosctl import running
     from kratosctl.engine import reading
+    from kratosctl.files.workspace import Workspace
 
-    finding = reading.begin(lambda: running.find(session.directory, name))
-    # their 60 ms pass while docker answers
-    from kratosctl.answers import selection
-    from kratosctl.commands import upgrade
-    from kratosctl.snapshots import operations
+    workspace = Workspace(session.directory, running.pick(session.directory, name))
+    # what is acted on is read when nobody changes it any more
+    with workspace.locked(f"{command} {workspace.name}", _LOCK_WAIT, session.console.note):
+        if workspace.has_unfinished:
+            from kratosctl.commands import upgrade
 
-    found = finding()
-    upgrade.settle(session.directory, found.name, session.console, os.environ)
-    environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
-    return operations.Subject(found, environment)
+            upgrade.settle(session.directory, workspace.name, session.console, os.environ)
+        finding = reading.begin(lambda: running.find(session.directory, workspace.name))
+        # their 60 ms pass while docker answers
+        from kratosctl.answers import selection
+        from kratosctl.snapshots import operations
+
+        environment = selection.environment_of(selection.select(session.directory, workspace.name, {}, os.environ))
+        yield operations.Subject(finding(), environment)
 
 
 @define(
@@ -47,7 +64,8 @@ def save(session: Session, snapshot: str, name: str | None, note: str, overwrite
     """Save the database under a name, while Kratos runs."""
     from kratosctl.snapshots import operations
 
-    return operations.save(subject_of(session, name), snapshot, note, overwrite, session.console)
+    with subject_of(session, name, "snapshot save") as subject:
+        return operations.save(subject, snapshot, note, overwrite, session.console)
 
 
 @define(environment_option())
@@ -94,7 +112,8 @@ def restore(session: Session, snapshot: str | None, name: str | None, undo: bool
         raise UsageError("name a snapshot, or say --undo", fix="kratosctl snapshot list shows them")
     # undone is undone: the release of then comes back with its data
     with_release = with_release or undo
-    return operations.restore(subject_of(session, name), snapshot, session.console, with_release, os.environ)
+    with subject_of(session, name, "snapshot restore") as subject:
+        return operations.restore(subject, snapshot, session.console, with_release, os.environ)
 
 
 @define(
@@ -112,9 +131,9 @@ def export(
 
     from kratosctl.snapshots import handing
 
-    subject = subject_of(session, name)
     target = Path(file) if file else None
-    return handing.export(subject.found.workspace, subject.environment, snapshot, target, with_secrets, overwrite)
+    with subject_of(session, name, "snapshot export") as subject:
+        return handing.export(subject.found.workspace, subject.environment, snapshot, target, with_secrets, overwrite)
 
 
 @define(

@@ -33,16 +33,16 @@ def command(
     from kratosctl.limits import Limits
     from kratosctl.snapshots.operations import with_release_of
 
-    subject = subject_of(session, name)
-    release = tag or catalog.NEWEST.tag
-    if tag is None and not kratos_image and subject.environment.facts.tag == release:
-        return newest_already(subject.found.name, release)
-    # refuses what is none, before an image is asked for it
-    catalog.newest_matching(release)
-    chosen = selection.select(session.directory, subject.found.name, {}, os.environ)
-    if chosen.answers.get("kratos_image") and not kratos_image:
-        kratos_image = with_release_of(subject, release).kratos_image
-    newer = {"release": release, "kratos_image": kratos_image}
-    after = selection.environment_of(selection.Selection(chosen.name, {**chosen.answers, **newer}, chosen.known))
-    change = Change(subject.environment, after, Wishes(limits=Limits(wait_timeout)))
-    return upgrade(subject.found, change, rehearse, session.console, os.environ)
+    with subject_of(session, name, "upgrade") as subject:
+        release = tag or catalog.NEWEST.tag
+        if tag is None and not kratos_image and subject.environment.facts.tag == release:
+            return newest_already(subject.found.name, release)
+        # refuses what is none, before an image is asked for it
+        catalog.newest_matching(release)
+        chosen = selection.select(session.directory, subject.found.name, {}, os.environ)
+        if chosen.answers.get("kratos_image") and not kratos_image:
+            kratos_image = with_release_of(subject, release).kratos_image
+        newer = {"release": release, "kratos_image": kratos_image}
+        after = selection.environment_of(selection.Selection(chosen.name, {**chosen.answers, **newer}, chosen.known))
+        change = Change(subject.environment, after, Wishes(limits=Limits(wait_timeout)))
+        return upgrade(subject.found, change, rehearse, session.console, os.environ)

@@ -306,7 +306,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def locked(self, command: str, timeout: float, say: Callable[[str], None]) -> Iterator[None]:
-        """Holds the environment's lock, which the kernel releases however the process ends.
+        """Holds the environment's lock, which the kernel releases however the process ends. Whoever has it goes on.
 
         Args:
             command: what the holder does, shown to those who wait.
@@ -324,7 +324,10 @@ class Workspace:
             ignore = self.directory / GENERATED / ".gitignore"
             if not ignore.exists():
                 write_atomically(ignore, "*\n")
-            lock = FileLock(self.home / "lock", mode=0o600)
+            lock = FileLock(self.home / "lock", mode=0o600, is_singleton=True)
+        if lock.is_locked:
+            yield
+            return
         holder = self.home / "lock-holder"
         try:
             with said_plainly(self.home):

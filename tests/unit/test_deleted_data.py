@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,8 +147,12 @@ def test_nobody_changes_a_class_while_it_comes_up(
     before = workshop_file.load(classroom)
     monkeypatch.setattr(seats, "PATIENCE", 0.1)
 
-    with seats.locked(classroom, "workshop up", QUIET), pytest.raises(EnvironmentBusy, match="the workshop is held by"):
-        change(classroom)
+    with (
+        seats.locked(classroom, "workshop up", QUIET),
+        ThreadPoolExecutor() as somebody_else,
+        pytest.raises(EnvironmentBusy, match="the workshop is held by"),
+    ):
+        somebody_else.submit(change, classroom).result()
 
     assert workshop_file.load(classroom) == before
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -457,6 +458,11 @@ class TestSecrets:
         assert secrets.complete(kept, {}) == kept
 
 
+def enter(workspace: Workspace) -> None:
+    with workspace.locked("up dev", 0, lambda said: None):
+        pass
+
+
 class TestLock:
     HOLD = (
         "import sys; from pathlib import Path; from kratosctl.files.workspace import Workspace\n"
@@ -498,6 +504,15 @@ class TestLock:
         with workspace.locked("up dev", 0, pytest.fail):
             pass
         assert not (workspace.home / "lock-holder").exists()
+
+    def test_whoever_has_it_does_not_wait_for_himself_and_keeps_it(self, workspace: Workspace) -> None:
+        with workspace.locked("reset dev", 0, pytest.fail):
+            with Workspace(workspace.directory, "dev").locked("settle", 0, pytest.fail):
+                pass
+            assert "kratosctl reset dev" in (workspace.home / "lock-holder").read_text(encoding="utf-8")
+            with ThreadPoolExecutor() as pool, pytest.raises(EnvironmentBusy):
+                pool.submit(enter, workspace).result()
+        enter(workspace)
 
     def test_it_is_free_again_after_an_error(self, workspace: Workspace) -> None:
         with pytest.raises(KeyError), workspace.locked("up dev", 0, pytest.fail):
