@@ -130,7 +130,7 @@ class Kratos:
         traits = dict(traits) if traits is not None else {"email": email or f"{secrets.token_hex(6)}@example.org"}
         email = email or str(traits.get("email", ""))
         password = secrets.token_urlsafe(12) if password is None else password
-        body: Json = {"schema_id": "default", "traits": traits, **fields}
+        body: Json = {"traits": traits, **fields}
         if password and "credentials" not in fields:
             body["credentials"] = {"password": {"config": {"password": password}}}
         if verified:
@@ -200,14 +200,14 @@ class Kratos:
             ChoiceImpossible: the database is in memory.
             DatabaseUnreachable: somebody held it for too long. Nothing was changed.
         """
-        if self._seeded:
-            self.restore(self._seeded)
-            return
         end = time.monotonic() + _MAIL_PATIENCE
         # a mail server that hangs does not keep a test from starting
         while not self._live.empty(unless_sending=time.monotonic() < end):
             time.sleep(_PAUSE)
-        self._empty_inbox()
+        if self._seeded:
+            self.restore(self._seeded)
+        else:
+            self._empty_inbox()
 
     def snapshot(self, name: str | None = None) -> str:
         """Saves the database, to be put back by `restore`.
