@@ -13,6 +13,7 @@ from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from kratosctl.results import Result
     from kratosctl.snapshots.operations import Subject
@@ -127,11 +128,9 @@ def export(
     session: Session, snapshot: str, file: str | None, name: str | None, with_secrets: bool, overwrite: bool
 ) -> Result:
     """Write one file to hand on: the database, what the environment was asked to be, Kratos' configuration."""
-    from pathlib import Path
-
     from kratosctl.snapshots import handing
 
-    target = Path(file) if file else None
+    target = _file(session, file or f"{snapshot}{handing.SUFFIX}")
     with subject_of(session, name, "snapshot export") as subject:
         return handing.export(subject.found.workspace, subject.environment, snapshot, target, with_secrets, overwrite)
 
@@ -144,11 +143,17 @@ def export(
 )
 def import_(session: Session, file: str, name: str | None, snapshot: str | None, overwrite: bool) -> Result:
     """Take such a file in: as a snapshot of an environment that is there, or as a new environment."""
-    from pathlib import Path
-
     from kratosctl.snapshots import handing
 
-    return handing.import_(Path(file), handing.Target(session.directory, name, snapshot, overwrite), session.console)
+    target = handing.Target(session.directory, name, snapshot, overwrite)
+    return handing.import_(_file(session, file), target, session.console)
+
+
+def _file(session: Session, name: str) -> Path:
+    """A file as whoever runs the program finds it, named as if she were in --directory."""
+    from pathlib import Path
+
+    return Path(session.directory_given or ".", name)
 
 
 for _name, _command in {

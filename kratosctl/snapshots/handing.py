@@ -71,7 +71,7 @@ def export(
     workspace: Workspace,
     environment: Environment,
     name: str,
-    file: Path | None,
+    file: Path,
     with_secrets: bool,
     overwrite: bool,
 ) -> Result:
@@ -81,7 +81,7 @@ def export(
         workspace: of the environment.
         environment: as it was asked for.
         name: the snapshot.
-        file: where to write; None names it after the snapshot, in the current directory.
+        file: where to write.
         with_secrets: put the secrets of Kratos in.
         overwrite: replace a file that is there.
 
@@ -92,7 +92,6 @@ def export(
     """
     snapshot = store.load(workspace, name)
     content = store.check(workspace, snapshot)
-    file = file or Path(f"{name}{SUFFIX}")
     if file.exists() and not overwrite:
         raise SnapshotExists(f"{file} is there already", "", "choose another FILE, remove it, or say --overwrite")
     kept = configuration_file.load(workspace.directory).get(workspace.name, {})

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kratosctl.files.workspace import Workspace
-from kratosctl.snapshots import handing
+import pytest
+
+from kratosctl import running
+from kratosctl.answers import configuration_file
+from kratosctl.console import Console
+from kratosctl.files.workspace import State, Workspace
+from kratosctl.main import main
+from kratosctl.running import Found
+from kratosctl.snapshots import handing, operations
+from kratosctl.snapshots.operations import Subject
 from tests.unit import stacks
 from tests.unit.test_snapshot_store import save
+from tests.unit.test_snapshots_sqlite import database
+
+QUIET = Console(quiet=True)
 
 
 def exported(directory: Path, kratos_yml: str) -> list[str]:
@@ -35,3 +46,32 @@ def test_a_configuration_without_secrets_is_handed_on_without_a_word(tmp_path: P
 
 def test_a_configuration_that_cannot_be_read_keeps_nobody_from_the_data(tmp_path: Path) -> None:
     assert "cannot be told: kratos/kratos.yml" in exported(tmp_path, "a: [")[1]
+
+
+@pytest.fixture
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with an environment that has a snapshot `one`, and no engine to ask about it; we are beside it."""
+    workspace = Workspace(tmp_path / "ours", "dev")
+    (workspace.home / "database").mkdir(parents=True)
+    database(workspace.home / "database" / "db.sqlite", 3)
+    configuration_file.save(workspace.directory, "dev", {"database": "sqlite"})
+    found = Found(workspace, State(), ())
+    monkeypatch.setattr(running, "find", lambda directory, name: found)
+    operations.save(Subject(found, stacks.environment()), "one", "", False, QUIET)
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return workspace.directory
+
+
+@pytest.mark.parametrize(
+    ("words", "file"), [((), "ours/one.kratos.zip"), (("it.zip",), "ours/it.zip"), (("../it.zip",), "it.zip")]
+)
+def test_files_are_named_as_if_one_were_in_the_directory(
+    ours: Path, words: tuple[str, ...], file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["snapshot", "export", "one", *words, "-C", "ours"]) == 0
+    assert [path.name for path in ours.parent.rglob("*.zip")] == [Path(file).name]
+    assert Path(file).is_file()
+
+    assert main(["snapshot", "import", f"../{file}", "-C", "theirs"]) == 0
+    assert "took one in" in capsys.readouterr().out
