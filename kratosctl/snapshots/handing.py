@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,13 @@ def import_(file: Path, target: Target, console: Console) -> Result:
             _check_engine(target.directory, name, snapshot)
         else:
             _check_answers(name, manifest)
-        folder = _place_for_configuration(workspace) if manifest.files and not known else ""
+        configuration = {} if known else opened.configuration()
+        folder = _place_for_configuration(workspace, configuration) if configuration else ""
         with workspace.locked(f"snapshot import {snapshot.name}", LOCK_WAIT, console.note):
             overwrite = target.overwrite or not known
             made = store.add(workspace, snapshot.name, lambda path: _fill(opened, path, file, snapshot), overwrite)
             if not known:
-                _make(workspace, opened, made, folder)
+                _make(workspace, manifest, made, configuration, folder)
     data = {"environment": name, "snapshot": asdict(made), "new": not known}
     then = f"restore it: kratosctl snapshot restore {made.name} --env {name}"
     if not known:
@@ -207,10 +209,11 @@ def _fill(opened: Package, path: Path, file: Path, snapshot: Snapshot) -> Snapsh
     return snapshot
 
 
-def _make(workspace: Workspace, opened: Package, made: Snapshot, folder: str) -> None:
+def _make(
+    workspace: Workspace, manifest: Manifest, made: Snapshot, configuration: Mapping[str, bytes], folder: str
+) -> None:
     """Makes an environment that starts with the snapshot's data. Known to others only when all of it is there."""
-    manifest, content = opened.manifest, store.content(workspace, made.name)
-    configuration = opened.configuration()
+    content = store.content(workspace, made.name)
     for name, text in configuration.items():
         write_atomically(workspace.directory / folder / name, text, 0o644)
     if made.engine == "sqlite":
@@ -238,11 +241,18 @@ def _write_secrets(workspace: Workspace, manifest: Manifest) -> None:
     workspace.write("secrets/postgres-password", complete.postgres_password, 0o600)
 
 
-def _place_for_configuration(workspace: Workspace) -> str:
+def _place_for_configuration(workspace: Workspace, files: Mapping[str, bytes]) -> str:
     """Where Kratos' own configuration goes, for its owner to edit: kratos/, or beside it where that is taken."""
+    directory = workspace.directory
+    given = [answers.get("config_dir") for answers in configuration_file.load(directory).values()]
+    used = [(directory / one).resolve() for one in given if one]
     for name in ("kratos", f"kratos-{workspace.name}"):
-        path = workspace.directory / name
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        path = directory / name
+        if not path.exists():
+            return name
+        # what is there may be what an import that failed has written
+        ours = path.is_dir() and config_dir.files(directory, name).items() <= files.items()
+        if ours and path.resolve() not in used:
             return name
     raise ConfigurationInvalid(
         f"{path} is there already",

@@ -9,6 +9,8 @@ import pytest
 from kratosctl import running
 from kratosctl.answers import configuration_file
 from kratosctl.console import Console
+from kratosctl.database import templates
+from kratosctl.errors import DiskFull
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.main import main
 from kratosctl.running import Found
@@ -75,3 +77,30 @@ def test_files_are_named_as_if_one_were_in_the_directory(
 
     assert main(["snapshot", "import", f"../{file}", "-C", "theirs"]) == 0
     assert "took one in" in capsys.readouterr().out
+
+
+def test_an_import_that_failed_can_be_repeated_and_leaves_nothing_beside_it(
+    ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration_file.save(ours, "dev", {"config_dir": "kratos"})
+    (ours / "kratos" / "schemas").mkdir(parents=True)
+    for name in ("kratos.yml", "schemas/person.json"):
+        (ours / "kratos" / name).write_text("{}")
+    assert main(["snapshot", "export", "one", "-C", "ours"]) == 0
+
+    def full(*asked: object) -> None:
+        raise DiskFull("no space left")
+
+    for _ in range(3):
+        with monkeypatch.context() as patch:
+            patch.setattr(templates, "copy", full)
+            assert main(["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]) == 20
+    # cut short before the last file
+    (ours.parent / "theirs" / "kratos" / "schemas" / "person.json").unlink()
+    for name in ("dev", "other"):
+        assert main(["snapshot", "import", "../ours/one.kratos.zip", name, "-C", "theirs"]) == 0
+
+    directories = {name: answers["config_dir"] for name, answers in configuration_file.load(Path("theirs")).items()}
+    assert directories == {"dev": "./kratos", "other": "./kratos-other"}
+    assert sorted(path.name for path in Path("theirs").glob("kratos*")) == ["kratos", "kratos-other", "kratosctl.yaml"]
+    assert (ours.parent / "theirs" / "kratos" / "schemas" / "person.json").read_text() == "{}"
