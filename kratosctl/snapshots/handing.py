@@ -146,7 +146,7 @@ def import_(file: Path, target: Target, console: Console) -> Result:
         snapshot = replace(manifest.snapshot, name=store.check_name(target.name or manifest.snapshot.name))
         known = name in running.names(target.directory)
         if known:
-            _check_engine(target.directory, name, snapshot)
+            _check_engine(workspace, snapshot)
         else:
             _check_answers(name, manifest)
         configuration = {} if known else opened.configuration()
@@ -175,11 +175,14 @@ def _warnings(manifest: Manifest, known: bool) -> list[str]:
     ]
 
 
-def _check_engine(directory: Path, name: str, snapshot: Snapshot) -> None:
-    engine = configuration_file.load(directory).get(name, {}).get("database", "sqlite")
+def _check_engine(workspace: Workspace, snapshot: Snapshot) -> None:
+    asked = configuration_file.load(workspace.directory).get(workspace.name)
+    # one that was taken out of kratosctl.yaml is what it was
+    was = "postgres" if asked is None and workspace.state().postgres_major else "sqlite"
+    engine = (asked or {}).get("database", was)
     if engine != snapshot.engine:
         raise SnapshotForeign(
-            f"the snapshot is of {snapshot.engine}, environment {name} runs on {engine}",
+            f"the snapshot is of {snapshot.engine}, environment {workspace.name} runs on {engine}",
             "their files have nothing in common",
             "take it in as a new environment: kratosctl snapshot import FILE NAME",
         )

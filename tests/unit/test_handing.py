@@ -104,3 +104,13 @@ def test_an_import_that_failed_can_be_repeated_and_leaves_nothing_beside_it(
     assert directories == {"dev": "./kratos", "other": "./kratos-other"}
     assert sorted(path.name for path in Path("theirs").glob("kratos*")) == ["kratos", "kratos-other", "kratosctl.yaml"]
     assert (ours.parent / "theirs" / "kratos" / "schemas" / "person.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(("major", "code"), [(0, 0), (15, 63)])
+def test_an_environment_that_was_taken_out_of_kratosctl_yaml_runs_on_what_it_ran_on(
+    ours: Path, major: int, code: int
+) -> None:
+    assert main(["snapshot", "export", "one", "-C", "ours"]) == 0
+    Workspace(ours.parent / "theirs", "dev").save_state(State(postgres_major=major))
+
+    assert main(["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]) == code
