@@ -460,4 +460,4 @@ def save_release(subject: Subject, release: str, image: str | None = None) -> No
         changed = {"release": release}
         if image or "kratos_image" in kept:
             changed["kratos_image"] = image or with_release_of(subject, release).kratos_image
-        configuration_file.save(workspace.directory, workspace.name, {**kept, **changed})
+        configuration_file.save(workspace.directory, workspace.name, changed)
