@@ -25,8 +25,8 @@ from kratosctl.ephemeral.environments import Ephemeral
 from kratosctl.errors import CodeMissing, KratosRefused, NotReady
 from kratosctl.kratos.api import Admin, Answer, Client, Json
 from kratosctl.limits import Limits
-from kratosctl.snapshots import live, operations, store
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import live, putting_back, saving, store
+from kratosctl.snapshots.subject import Subject
 from kratosctl.stack import inbox
 
 __all__ = ["Asked", "Identity", "Kratos", "kratos"]
@@ -222,7 +222,7 @@ class Kratos:
             NameInvalid, SnapshotExists, ChoiceImpossible.
         """
         name = name or f"snapshot-{secrets.token_hex(4)}"
-        operations.save(self._subject, name, "", False, _QUIET)
+        saving.save(self._subject, name, "", False, _QUIET)
         return name
 
     def restore(self, name: str) -> None:
@@ -233,7 +233,7 @@ class Kratos:
         """
         workspace = self._subject.found.workspace
         with workspace.locked("snapshot restore", 60, _QUIET.note):
-            operations.put_back(self._subject, store.load(workspace, name))
+            putting_back.put_back(self._subject, store.load(workspace, name))
         self._empty_inbox()
 
     def logs(self, since: float | None = None, service: str = "kratos") -> str:

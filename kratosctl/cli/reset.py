@@ -21,14 +21,14 @@ def command(session: Session, name: str | None) -> Result:
     from dataclasses import replace
 
     with subject_of(session, name, "reset") as subject:
-        from kratosctl.snapshots import operations
+        from kratosctl.snapshots import resetting
 
         fill, key = None, ""
         if subject.environment.seed:  # what seeds takes as long to import as all the rest
             from kratosctl.seeding import seed
 
             fill, key = seed.for_reset(subject)
-        result = operations.reset(subject, fill, key, session.console)
+        result = resetting.reset(subject, fill, key, session.console)
         lesson = subject.found.workspace.lesson
     if not lesson:
         return result

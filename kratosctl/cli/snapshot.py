@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kratosctl.results import Result
-    from kratosctl.snapshots.operations import Subject
+    from kratosctl.snapshots.subject import Subject
 
 _LOCK_WAIT = 600
 
@@ -49,10 +49,10 @@ def subject_of(session: Session, name: str | None, command: str) -> Iterator[Sub
         finding = reading.begin(lambda: running.find(session.directory, workspace.name))
         # their 60 ms pass while docker answers
         from kratosctl.answers import selection
-        from kratosctl.snapshots import operations
+        from kratosctl.snapshots.subject import Subject
 
         environment = selection.environment_of(selection.select(session.directory, workspace.name, {}, os.environ))
-        yield operations.Subject(finding(), environment)
+        yield Subject(finding(), environment)
 
 
 @define(
@@ -63,10 +63,10 @@ def subject_of(session: Session, name: str | None, command: str) -> Iterator[Sub
 )
 def save(session: Session, snapshot: str, name: str | None, note: str, overwrite: bool) -> Result:
     """Save the database under a name, while Kratos runs."""
-    from kratosctl.snapshots import operations
+    from kratosctl.snapshots import saving
 
     with subject_of(session, name, "snapshot save") as subject:
-        return operations.save(subject, snapshot, note, overwrite, session.console)
+        return saving.save(subject, snapshot, note, overwrite, session.console)
 
 
 @define(environment_option())
@@ -105,7 +105,7 @@ def remove(session: Session, snapshot: str, name: str | None) -> Result:
 def restore(session: Session, snapshot: str | None, name: str | None, undo: bool, with_release: bool) -> Result:
     """Put a snapshot back under a running Kratos. What was there is kept for `--undo`."""
     from kratosctl.errors import UsageError
-    from kratosctl.snapshots import operations
+    from kratosctl.snapshots import restoring
 
     if snapshot and undo:
         raise UsageError("--undo takes no snapshot: it takes back the last restore or reset", fix="say one of the two")
@@ -114,7 +114,7 @@ def restore(session: Session, snapshot: str | None, name: str | None, undo: bool
     # undone is undone: the release of then comes back with its data
     with_release = with_release or undo
     with subject_of(session, name, "snapshot restore") as subject:
-        return operations.restore(subject, snapshot, session.console, with_release, os.environ)
+        return restoring.restore(subject, snapshot, session.console, with_release, os.environ)
 
 
 @define(

@@ -131,9 +131,9 @@ def _seeded(session: Session, environment: Environment, result: Result) -> Resul
         return result
     from kratosctl import running
     from kratosctl.seeding import seed
-    from kratosctl.snapshots import operations
+    from kratosctl.snapshots.subject import Subject
 
-    subject = operations.Subject(running.find(session.directory, environment.name), environment)
+    subject = Subject(running.find(session.directory, environment.name), environment)
     seeded = seed.finish_first(subject, session.console)
     if seeded is None:
         return result

@@ -31,7 +31,7 @@ def command(
     from kratosctl.answers.wishes import Wishes
     from kratosctl.commands.upgrade import Change, newest_already, upgrade
     from kratosctl.limits import Limits
-    from kratosctl.snapshots.operations import with_release_of
+    from kratosctl.snapshots.subject import with_release_of
 
     with subject_of(session, name, "upgrade") as subject:
         release = tag or catalog.NEWEST.tag

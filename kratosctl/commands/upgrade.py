@@ -27,8 +27,8 @@ from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, 
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.snapshots import operations, postgres, sqlite, store
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import postgres, putting_back, restoring, saving, sqlite, store
+from kratosctl.snapshots.subject import Subject, image_of, save_release
 from kratosctl.stages import converge, postgres_start, up
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
@@ -71,7 +71,7 @@ def upgrade(
     subject = Subject(found, change.before)
     with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):
         with console.step("save the data"):
-            saved = operations.save_safety(subject, "upgrade")
+            saved = saving.save_safety(subject, "upgrade")
         _rehearse(found, change, store.check(found.workspace, saved), console, variables)
         if not rehearse_only:
             _swap(subject, change, saved.name, console, variables)
@@ -123,8 +123,8 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         if note is not None:
             _settle_upgrade(subject, note, console, variables)
         else:
-            operations.finish_restore(subject, console, variables)
-            operations.undo_content(subject, console)
+            restoring.finish_restore(subject, console, variables)
+            putting_back.undo_content(subject, console)
 
 
 def _start_again(workspace: Workspace, console: Console) -> None:
@@ -144,7 +144,7 @@ def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console,
     if note["stage"] == _SWAPPING:
         _stop_writers(subject.found)
     if note["stage"] == _SWAPPED:
-        operations.save_release(subject, note["release"], note["image"])
+        save_release(subject, note["release"], note["image"])
         console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
     else:
         if note["stage"] == _SWAPPING:
@@ -199,13 +199,13 @@ def _swap(subject: Subject, change: Change, snapshot: str, console: Console, var
         # nobody writes from here on: what was saved before the rehearsal may be older than the data
         program.docker("stop", kratos)
         try:
-            operations.save_again(subject, snapshot)
+            saving.save_again(subject, snapshot)
             _write_note(subject, change, snapshot, _SWAPPING)
             converge.converge(change.after, workspace, change.wishes, Console(quiet=True), variables)
         except KratosctlError as error:
             _undo(subject, change, error, variables)
         _write_note(subject, change, snapshot, _SWAPPED)
-        operations.save_release(subject, change.after.release, _other_image(subject, change))
+        save_release(subject, change.after.release, _other_image(subject, change))
         workspace.remove_note(UPGRADE_NOTE)
 
 
@@ -241,7 +241,7 @@ def _stop_writers(found: Found) -> None:
 
 def _put_back(subject: Subject, snapshot: str) -> None:
     workspace = subject.found.workspace
-    operations.put_back(subject, store.load(workspace, snapshot))
+    putting_back.put_back(subject, store.load(workspace, snapshot))
     state = workspace.state()
     releases = state.releases | {subject.environment.database: subject.release}
     workspace.save_state(replace(state, migrated={}, releases=releases))
@@ -310,4 +310,4 @@ def _write_note(subject: Subject, change: Change, snapshot: str, stage: str) -> 
 def _other_image(subject: Subject, change: Change) -> str | None:
     """The image to go on with, where the one of the old release with another tag is not it."""
     image = change.after.kratos_image
-    return image if image != operations.image_of(subject.environment, change.after.release) else None
+    return image if image != image_of(subject.environment, change.after.release) else None

@@ -19,7 +19,7 @@ from kratosctl.ephemeral import owner, remains
 from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.files.workspace import SEED_WANTED, State, Workspace
 from kratosctl.running import Found
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import up
 
 NAME = "test"

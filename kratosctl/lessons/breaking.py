@@ -19,8 +19,8 @@ from kratosctl.lessons.lesson import Broken
 from kratosctl.lessons.notes import Note
 from kratosctl.limits import Limits
 from kratosctl.running import Found
-from kratosctl.snapshots import operations, store
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import putting_back, saving, store
+from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import converge, postgres_start
 
 
@@ -104,8 +104,8 @@ def _put_back_tables(found: Found, environment: Environment, name: str) -> str:
     snapshot = store.load(found.workspace, name)
     if subject.live.facts().migrations == snapshot.migrations:
         return ""
-    safety = operations.save_safety(subject, "lesson")
-    operations.put_back(subject, snapshot)
+    safety = saving.save_safety(subject, "lesson")
+    putting_back.put_back(subject, snapshot)
     return safety.name
 
 

@@ -18,8 +18,8 @@ from kratosctl.lessons.notes import Note, Tried
 from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.snapshots import operations
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import saving
+from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import converge
 
 _SNAPSHOT = "before-the-lesson"
@@ -129,7 +129,7 @@ def _break(
     variables: Mapping[str, str],
 ) -> None:
     if lesson.rolls_back:
-        kept = operations.keep(Subject(found, environment), _SNAPSHOT, f"before lesson {lesson.name}")
+        kept = saving.keep(Subject(found, environment), _SNAPSHOT, f"before lesson {lesson.name}")
         note = replace(note, snapshot=kept.name)
     notes.save(found.workspace, note)
     breaking.put(found, note.config_dir, broken)

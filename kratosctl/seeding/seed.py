@@ -20,8 +20,8 @@ from kratosctl.seeding.files import Reader, Source
 from kratosctl.seeding.identity import Identity, Schemas, identity_of
 from kratosctl.seeding.rows import Bad, BadRow, Row
 from kratosctl.seeding.sending import Outcome, Sender
-from kratosctl.snapshots import operations
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import putting_back, saving
+from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import assemble
 
 _SHOWN = 20
@@ -98,9 +98,9 @@ def seed(subject: Subject, found: Sequence[Source], wishes: Wishes, console: Con
             return _result(subject, _fill(subject, found, wishes.verified, console), kept=True)
         tally = _wrong_by_themselves(subject, found, wishes.verified)
         if not tally.failed:
-            before = operations.save_safety(subject, "seed")
+            before = saving.save_safety(subject, "seed")
             try:
-                with operations.whole_or_undone(subject, before, "seed"):
+                with putting_back.whole_or_undone(subject, before, "seed"):
                     tally = _fill(subject, found, wishes.verified, console)
                     if tally.failed:
                         raise _Refused

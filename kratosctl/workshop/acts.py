@@ -18,8 +18,8 @@ from kratosctl.files.atomic import said_plainly
 from kratosctl.lessons import fix
 from kratosctl.results import Result, counted
 from kratosctl.seeding import seed
-from kratosctl.snapshots import operations
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import resetting
+from kratosctl.snapshots.subject import Subject
 from kratosctl.workshop import down, seats
 from kratosctl.workshop.seats import Seat
 
@@ -52,7 +52,7 @@ def reset(workshop: Workshop, chosen: Sequence[Seat], console: Console, variable
             found = running.find(seat.workspace.directory, seat.name)
         # the lesson may have given Kratos a configuration directory of its own
         subject = Subject(found, seat.environment)
-        return {**operations.reset(subject, *seed.for_reset(subject), _SILENT).data, "lesson": lesson or None}
+        return {**resetting.reset(subject, *seed.for_reset(subject), _SILENT).data, "lesson": lesson or None}
 
     return _done("reset", "as new", workshop, chosen, work, console)
 

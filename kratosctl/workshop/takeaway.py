@@ -10,9 +10,9 @@ from pathlib import Path
 from kratosctl.console import Console
 from kratosctl.errors import KratosctlError
 from kratosctl.files.atomic import said_plainly
-from kratosctl.snapshots import handing, operations
+from kratosctl.snapshots import handing, saving
 from kratosctl.snapshots.handing import SUFFIX
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots.subject import Subject
 from kratosctl.workshop import seats
 from kratosctl.workshop.seats import Seat
 
@@ -57,7 +57,7 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
 
     def work(seat: Seat) -> Taken:
         subject = Subject(seat.found(containers), seat.environment)
-        operations.save(subject, SNAPSHOT, "the end of the workshop", True, _SILENT)
+        saving.save(subject, SNAPSHOT, "the end of the workshop", True, _SILENT)
         file = target / _name(seat)
         told = handing.export(seat.workspace, seat.environment, SNAPSHOT, file, False, True)
         return Taken([file], told.warnings)

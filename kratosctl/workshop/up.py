@@ -246,7 +246,7 @@ def _come_up(seat: Seat, shared: Shared, wishes: Wishes, variables: Mapping[str,
 def _fill(seat: Seat) -> None:
     from kratosctl import running
     from kratosctl.seeding import seed
-    from kratosctl.snapshots.operations import Subject
+    from kratosctl.snapshots.subject import Subject
 
     found = running.find(seat.workspace.directory, seat.name)
     seed.finish_first(Subject(found, seat.environment), _SILENT)

@@ -12,7 +12,8 @@ from kratosctl import running
 from kratosctl.answers import selection
 from kratosctl.console import Console
 from kratosctl.kratos.api import Admin
-from kratosctl.snapshots import operations
+from kratosctl.snapshots import resetting, restoring
+from kratosctl.snapshots.subject import Subject
 from tests.e2e import images
 from tests.e2e.program import Directory
 
@@ -87,12 +88,12 @@ def test_undo_takes_back_the_last_of_two_that_came_at_once(serving: Directory) -
     add(serving, "ada")
     serving.run("snapshot", "save", "ada")
     found, of = running.find(serving.path, "dev"), serving.path
-    subject = operations.Subject(found, selection.environment_of(selection.select(of, "dev", {}, {})))
+    subject = Subject(found, selection.environment_of(selection.select(of, "dev", {}, {})))
     quiet = Console(quiet=True)
     for _ in range(3):
-        operations.restore(subject, "ada", quiet, False, {})
-        operations.reset(subject, None, "", quiet)
-        operations.restore(subject, None, quiet, False, {})
+        restoring.restore(subject, "ada", quiet, False, {})
+        resetting.reset(subject, None, "", quiet)
+        restoring.restore(subject, None, quiet, False, {})
         assert people(serving) == {"ada"}
     for name in ("empty", "ada"):
         serving.run("snapshot", "remove", name)

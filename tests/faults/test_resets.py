@@ -18,8 +18,8 @@ from kratosctl import running
 from kratosctl.answers import selection
 from kratosctl.console import Console
 from kratosctl.kratos.api import Answer, Client
-from kratosctl.snapshots import operations
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import resetting
+from kratosctl.snapshots.subject import Subject
 from tests.e2e import people
 from tests.e2e.program import Directory
 from tests.faults.soundness import assert_sound
@@ -125,7 +125,7 @@ def test_no_answer_is_lost_or_mixed_after_a_reset_returned(subject: tuple[Direct
     token = people.sign_up_and_ask(public, "0-before@example.org")
 
     def reset() -> None:
-        operations.reset(about, None, "", Console(quiet=True), safety=False)
+        resetting.reset(about, None, "", Console(quiet=True), safety=False)
 
     with Clients(admin) as clients:
         for _ in range(RESETS):

@@ -21,8 +21,8 @@ from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, NotReady, Us
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, State, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.snapshots import operations
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import resetting
+from kratosctl.snapshots.subject import Subject
 from kratosctl.workshop import acts, init, seats
 from kratosctl.workshop import down as workshop_down
 
@@ -120,7 +120,7 @@ def test_a_reset_goes_on_where_the_interrupted_work_of_one_seat_cannot_be_settle
         return Result("reset", {})
 
     monkeypatch.setattr(upgrade, "settle", settle)
-    monkeypatch.setattr(operations, "reset", reset)
+    monkeypatch.setattr(resetting, "reset", reset)
 
     told = acts.reset(workshop, everyone, QUIET, {})
 

@@ -14,8 +14,8 @@ from kratosctl.errors import DiskFull
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.main import main
 from kratosctl.running import Found
-from kratosctl.snapshots import handing, operations
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots import handing, saving
+from kratosctl.snapshots.subject import Subject
 from tests.unit import stacks
 from tests.unit.test_snapshot_store import save
 from tests.unit.test_snapshots_sqlite import database
@@ -59,7 +59,7 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     configuration_file.save(workspace.directory, "dev", {"database": "sqlite"})
     found = Found(workspace, State(), ())
     monkeypatch.setattr(running, "find", lambda directory, name: found)
-    operations.save(Subject(found, stacks.environment()), "one", "", False, QUIET)
+    saving.save(Subject(found, stacks.environment()), "one", "", False, QUIET)
     (tmp_path / "theirs").mkdir()
     monkeypatch.chdir(tmp_path)
     return workspace.directory

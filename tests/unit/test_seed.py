@@ -11,7 +11,7 @@ from kratosctl.files.workspace import Workspace
 from kratosctl.kratos.api import Answer, Client
 from kratosctl.running import Found
 from kratosctl.seeding import seed
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots.subject import Subject
 from tests.unit import stacks
 
 

@@ -10,9 +10,9 @@ from kratosctl.console import Console
 from kratosctl.errors import DiskFull
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.running import Found
-from kratosctl.snapshots import operations, store
+from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
 from kratosctl.snapshots.live import SqliteFile
-from kratosctl.snapshots.operations import Subject
+from kratosctl.snapshots.subject import Subject
 from tests.unit import stacks
 from tests.unit.test_snapshots_sqlite import database
 
@@ -26,7 +26,7 @@ def subject(tmp_path: Path) -> Subject:
     (workspace.home / "database").mkdir(parents=True)
     database(workspace.home / "database" / "db.sqlite", 3)
     subject = Subject(Found(workspace, State(), ()), stacks.environment())
-    operations.save(subject, "three", "", False, QUIET)
+    saving.save(subject, "three", "", False, QUIET)
     return subject
 
 
@@ -36,7 +36,7 @@ def safety(subject: Subject) -> list[str]:
 
 
 def test_a_restore_that_changed_nothing_is_nothing_to_undo(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    operations.reset(subject, None, "", QUIET)
+    resetting.reset(subject, None, "", QUIET)
 
     def full(live: SqliteFile, source: Path, same_tables: bool) -> None:
         raise DiskFull("no space left")
@@ -44,16 +44,16 @@ def test_a_restore_that_changed_nothing_is_nothing_to_undo(subject: Subject, mon
     with monkeypatch.context() as patch:
         patch.setattr(SqliteFile, "restore", full)
         with pytest.raises(DiskFull):
-            operations.restore(subject, "three", QUIET, False, {})
+            restoring.restore(subject, "three", QUIET, False, {})
 
     assert safety(subject) == ["reset"]
-    operations.restore(subject, None, QUIET, True, {})
+    restoring.restore(subject, None, QUIET, True, {})
     assert subject.live.facts().identities == 3
 
 
 def test_what_undid_itself_is_nothing_to_undo(subject: Subject) -> None:
     def interrupted() -> None:
-        with operations.whole_or_undone(subject, operations.save_safety(subject, "seed"), "seed"):
+        with putting_back.whole_or_undone(subject, saving.save_safety(subject, "seed"), "seed"):
             subject.live.empty()
             raise KeyboardInterrupt
 

@@ -11,7 +11,7 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.environment import from_answers
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.running import Found
-from kratosctl.snapshots.operations import Subject, image_of, save_release
+from kratosctl.snapshots.subject import Subject, image_of, save_release
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""A snapshot put in place of what the database holds: also where a change to that does not come to its end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kratosctl.console import Console
+from kratosctl.engine import program, reading
+from kratosctl.errors import KratosctlError, SnapshotMissing
+from kratosctl.files.workspace import CONTENT_NOTE
+from kratosctl.snapshots import store
+from kratosctl.snapshots.store import Snapshot
+from kratosctl.snapshots.subject import Subject
+
+
+def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) -> bool:
+    """Restores a snapshot. The caller holds the lock.
+
+    Args:
+        subject: the environment.
+        snapshot: what to put in place.
+        before: the safety snapshot of what is there, which is removed where nothing was changed: `--undo` would take
+            it for the way back.
+
+    Returns:
+        Whether the tables are those of another release: then `up` has to migrate them, or to run that release.
+    """
+    source = store.check(subject.found.workspace, snapshot)
+    now = subject.live.facts()
+    if now.migrations != snapshot.migrations:
+        put_back_tables(subject, snapshot, before)
+        return True
+    with _unless_nothing_changed(subject, before):
+        subject.live.restore(source, True)
+    if now.network != snapshot.network:
+        # Kratos reads its network once, at its start
+        restart(subject)
+    return False
+
+
+@contextlib.contextmanager
+def _unless_nothing_changed(subject: Subject, before: str | None) -> Iterator[None]:
+    try:
+        yield
+    except KratosctlError:
+        if before:
+            store.remove(subject.found.workspace, before)
+        raise
+
+
+def put_back_tables(subject: Subject, snapshot: Snapshot, before: str | None) -> None:
+    """Restores a snapshot with other tables than Kratos knows: nobody is served meanwhile."""
+    workspace, kratos = subject.found.workspace, subject.found.container("kratos")
+    source = store.check(workspace, snapshot)
+    stopped = bool(kratos and kratos.state == "running")
+    if kratos and stopped:
+        program.docker("stop", kratos.name)
+    # first, so that whoever comes after a kill looks at the migrations again
+    workspace.save_state(replace(workspace.state(), migrated={}))
+    try:
+        with _unless_nothing_changed(subject, before):
+            subject.live.restore(source, False)
+    except KratosctlError:
+        if kratos and stopped:
+            reading.start([kratos.name])
+        raise
+    state = workspace.state()
+    workspace.save_state(replace(state, releases=state.releases | {snapshot.engine: snapshot.release}))
+
+
+def restart(subject: Subject) -> None:
+    """Restarts a Kratos that runs, and waits until it is ready."""
+    kratos = subject.found.container("kratos")
+    if kratos and kratos.state == "running":
+        program.docker("restart", kratos.name)
+        subject.found.wait_until_ready(60)
+
+
+@contextlib.contextmanager
+def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[None]:
+    """Puts a snapshot back, and removes it, unless the block ends well. After SIGKILL the next command does. The caller
+    holds the lock.
+
+    Args:
+        subject: the environment.
+        before: what was there before the block.
+        doing: what the block does, in a word.
+    """
+    workspace = subject.found.workspace
+    workspace.write_note(CONTENT_NOTE, {"doing": doing, "snapshot": before.name})
+    try:
+        yield
+    except BaseException:
+        put_back(subject, before)
+        # if that fails, the next command tries it again
+        workspace.remove_note(CONTENT_NOTE)
+        store.remove(workspace, before.name)
+        raise
+    workspace.remove_note(CONTENT_NOTE)
+
+
+def undo_content(subject: Subject, console: Console) -> None:
+    """Undoes what was killed while it replaced the content of the database, and says so. The caller holds the lock."""
+    workspace = subject.found.workspace
+    note = workspace.note(CONTENT_NOTE)
+    if note is None:
+        return
+    try:
+        before = store.load(workspace, note["snapshot"])
+        # what the killed one had sent may still be on its way into the database
+        restart(subject)
+        put_back(subject, before)
+        workspace.remove_note(CONTENT_NOTE)
+        store.remove(workspace, before.name)
+        outcome = f"undone, {subject.found.name} has the data from before it"
+    except SnapshotMissing:
+        workspace.remove_note(CONTENT_NOTE)
+        outcome = f"it cannot be undone, because snapshot {note['snapshot']} was removed"
+    console.note(f"a {note['doing']} was interrupted: {outcome}")

@@ -1,0 +1,163 @@
+"""`snapshot restore`, and how one that was cut short is finished."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from kratosctl.answers.wishes import Wishes
+from kratosctl.catalog import version_key
+from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.errors import DatabaseDamaged, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.files.workspace import RESTORE_NOTE, Workspace
+from kratosctl.limits import LOCK_WAIT
+from kratosctl.results import Result
+from kratosctl.snapshots import putting_back, saving, store
+from kratosctl.snapshots.live import Live
+from kratosctl.snapshots.store import Snapshot
+from kratosctl.snapshots.subject import Subject, save_release, with_release_of
+from kratosctl.stages import converge
+
+
+def restore(
+    subject: Subject, name: str | None, console: Console, with_release: bool, variables: Mapping[str, str]
+) -> Result:
+    """Puts a snapshot in place of the database's content, under a running Kratos.
+
+    Args:
+        subject: the environment.
+        name: the snapshot; None takes back the last restore or reset.
+        console: where steps are shown.
+        with_release: go back to the release the snapshot was made with; otherwise older data is migrated.
+        variables: the process environment.
+
+    Raises:
+        SnapshotMissing, SnapshotDamaged, SnapshotForeign: nothing was changed.
+    """
+    workspace = subject.found.workspace
+    with workspace.locked("snapshot restore", LOCK_WAIT, console.note):
+        snapshot = store.load(workspace, name) if name else _last_safety(subject)
+        _check_fits(subject, snapshot, with_release)
+        store.check(workspace, snapshot)
+        if with_release and snapshot.release != subject.release:
+            with_release_of(subject, snapshot.release)
+        before = _keep_what_is_there(subject, snapshot, console)
+        note = {"snapshot": snapshot.name, "safety": before, "with_release": with_release}
+        with console.step(f"restore {snapshot.name}"):
+            workspace.write_note(RESTORE_NOTE, note)
+            # only one that was cut short is finished by the next command: who is told of an error decides anew
+            with removing_unless_interrupted(workspace, RESTORE_NOTE):
+                subject = _restore(subject, snapshot, before, with_release, variables)
+    data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before}
+    said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.environment.release}"
+    undo = f"\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}" if before else ""
+    return Result("snapshot restore", data, lambda: f"{said}{undo}")
+
+
+def _keep_what_is_there(subject: Subject, snapshot: Snapshot, console: Console) -> str | None:
+    """Saves what is about to be replaced by a snapshot, and returns its name; None where it is damaged, and kept as a
+    file."""
+    try:
+        return saving.save_safety(subject, "restore", spared=snapshot.name).name
+    except DatabaseDamaged as error:
+        kept = subject.found.workspace.home / f"damaged-{saving.stamp()}"
+        subject.live.keep_damaged(kept)
+        console.note(f"{error.what} ({error.why}): kept in {kept}")
+        return None
+
+
+@contextlib.contextmanager
+def removing_unless_interrupted(workspace: Workspace, note: str) -> Iterator[None]:
+    """Removes a note at the end of a block, but for one that Ctrl-C ends."""
+    try:
+        yield
+    except KratosctlError:
+        workspace.remove_note(note)
+        raise
+    workspace.remove_note(note)
+
+
+def _restore(
+    subject: Subject, snapshot: Snapshot, before: str | None, with_release: bool, variables: Mapping[str, str]
+) -> Subject:
+    """Puts a snapshot in place, and runs the release its tables need. Returns the environment as it then is."""
+    try:
+        other_tables = putting_back.put_back(subject, snapshot, before)
+    except DatabaseDamaged:
+        putting_back.put_back_tables(subject, snapshot, before)
+        other_tables = True
+    if with_release and snapshot.release != subject.release:
+        save_release(subject, snapshot.release)
+        subject = Subject(subject.found, with_release_of(subject, snapshot.release))
+        other_tables = True
+    if other_tables and subject.found.container("kratos"):
+        converge.converge(subject.environment, subject.found.workspace, Wishes(), Console(quiet=True), variables)
+    return subject
+
+
+def finish_restore(subject: Subject, console: Console, variables: Mapping[str, str]) -> None:
+    """Finishes a restore that was killed, and says so. The caller holds the lock.
+
+    Args:
+        subject: the environment.
+        console: where it is said.
+        variables: the process environment.
+
+    Raises:
+        SnapshotMissing, SnapshotDamaged: the snapshot went meanwhile; the note of it is gone with that.
+    """
+    workspace = subject.found.workspace
+    note = workspace.note(RESTORE_NOTE)
+    if note is None:
+        return
+    try:
+        snapshot = store.load(workspace, note["snapshot"])
+        store.check(workspace, snapshot)
+    except (SnapshotMissing, SnapshotDamaged):
+        workspace.remove_note(RESTORE_NOTE)
+        raise
+    # people may have gone on with what is there
+    now = _keep_what_is_there(subject, snapshot, console)
+    subject = _restore(subject, snapshot, now, note["with_release"], variables)
+    kratos = subject.found.container("kratos")
+    if kratos and reading.state(kratos.name)[0] != "running":
+        # it was stopped for the one that was interrupted
+        converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
+    workspace.remove_note(RESTORE_NOTE)
+    console.note(f"the restore of {snapshot.name} was interrupted: finished")
+    kept = [name for name in (note["safety"], now) if name]
+    if kept:
+        console.note(f"what was there before: {' and '.join(kept)}")
+
+
+def _last_safety(subject: Subject) -> Snapshot:
+    safety = [snapshot for snapshot in store.listing(subject.found.workspace) if snapshot.safety_before]
+    if not safety:
+        raise SnapshotMissing("there is nothing to undo", "no restore or reset saved what was there", "")
+    return safety[-1]
+
+
+def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> None:
+    if snapshot.engine != subject.live.engine:
+        raise SnapshotForeign(
+            f"snapshot {snapshot.name} is of {snapshot.engine}, this environment runs on {subject.live.engine}",
+            "their files have nothing in common",
+            f"hand it to another: kratosctl snapshot export {snapshot.name} FILE, then snapshot import FILE NAME",
+        )
+    newer = version_key(snapshot.release) > version_key(subject.release) and not with_release
+    if newer and snapshot.migrations > _migrations(subject.live):
+        raise SnapshotForeign(
+            f"snapshot {snapshot.name} was migrated by Kratos {snapshot.release}",
+            f"{subject.release} is older and does not know its tables",
+            f"run kratosctl up {subject.found.name} --release {snapshot.release} first",
+        )
+
+
+def _migrations(live: Live) -> int:
+    """How far a database was migrated; not at all where it is damaged."""
+    try:
+        return live.facts().migrations
+    except DatabaseDamaged:
+        return 0
