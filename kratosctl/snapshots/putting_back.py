@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
-from kratosctl.errors import KratosctlError, SnapshotMissing
+from kratosctl.errors import DiskFull, KratosctlError, SnapshotDamaged, SnapshotMissing
 from kratosctl.files.workspace import CONTENT_NOTE
 from kratosctl.snapshots import store
 from kratosctl.snapshots.store import Snapshot
@@ -21,8 +21,8 @@ def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) ->
     Args:
         subject: the environment.
         snapshot: what to put in place.
-        before: the safety snapshot of what is there, which is removed where nothing was changed: `--undo` would take
-            it for the way back.
+        before: the safety snapshot of what is there, which is removed where nothing was changed for certain:
+            `--undo` would take it for the way back.
 
     Returns:
         Whether the tables are those of another release: then `up` has to migrate them, or to run that release.
@@ -44,7 +44,8 @@ def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) ->
 def _unless_nothing_changed(subject: Subject, before: str | None) -> Iterator[None]:
     try:
         yield
-    except KratosctlError:
+    except (DiskFull, SnapshotDamaged):
+        # of other errors, such as a PostgreSQL that stopped, nobody knows on which side of the change they came
         if before:
             store.remove(subject.found.workspace, before)
         raise

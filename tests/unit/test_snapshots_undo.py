@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl.console import Console
-from kratosctl.errors import DiskFull
+from kratosctl.errors import DatabaseUnreachable, DiskFull
 from kratosctl.files.workspace import State, Workspace
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
@@ -49,6 +49,23 @@ def test_a_restore_that_changed_nothing_is_nothing_to_undo(subject: Subject, mon
     assert safety(subject) == ["reset"]
     restoring.restore(subject, None, QUIET, True, {})
     assert subject.live.facts().identities == 3
+
+
+def test_a_restore_that_may_have_changed_something_can_be_undone(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = SqliteFile.restore
+
+    def stopped(live: SqliteFile, source: Path, same_tables: bool) -> None:
+        was(live, source, same_tables)
+        raise DatabaseUnreachable("it stopped meanwhile")
+
+    resetting.reset(subject, None, "", QUIET)
+    monkeypatch.setattr(SqliteFile, "restore", stopped)
+    with pytest.raises(DatabaseUnreachable):
+        restoring.restore(subject, "three", QUIET, False, {})
+
+    assert safety(subject) == ["reset", "restore"]
 
 
 def test_what_undid_itself_is_nothing_to_undo(subject: Subject) -> None:
