@@ -168,7 +168,8 @@ def _said(database: Path, error: sqlite3.DatabaseError, written: Path) -> Kratos
         fix = "stop what writes to it, then try again"
         return DatabaseUnreachable(f"{database} stayed locked for {_BUSY:g} s", str(error), fix)
     if kind in _DAMAGED:
-        fix = "put a snapshot in its place: kratosctl snapshot restore NAME; or begin anew: kratosctl down --volumes"
+        way = "put a snapshot in its place: kratosctl snapshot restore NAME --env {env}"
+        fix = f"{way}; or begin anew: kratosctl down {{env}} --volumes"
         return DatabaseDamaged(f"{database} is damaged", str(error), fix)
     return DatabaseUnreachable(f"{database} cannot be used", str(error), "nothing was changed; see `kratosctl doctor`")
 

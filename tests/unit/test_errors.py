@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[2] / "kratosctl"
 COMMAND = re.compile(
     r"kratosctl (logs|up|down|restart|status|migrate|verify|reset|upgrade|snapshot \w+|secrets)\b([^`;,]*)"
 )
-NAMED = re.compile(r"\{|--env|FILE|NAME$")
+NAMED = re.compile(r"\{|--env|FILE")
 # there is no environment yet, none is meant, or whichever is in another directory
 WITHOUT = (
     "make one: kratosctl up",
