@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kratosctl.errors import ConfigurationInvalid, NotOurs
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 
 if TYPE_CHECKING:
     from kratosctl.engine.objects import Container

@@ -12,7 +12,8 @@ from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import NotRunning, UsageError
-from kratosctl.files.workspace import GENERATED, State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.kratos import readiness
 
 SERVICES = ("kratos", "kratos-migrate", "postgres", "mail", "ui")

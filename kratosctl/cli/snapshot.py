@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from kratosctl.results import Result
     from kratosctl.snapshots.subject import Subject
 
-_LOCK_WAIT = 600
-
 
 @click.group(cls=Group)
 def command() -> None:
@@ -38,10 +36,11 @@ def subject_of(session: Session, name: str | None, command: str) -> Iterator[Sub
     from kratosctl import running
     from kratosctl.engine import reading
     from kratosctl.files.workspace import Workspace
+    from kratosctl.limits import LOCK_WAIT
 
     workspace = Workspace(session.directory, running.pick(session.directory, name))
     # what is acted on is read when nobody changes it any more
-    with workspace.locked(f"{command} {workspace.name}", _LOCK_WAIT, session.console.note):
+    with workspace.locked(f"{command} {workspace.name}", LOCK_WAIT, session.console.note):
         if workspace.has_unfinished:
             from kratosctl.commands import upgrade
 

@@ -18,7 +18,8 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
-from kratosctl.files.workspace import GENERATED, State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.host import ports, watchers
 from kratosctl.kratos import config_dir
 from kratosctl.running import Found

@@ -13,7 +13,7 @@ from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
 from kratosctl.files import yaml_text
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 from kratosctl.kratos import config_dir, log_lines, readiness
 from kratosctl.running import Found
 from kratosctl.stack.compose import CONFIG_TARGET

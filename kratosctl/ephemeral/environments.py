@@ -17,7 +17,8 @@ from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.ephemeral import owner, remains
 from kratosctl.errors import ChoiceImpossible, KratosctlError
-from kratosctl.files.workspace import SEED_WANTED, State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import SEED_WANTED, Workspace
 from kratosctl.running import Found
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import up

@@ -1,28 +1,23 @@
-"""The files of an environment: atomic writes, modes, the lock, and what tells generated files from edited ones."""
+"""The files of an environment: written whole, with their modes, under a lock; and which of them somebody edited."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import yaml
 
-from kratosctl.errors import (
-    ConfigurationInvalid,
-    EnvironmentBusy,
-    GeneratedFileEdited,
-    KratosctlError,
-)
+from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, KratosctlError
+from kratosctl.files import lock
 from kratosctl.files.atomic import said_plainly, write_atomically
+from kratosctl.files.state import State, parse
 from kratosctl.stack.files import File
 from kratosctl.stack.inbox import PASSWORD_FILE
 from kratosctl.stack.secrets import KINDS, Secrets, postgres_dsn
@@ -47,45 +42,6 @@ _STATE = "state.json"
 # what it means to lose a file of secrets
 _LOST = {"kratos.yml": "logs everybody out", "mail-password": "the inbox has another one then"}
 _UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class State:
-    """What is allotted once and stays.
-
-    Attributes:
-        project: the Compose project.
-        directory: where the environment lay last.
-        origin: where the project was allotted; the label of its volumes, which Compose deletes if it changes.
-        home: inode number of the generated directory, to tell a moved one from a copied one.
-        ports: TCP ports of this host by name.
-        subnet: the addresses of its network, where it was asked to have them from a range.
-        images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
-        secrets_generation: counts changes of the secrets.
-        migrated: the image ID and the database (a volume's name or a file's inode) it last migrated.
-        releases: by kind of database the release that last migrated it.
-        postgres_major: major version that made the PostgreSQL volume.
-        first_start: PostgreSQL is making its files for the first time, or was cut short at it.
-        copying: its files are being copied from a template and made its own, or that was cut short.
-        generated: SHA-256 of each generated file as kratosctl wrote it; two while a write is under way.
-        owner: the process an ephemeral environment lives for; empty for any other.
-    """
-
-    project: str = ""
-    directory: str = ""
-    origin: str = ""
-    home: str = ""
-    ports: dict[str, int] = field(default_factory=dict)
-    subnet: str = ""
-    images: dict[str, dict[str, str]] = field(default_factory=dict)
-    secrets_generation: int = 1
-    migrated: dict[str, str] = field(default_factory=dict)
-    releases: dict[str, str] = field(default_factory=dict)
-    postgres_major: int = 0
-    first_start: bool = False
-    copying: bool = False
-    generated: dict[str, list[str]] = field(default_factory=dict)
-    owner: str = ""
 
 
 class Workspace:
@@ -116,7 +72,7 @@ class Workspace:
         """
         path = self.home / _STATE
         try:
-            return _state(json.loads(path.read_text(encoding="utf-8")))
+            return parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return State()
         except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -316,46 +272,22 @@ class Workspace:
         Raises:
             EnvironmentBusy: another process held it for all that time.
         """
-        from filelock import FileLock, Timeout
-
         with said_plainly(self.home):
             # the database lies in it: whoever can read that can sign in as anybody
             self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
             ignore = self.directory / GENERATED / ".gitignore"
             if not ignore.exists():
                 write_atomically(ignore, "*\n")
-            lock = FileLock(self.home / "lock", mode=0o600, is_singleton=True)
-        if lock.is_locked:
-            yield
-            return
-        holder = self.home / "lock-holder"
         try:
-            with said_plainly(self.home):
-                lock.acquire(timeout=0)
-        except Timeout:
-            say(f"waiting for {_read_holder(holder)}, which holds {self._called}")
-            try:
-                lock.acquire(timeout=timeout, poll_interval=0.05)
-            except Timeout:
-                raise EnvironmentBusy(
-                    f"{self._called} is held by {_read_holder(holder)}",
-                    f"it did not finish within {timeout:g} s",
-                    "wait for it, or stop that process",
-                ) from None
-        try:
-            self._remove_remains()
-            with contextlib.suppress(OSError):
-                holder.write_text(f"`kratosctl {command}` (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
-            yield
+            with lock.held(self.home, self._called, command, timeout, say) as new:
+                if new:
+                    self._remove_remains()
+                yield
         except KratosctlError as error:
             # who holds an environment's lock acts for it; a workshop's own is none
             if not self.name.startswith("."):
                 error.environment = error.environment or self.name
             raise
-        finally:
-            with contextlib.suppress(OSError):
-                holder.unlink()
-            lock.release()
 
 
 def authority(directory: Path) -> Path:
@@ -363,44 +295,10 @@ def authority(directory: Path) -> Path:
     return directory / GENERATED / PROXY / AUTHORITY
 
 
-def _state(data: object) -> State:
-    """The state that a JSON document holds; TypeError where it is not one."""
-    if not isinstance(data, dict):
-        raise TypeError("it is not an object")
-    if "release" in data:
-        # once there was one, of whatever database was migrated last
-        kinds = ("sqlite", "postgres", "external") if data["release"] else ()
-        data = {"releases": dict.fromkeys(kinds, data["release"])} | data
-        del data["release"]
-    for name, kind in get_type_hints(State).items():
-        if name in data and not _fits(data[name], kind):
-            raise TypeError(f"{name} is not {kind.__name__ if isinstance(kind, type) else kind}")
-    state = State(**data)
-    if not all(1 <= port <= 65535 for port in state.ports.values()):
-        raise TypeError("ports are not from 1 to 65535")
-    return state
-
-
-def _fits(value: object, kind: Any) -> bool:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
-    if origin is list:
-        return isinstance(value, list) and all(_fits(item, parts[0]) for item in value)
-    return type(value) is kind
-
-
 def _texts(values: object) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
         raise TypeError("not a list of texts")
     return tuple(values)
-
-
-def _read_holder(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8") or "another kratosctl"
-    except OSError:
-        return "another kratosctl"
 
 
 def _digest(text: str) -> str:

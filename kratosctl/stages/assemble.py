@@ -16,7 +16,8 @@ from kratosctl.engine.objects import Container, Engine, is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, EngineRemote
 from kratosctl.files import cache, yaml_text
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.host import ports
 from kratosctl.kratos import config_dir
 from kratosctl.stack import compose, inbox, kratos_configuration, secrets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kratosctl import running
 from kratosctl.database.data import data_of
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 from kratosctl.stages.assemble import Stack
 from kratosctl.stages.plan import Observed
 

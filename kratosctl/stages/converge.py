@@ -13,7 +13,8 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import NetworkTaken, NotReady, PortTaken
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.host import networks, ports, subnets
 from kratosctl.results import Result
 from kratosctl.stack import compose, inbox

@@ -11,7 +11,7 @@ from kratosctl import catalog, questions
 from kratosctl.engine.objects import Engine, Image
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, ImageMissing
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 
 _KEYS = ("mail_image", "ui_image", "postgres_image", "kratos_image")
 

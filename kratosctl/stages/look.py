@@ -9,7 +9,8 @@ from kratosctl import ownership
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine, Image
 from kratosctl.environment import Environment
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.stages import images
 
 

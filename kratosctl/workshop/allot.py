@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from kratosctl import urls
 from kratosctl.files import cache
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 from kratosctl.host import ports, subnets
 from kratosctl.host.subnets import Network
 from kratosctl.workshop.seats import Seat, state_of

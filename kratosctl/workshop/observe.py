@@ -18,7 +18,7 @@ from kratosctl.commands import status
 from kratosctl.engine.objects import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 from kratosctl.kratos import log_lines, readiness
 from kratosctl.running import Found
 from kratosctl.states import ended, services, state_of

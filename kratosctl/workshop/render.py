@@ -18,7 +18,7 @@ from kratosctl.console import Console
 from kratosctl.engine import program
 from kratosctl.environment import reason_against
 from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 from kratosctl.host import ports
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result

@@ -17,7 +17,8 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import KratosctlError, UsageError
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.running import Found
 

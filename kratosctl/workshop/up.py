@@ -32,7 +32,7 @@ from kratosctl.errors import (
     SocketForbidden,
     UsageError,
 )
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 from kratosctl.host import networks
 from kratosctl.host.subnets import Network
 from kratosctl.results import Result, table

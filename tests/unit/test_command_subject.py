@@ -12,7 +12,8 @@ import pytest
 from kratosctl import running
 from kratosctl.cli.session import Session
 from kratosctl.cli.snapshot import subject_of
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.running import Found
 
 

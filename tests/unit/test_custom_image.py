@@ -16,7 +16,8 @@ from kratosctl.engine import client, program
 from kratosctl.engine.objects import Image
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import config_dir
 from kratosctl.stack.custom_image import CONTENT_LABEL, NAME_LABEL, CustomImage, custom_image, warnings
 from kratosctl.stages import assemble, images

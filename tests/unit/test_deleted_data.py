@@ -18,7 +18,8 @@ from kratosctl.database.data import Data
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, NotReady, UsageError
-from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import resetting

@@ -17,7 +17,8 @@ from kratosctl.doctor.rules import diagnose
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import EngineFailed
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.host import watchers
 from kratosctl.kratos import readiness
 from kratosctl.running import Found

@@ -13,7 +13,8 @@ from kratosctl.commands import down
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
 from kratosctl.engine import program, reading
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 
 FILES = Path("/app/.kratosctl/dev/database")
 VOLUME = "app-dev-1_postgres"

@@ -11,7 +11,8 @@ from kratosctl.answers import configuration_file
 from kratosctl.console import Console
 from kratosctl.database import templates
 from kratosctl.errors import DiskFull
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.main import main
 from kratosctl.running import Found
 from kratosctl.snapshots import handing, saving

@@ -10,7 +10,7 @@ from kratosctl.console import Console
 from kratosctl.engine.objects import Engine, Image
 from kratosctl.environment import from_answers
 from kratosctl.errors import ChoiceImpossible, ImageMissing
-from kratosctl.files.workspace import State
+from kratosctl.files.state import State
 from kratosctl.stages import apply, images
 from tests.unit import stacks
 

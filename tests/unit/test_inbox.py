@@ -17,7 +17,8 @@ from kratosctl.commands.status import mail_login
 from kratosctl.commands.verify import Person, Target
 from kratosctl.engine.objects import Container
 from kratosctl.errors import NotReady
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
 from kratosctl.running import Found
 from kratosctl.stack import inbox

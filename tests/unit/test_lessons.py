@@ -20,7 +20,8 @@ from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine.objects import Container
 from kratosctl.errors import ConfigurationInvalid, LessonMissing, UsageError
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
 from kratosctl.lessons import check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find

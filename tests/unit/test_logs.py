@@ -9,7 +9,8 @@ import pytest
 from kratosctl import running
 from kratosctl.commands import logs
 from kratosctl.errors import NotRunning, UsageError
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 
 
 def show(tmp_path: Path, tail: str = "all", since: str | None = None) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from kratosctl import ownership
 from kratosctl.engine.objects import Container
 from kratosctl.errors import NotOurs
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from tests.unit import stacks
 
 

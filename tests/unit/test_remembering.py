@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.stages import database_start, postgres_start
 from kratosctl.stages.assemble import Stack
 from tests.unit import stacks

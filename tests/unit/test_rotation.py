@@ -15,7 +15,8 @@ from kratosctl.console import Console
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ChoiceImpossible, GeneratedFileEdited, NotRunning
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack.secrets import KINDS

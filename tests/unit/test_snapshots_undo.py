@@ -8,7 +8,8 @@ import pytest
 
 from kratosctl.console import Console
 from kratosctl.errors import DatabaseUnreachable, DiskFull
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
 from kratosctl.snapshots.live import SqliteFile

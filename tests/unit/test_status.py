@@ -13,7 +13,8 @@ from kratosctl.commands import status
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import UsageError
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
 from kratosctl.running import Found
 from kratosctl.states import state_of

@@ -9,7 +9,8 @@ import pytest
 from kratosctl.answers import configuration_file, workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.environment import from_answers
-from kratosctl.files.workspace import State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.running import Found
 from kratosctl.snapshots.subject import Subject, image_of, save_release
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import NotRunning
-from kratosctl.files.workspace import PROXY, State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import PROXY, Workspace
 from kratosctl.ownership import settled_state
 from kratosctl.stages import assemble
 from kratosctl.workshop import handout, seats

@@ -29,7 +29,8 @@ from kratosctl.errors import (
     KratosctlError,
 )
 from kratosctl.files.atomic import write_atomically, write_directory
-from kratosctl.files.workspace import LESSON_NOTE, State, Workspace
+from kratosctl.files.state import State
+from kratosctl.files.workspace import LESSON_NOTE, Workspace
 from kratosctl.stack import secrets
 from kratosctl.stack.files import File
 from kratosctl.stack.render import kratos_secrets

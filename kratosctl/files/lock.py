@@ -1,0 +1,68 @@
+"""The lock of an environment: one process at a time changes it, and the others are told which."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from kratosctl.errors import EnvironmentBusy
+from kratosctl.files.atomic import said_plainly
+
+
+@contextlib.contextmanager
+def held(home: Path, called: str, command: str, timeout: float, say: Callable[[str], None]) -> Iterator[bool]:
+    """Holds a lock, which the kernel releases however the process ends. Whoever has it goes on.
+
+    Args:
+        home: the directory that is locked.
+        called: what it is called where somebody waits for it.
+        command: what the holder does, shown to those who wait.
+        timeout: seconds to wait for another holder.
+        say: told once who is waited for.
+
+    Yields:
+        Whether it was not held before, by this thread.
+
+    Raises:
+        EnvironmentBusy: another process held it for all that time.
+    """
+    # 15 ms, of which commands that change nothing need none
+    from filelock import FileLock, Timeout
+
+    with said_plainly(home):
+        lock = FileLock(home / "lock", mode=0o600, is_singleton=True)
+    if lock.is_locked:
+        yield False
+        return
+    holder = home / "lock-holder"
+    try:
+        with said_plainly(home):
+            lock.acquire(timeout=0)
+    except Timeout:
+        say(f"waiting for {_read(holder)}, which holds {called}")
+        try:
+            lock.acquire(timeout=timeout, poll_interval=0.05)
+        except Timeout:
+            raise EnvironmentBusy(
+                f"{called} is held by {_read(holder)}",
+                f"it did not finish within {timeout:g} s",
+                "wait for it, or stop that process",
+            ) from None
+    try:
+        with contextlib.suppress(OSError):
+            holder.write_text(f"`kratosctl {command}` (process {os.getpid()}, since {time.strftime('%H:%M:%S')})")
+        yield True
+    finally:
+        with contextlib.suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") or "another kratosctl"
+    except OSError:
+        return "another kratosctl"
