@@ -32,7 +32,9 @@ class KratosctlError(Exception):
     @property
     def fix(self) -> str:
         """What to do next."""
-        return self._fix.replace(" {env}", f" {self.environment}" if self.environment else "")
+        if self.environment:
+            return self._fix.replace("{env}", self.environment)
+        return re.sub("( --env)? {env}", "", self._fix)
 
     @fix.setter
     def fix(self, fix: str) -> None:

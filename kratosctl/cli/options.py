@@ -100,9 +100,17 @@ def find_with_services(directory: Path, words: Sequence[str]) -> tuple[Found, li
         UsageError: there is no such environment or service, or it cannot be told which is meant.
     """
     from kratosctl import running
+    from kratosctl.errors import UsageError
 
     name, services = running.environment_and_services(directory, words)
-    found = running.find(directory, name or os.environ.get(_VARIABLE))
+    try:
+        found = running.find(directory, name or os.environ.get(_VARIABLE))
+    except UsageError as error:
+        unknown = [word for word in services if word not in running.SERVICES]
+        if name or not unknown:
+            raise
+        # an environment was named, if not rightly
+        raise UsageError(f"neither a service nor an environment: {unknown[0]}", error.why) from None
     found.check_services(services)
     return found, services
 

@@ -7,13 +7,14 @@ next command can undo or finish what was interrupted.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kratosctl import running
+from kratosctl import catalog, running
 from kratosctl.answers import selection
 from kratosctl.answers.wishes import Wishes
 from kratosctl.catalog import version_key
@@ -172,7 +173,7 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
             quiet = Console(quiet=True)
             old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
             up.up(old, clone, change.wishes, quiet, variables)
-            somebody = _sign_up(clone, old, f"kratosctl up {found.name} --release {new.release} --save")
+            somebody = _sign_up(clone, old, _without_proof(found.name, change.after))
             up.up(new, clone, change.wishes, quiet, variables)
             # the clone's ports are chosen: another environment may have taken one meanwhile
             somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
@@ -274,6 +275,13 @@ def _beside(clone: Workspace, found: Found, environment: Environment) -> dict[st
     # whatever stands before the environment, such as a TLS proxy, does not stand before its clone
     here = {"host": "localhost", "bind": "127.0.0.1", "https": False, "expose_admin_without_authentication": False}
     return {"name": clone.name, "ui": False, "config_dir": str(directory), "config": "mount", **here, **ports}
+
+
+def _without_proof(name: str, after: Environment) -> str:
+    """The command that goes to another release at once."""
+    usual = after.kratos_image == catalog.kratos_reference(after.release, after.variant)
+    image = [] if usual else ["--kratos-image", after.kratos_image]
+    return shlex.join(["kratosctl", "up", name, "--release", after.release, *image, "--save"])
 
 
 def _sign_up(clone: Workspace, environment: Environment, unproven: str) -> Person:

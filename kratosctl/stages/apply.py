@@ -73,11 +73,11 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
                 names, _ = _migrated(stack, services, not observed.database_exists, console, limits)
                 keeping = template
         _serve(stack, plan, names, console, limits)
-        # until now an upgrade that failed could have gone back to them
-        _forget_unused_locks(stack)
         if stack.beside:
             with console.step(f"start {', '.join(stack.beside)}"):
                 stack.project.start_beside(stack.beside)
+        # not before: an upgrade that fails at any of this goes back to them
+        _forget_unused_locks(stack)
         return _keep(keeping, names["postgres"], until_kept.pop_all()) if keeping else None
 
 

@@ -142,7 +142,8 @@ def _lock_images(environment: Environment, state: State, wishes: Wishes, console
 def _postgres_version(environment: Environment, state: State) -> State:
     major = images.postgres_major(environment, None)
     if major is None:
-        major = images.postgres_major(environment, reading.image(environment.postgres_image))
+        # the tag may mean a newer one by now
+        major = images.postgres_major(environment, reading.image(images.as_locked(environment, state).postgres_image))
     return replace(state, postgres_major=images.check_postgres(major, state, environment.postgres_image))
 
 

@@ -1,4 +1,4 @@
-"""What a file that `docker save` wrote would do to the engine's images: which tags `docker load` sets. Pure."""
+"""What a file that `docker save` wrote would do to the engine's images: which tags `docker load` sets."""
 
 from __future__ import annotations
 

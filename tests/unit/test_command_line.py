@@ -54,6 +54,14 @@ def test_a_wait_that_is_none_is_refused(run: Callable[..., str], words: tuple[st
     assert "more than 0" in said
 
 
+@pytest.mark.parametrize("command", ["logs", "restart"])
+def test_an_environment_that_is_misspelt_is_said_to_be(run: Callable[..., str], tmp_path: Path, command: str) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments: {prod: {}, test: {}}\n")
+    said = run(command, "prdo", code=2)
+    assert "neither a service nor an environment: prdo" in said
+    assert "there are prod, test" in said
+
+
 def test_a_seed_that_is_missing_is_said_to_be(run: Callable[..., str], tmp_path: Path) -> None:
     said = run("up", "--yes", "--seed", "nofile", code=30)
     assert "nofile cannot be read" in said

@@ -65,5 +65,12 @@ def test_who_holds_the_lock_of_an_environment_is_who_an_error_is_about(tmp_path:
     assert caught.value.lines() == ["it is not ready", "see `kratosctl logs ci kratos`"]
 
 
+@pytest.mark.parametrize(
+    "way", ["kratosctl snapshot list --env {env}; or not", "kratosctl snapshot list {env}; or not"]
+)
+def test_where_nobody_knows_which_no_flag_is_left_without_it(way: str) -> None:
+    assert NotReady("it is not ready", fix=way).fix == "kratosctl snapshot list; or not"
+
+
 def test_where_nobody_knows_which_the_command_is_whole() -> None:
     assert NotReady("it is not ready", fix="see `kratosctl logs {env} kratos`").fix == "see `kratosctl logs kratos`"
