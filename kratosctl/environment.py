@@ -152,8 +152,20 @@ def reason_against(now: Mapping[str, Any]) -> tuple[str, str, str] | None:
             f"{preset} needs {since} or newer",
             f"use --release {catalog.NEWEST.tag}, or another --preset",
         )
-    if now.get("preset") == "passkey" and _is_address(now.get("host") or "localhost"):
+    return _no_passkeys(now) if now.get("preset") == "passkey" else None
+
+
+def _no_passkeys(now: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Why no browser makes a passkey for these addresses."""
+    host = now.get("host") or "localhost"
+    if _is_address(host):
         return ("passkeys need a host name", "browsers refuse them on an IP address", "use --host localhost")
+    if host != "localhost" and not host.endswith(".localhost") and not now.get("https"):
+        return (
+            f"passkeys do not work on http://{host}",
+            "browsers make them on localhost, or by TLS",
+            "use --host localhost, --https behind a TLS proxy, or for a class --reach tls",
+        )
     return None
 
 

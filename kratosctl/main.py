@@ -25,17 +25,23 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0, or the error's own.
     """
     session = Session(json="--json" in _before_dashes(arguments))
+    stdout = sys.stdout
     try:
         code = kratosctl.main(
             list(arguments), prog_name="kratosctl", standalone_mode=False, obj=session, terminal_width=_width()
         )
         sys.stdout.flush()
     except SystemExit as ended:
-        # how click ends a completion
+        if sys.stdout is not stdout:
+            # click has replaced it where nobody reads on
+            return _unread()
+        # how it ends a completion
         code = ended.code
     except KratosctlError as error:
         return _ended_with(error, session)
     except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        session.command = session.command or (context.command_path.partition(" ")[2] if context else "")
         return _ended_with(UsageError(error.format_message(), fix=_usage_fix(error)), session)
     except (KeyboardInterrupt, EOFError, click.Abort):
         if session.until_interrupt:
@@ -43,9 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         # click has ended the line on which ^C stands
         return _ended_with(Interrupted("interrupted", fix=session.after_interrupt), session)
     except BrokenPipeError:
-        # the reader went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _unread()
     except Exception as error:
         failure: KratosctlError = _defect(error)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -53,6 +57,12 @@ def main(arguments: Sequence[str]) -> int:
             failure = DiskFull("no space left to write the result", error.strerror or "", "free some space")
         return _ended_with(failure, session)
     return code if isinstance(code, int) else 0
+
+
+def _unread() -> int:
+    """The reader went away, as `| head` does: that is no failure, and nothing more is to be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _ended_with(error: KratosctlError, session: Session) -> int:

@@ -111,7 +111,8 @@ def pick(directory: Path, name: str | None) -> str:
     Raises:
         UsageError: there is none of that name, none at all, or several and none named.
     """
-    known = names(directory)
+    asked_for = configuration_file.load(directory)
+    known = names_of(directory, asked_for)
     if name:
         questions.check_name(name)
         if name not in known:
@@ -120,9 +121,11 @@ def pick(directory: Path, name: str | None) -> str:
         return name
     if not known:
         raise UsageError(f"no environment in {directory}", "there is no kratosctl.yaml", "make one: kratosctl up")
-    if len(known) > 1 and questions.DEFAULT_NAME not in known:
+    # what was taken out of kratosctl.yaml is meant only where it is named, as by `up`
+    meant = list(asked_for) or known
+    if len(meant) > 1 and questions.DEFAULT_NAME not in meant:
         raise UsageError("which environment?", f"there are {questions.listed(known)}", "name one of them")
-    return known[0] if len(known) == 1 else questions.DEFAULT_NAME
+    return meant[0] if len(meant) == 1 else questions.DEFAULT_NAME
 
 
 def find(directory: Path, name: str | None) -> Found:

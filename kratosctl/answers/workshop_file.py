@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from kratosctl.answers import yaml_answers
-from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
+from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.files import yaml_text
 from kratosctl.files.atomic import one_writer, write_atomically
 from kratosctl.host.subnets import DEFAULT_POOL
@@ -78,12 +78,28 @@ def parse(text: str) -> Workshop:
         raise ConfigurationInvalid(f"{FILE_NAME} is empty", fix="make it anew: kratosctl workshop init")
     found = {key.value: value for key, value in yaml_answers.items(root, FILE_NAME, _KEYS, "a mapping with `seats:`")}
     named = found.get("name")
+    environment = yaml_answers.answers(found["environment"], FILE_NAME) if "environment" in found else {}
+    check_shared(environment)
     return Workshop(
         name=_text(named) if named else "workshop",
-        environment=yaml_answers.answers(found["environment"], FILE_NAME) if "environment" in found else {},
+        environment=environment,
         seats=_seats(found["seats"]) if "seats" in found else {},
         ends=_moment(found["ends"]) if "ends" in found else None,
     )
+
+
+def check_shared(answers: Mapping[str, Any]) -> None:
+    """Refuses what seats cannot have together.
+
+    Raises:
+        ChoiceImpossible: a database that only one of them could have.
+    """
+    if answers.get("database") == "external":
+        raise ChoiceImpossible(
+            "seats cannot share an external database",
+            "each Kratos needs its own, and kratosctl does not make databases elsewhere",
+            "use sqlite, or postgres",
+        )
 
 
 def _seats(node: yaml.Node) -> dict[str, str]:
@@ -206,22 +222,23 @@ def _asked(seat: str, who: str | None) -> str:
 
 def _changed(text: str, before: Workshop, seats: Mapping[str, str | None]) -> str:
     """The text with whole lines replaced, removed, and added after the last seat."""
-    lines = text.splitlines(keepends=True)
+    lines = [line if line.endswith("\n") else line + "\n" for line in text.splitlines(keepends=True)]
     root = yaml_text.parse(text, FILE_NAME)
     found = dict(_lines_of(yaml_text.value_of(root, "seats")))
     added = [_line(seat, who) for seat, who in seats.items() if who is not None and seat not in before.seats]
     last = max(found.values(), default=None)
     for seat, number in sorted(found.items(), key=lambda item: item[1], reverse=True):
         if number == last and added:
-            if not lines[number].endswith("\n"):
-                lines[number] += "\n"
             lines[number + 1 : number + 1] = added
         if seat in seats:
             who = seats[seat]
             lines[number : number + 1] = [] if who is None else [_line(seat, who)]
     if last is None:
-        added = [line for line in added if "seats" not in [key for key, _ in yaml_text.items(root)]]
-        return text + ("" if text.endswith("\n") else "\n") + "seats:\n" + "".join(added)
+        keys = {key.value: key.start_mark.line for key, _ in root.value} if isinstance(root, yaml.MappingNode) else {}
+        if "seats" in keys:
+            # it stands there with nothing below
+            return "".join([*lines[: keys["seats"] + 1], *added, *lines[keys["seats"] + 1 :]])
+        return "".join([*lines, "seats:\n", *added])
     return "".join(lines)
 
 

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 )
 def command(session: Session, name: str | None, status_only: bool, database_timeout: float) -> Result:
     """Apply the SQL migrations alone, or show their state."""
+    from kratosctl import running
     from kratosctl.answers import selection
     from kratosctl.commands import migrate
     from kratosctl.files.workspace import Workspace
     from kratosctl.limits import Limits
 
+    if name:
+        # one that is misspelt is not to be made
+        running.pick(session.directory, name)
     chosen = selection.select(session.directory, name, {}, os.environ)
     environment = selection.environment_of(chosen)
     workspace = Workspace(session.directory, chosen.name)

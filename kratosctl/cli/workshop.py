@@ -80,7 +80,7 @@ def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) 
 
 
 @define(
-    click.argument("count", metavar="N", type=click.IntRange(1, 1000), required=False),
+    click.argument("count", metavar="[N]", type=click.IntRange(1, 1000), required=False),
     *question_options(),
 )
 def plan(session: Session, count: int | None, **flags: Any) -> Result:

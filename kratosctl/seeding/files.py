@@ -25,6 +25,7 @@ _ENDINGS = {
     ".tsv": "csv",
 }
 _KNOWN = ", ".join(_ENDINGS)
+_SAY_FORMAT = f"`kratosctl seed` takes --format {'|'.join(FORMATS)}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def sources(names: Sequence[str], directory: Path, format: str | None) -> list[S
     for name in names:
         if name == "-":
             if format is None:
-                raise UsageError("the format of standard input is not known", fix=f"say --format {'|'.join(FORMATS)}")
+                raise UsageError("the format of standard input is not known", fix=_SAY_FORMAT)
             found.append(Source("-", None, format))
             continue
         path = directory / name
@@ -85,7 +86,7 @@ def _printable(name: str) -> str:
 def _format(path: Path, name: str) -> str:
     found = _ENDINGS.get(path.suffix.lower())
     if found is None:
-        fix = f"say --format {'|'.join(FORMATS)}, or use one of {_KNOWN}"
+        fix = f"use one of {_KNOWN}; {_SAY_FORMAT}"
         raise UsageError(f"{name}: its format cannot be told from its ending", fix=fix)
     return found
 

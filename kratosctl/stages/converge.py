@@ -155,6 +155,7 @@ def dry_run(
     notes = [*steps.notes, *left_behind(stack, observed)]
     differences = "".join(_difference(stack, file.path, file.text) for file in stack.files if not file.secret)
     data = {
+        "environment": environment.name,
         "changes": steps.changes,
         "steps": [{"do": s.kind, "subject": s.subject, "reason": s.reason} for s in steps.steps],
         "notes": notes,

@@ -180,7 +180,7 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
     if done.returncode == 9:
         raise DatabaseUnreachable(
             f"PostgreSQL was not ready within {seconds:g} s",
-            fix="see `kratosctl logs {env} postgres`; give it longer with --database-timeout",
+            fix="see `kratosctl logs {env} postgres`; give it longer with `kratosctl up {env} --database-timeout`",
         )
     status, code = _settled_state(container)
     if status != "running":

@@ -164,7 +164,7 @@ def _article(workshop: Workshop, sheet: Sheet) -> str:
         f'<div class="code">{_qr(sheet.first)}</div></header>\n'
         f"{_first(sheet.trust) if sheet.trust else ''}<h2>Your addresses</h2>\n<table>{rows}</table>\n"
         f"<h2>First commands</h2>\n<pre>{commands}</pre>\n"
-        f'<p class="soft">Your accounts and sessions are yours alone. {_who_reads(sheet)}: use made-up names, and no '
+        f'<p class="soft">Your accounts and sessions are yours alone{_who_reads(sheet)}: use made-up names, and no '
         "password that you use elsewhere.</p>\n</article>"
     )
 
@@ -177,11 +177,13 @@ def _asks(login: Login | None) -> str:
 
 
 def _who_reads(sheet: Sheet) -> str:
-    """Who else can read the mail."""
+    """Who else can read the mail, where there is any."""
+    if "mail" not in sheet.urls:
+        return ""
     if sheet.login is None:
-        return "Whoever opens the address of your inbox can read it"
+        return ". Whoever opens the address of your inbox can read it"
     listeners = "" if sheet.urls["mail"].startswith("https:") else ", and so can whoever listens in this network"
-    return f"Whoever has the password of your inbox can read it{listeners}"
+    return f". Whoever has the password of your inbox can read it{listeners}"
 
 
 def _first(trust: Trust) -> str:

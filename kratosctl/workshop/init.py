@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kratosctl import questions
 from kratosctl.answers import selection, workshop_file
 from kratosctl.answers.workshop_file import MOST_SEATS, Workshop
 from kratosctl.console import Console
@@ -103,15 +104,11 @@ def check(answers: Mapping[str, Any]) -> None:
     Raises:
         ChoiceImpossible, FloatingTag, ConfigurationInvalid.
     """
-    if answers.get("database") == "external":
-        raise ChoiceImpossible(
-            "seats cannot share an external database",
-            "each Kratos needs its own, and kratosctl does not make databases elsewhere",
-            "use sqlite, or postgres",
-        )
-    ports = [key for key in answers if key.endswith("_port")]
-    if ports:
-        raise ChoiceImpossible(f"{ports[0]} cannot be said for all seats", "each gets ports of its own", "leave it out")
+    workshop_file.check_shared(answers)
+    for key in answers:
+        if key.endswith("_port"):
+            fix = f"leave {questions.BY_KEY[key].flag} or {questions.BY_KEY[key].variable} out"
+            raise ChoiceImpossible(f"{key} cannot be said for all seats", "each gets ports of its own", fix)
     from_answers("seat-01", answers)
 
 

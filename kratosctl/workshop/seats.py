@@ -105,6 +105,8 @@ def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Work
     workshop = workshop_file.load(directory)
     everyone = of(directory, workshop)
     if everybody:
+        if names:
+            raise UsageError("--all takes no seat: it means every one", fix="say one of the two")
         return workshop, everyone
     picked = []
     for name in names:

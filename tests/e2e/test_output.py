@@ -24,7 +24,7 @@ UP = {
     "changed": bool,
     "steps": [STEP],
 }
-DRY_RUN = {"changes": bool, "steps": [STEP], "notes": [str], "diff": str}
+DRY_RUN = {"environment": str, "changes": bool, "steps": [STEP], "notes": [str], "diff": str}
 SERVICE = {
     "service": str,
     "state": str,

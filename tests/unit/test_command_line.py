@@ -62,6 +62,24 @@ def test_an_environment_that_is_misspelt_is_said_to_be(run: Callable[..., str], 
     assert "there are prod, test" in said
 
 
+def test_a_misspelt_environment_is_not_migrated_into_being(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments: {ci: {}}\n")
+    for flags in ((), ("--status",)):
+        assert "no environment 'ic'" in run("migrate", "ic", *flags, code=2)
+
+
+def test_a_seat_and_all_of_them_are_not_meant_at_once(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "workshop.yaml").write_text("seats: {seat-01: ada}\n")
+    for command in ("reset", "restart"):
+        assert "--all takes no seat" in run("workshop", command, "seat-01", "--all", code=2)
+
+
+def test_seats_with_a_database_that_only_one_could_have_are_refused(run: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "workshop.yaml").write_text("environment: {database: external}\nseats: {seat-01: ada}\n")
+    for words in (("up",), ("render", "--for", "swarm")):
+        assert "seats cannot share an external database" in run("workshop", *words, code=33)
+
+
 def test_a_seed_that_is_missing_is_said_to_be(run: Callable[..., str], tmp_path: Path) -> None:
     said = run("up", "--yes", "--seed", "nofile", code=30)
     assert "nofile cannot be read" in said

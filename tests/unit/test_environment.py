@@ -128,6 +128,11 @@ class TestImpossible:
     def test_a_passkey_needs_a_host_name(self, host: str) -> None:
         assert refused(preset="passkey", host=host).fix == "use --host localhost"
 
+    def test_a_passkey_needs_localhost_or_tls(self) -> None:
+        assert "browsers make them on localhost, or by TLS" in refused(preset="passkey", host="teacher.local").why
+        for host, https in (("teacher.local", True), ("localhost", False), ("dev.localhost", False)):
+            assert from_answers("dev", {"preset": "passkey", "host": host, "https": https}).host == host
+
     def test_every_combination_is_refused_exactly_where_it_cannot_work(self) -> None:
         presets = fragments.presets()["presets"]
         for preset, release, variant, database in itertools.product(

@@ -56,10 +56,9 @@ class TestAddresses:
         assert found["selfservice"]["default_browser_return_url"] == "http://localhost:5001"
 
     def test_a_passkey_is_bound_to_the_host(self) -> None:
-        party = configuration(preset="passkey", host="auth.example")["selfservice"]["methods"]["passkey"]["config"][
-            "rp"
-        ]
-        assert party == {"id": "auth.example", "origins": ["http://auth.example:4455"]}
+        written = configuration(preset="passkey", host="auth.example", https=True)
+        party = written["selfservice"]["methods"]["passkey"]["config"]["rp"]
+        assert party == {"id": "auth.example", "origins": ["https://auth.example:4455"]}
 
     @given(stacks.stacks())
     def test_no_placeholder_is_left_and_every_address_is_this_environments(

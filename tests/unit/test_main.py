@@ -95,6 +95,21 @@ def test_scripts_get_the_envelope_of_an_error_through_a_pipe_whatever_its_encodi
     assert "where/\u00e9" in error["what"] + error["why"]
 
 
+@pytest.mark.parametrize("words", ["schema", "catalog", "--help"])
+def test_whoever_reads_no_further_is_no_failure(words: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m kratosctl {words} | true"],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_wrong_flag_names_the_command_that_got_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["snapshot", "save", "--json", "--nope"]) == 2
+    assert json.loads(capsys.readouterr().out)["command"] == "snapshot save"
+
+
 def test_an_error_that_nobody_reads_keeps_its_exit_code() -> None:
     with Path("/dev/full").open("w") as full:
         words = [sys.executable, "-m", "kratosctl", "nonsense"]

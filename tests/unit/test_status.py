@@ -99,6 +99,17 @@ def test_the_unpublished_admin_api_is_reached_where_containers_share_the_network
     assert found.admin_url() == reached
 
 
+def test_what_was_taken_out_of_the_file_is_not_meant_unless_it_is_named(tmp_path: Path) -> None:
+    left = tmp_path / ".kratosctl" / "dev" / "state.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("{}")
+    assert running.pick(tmp_path, None) == "dev"
+    (tmp_path / "kratosctl.yaml").write_text("environments: {ci: {}}\n")
+
+    assert running.pick(tmp_path, None) == "ci", "as for `up`"
+    assert running.pick(tmp_path, "dev") == "dev"
+
+
 def test_words_are_services_unless_an_environment_has_that_name(tmp_path: Path) -> None:
     (tmp_path / "kratosctl.yaml").write_text("environments: {dev: {}, ci: {}}\n")
 

@@ -117,8 +117,11 @@ def test_what_is_not_one_seat_a_line_is_left_alone_with_what_to_write(tmp_path: 
     assert (tmp_path / workshop_file.FILE_NAME).read_text() == seats
 
 
-def test_the_first_seat_of_a_workshop_without_any_can_be_added(tmp_path: Path) -> None:
-    put(tmp_path, "name: empty\n")
+@pytest.mark.parametrize(
+    "text", ["name: empty\n", "name: empty\nseats:\n", "seats:  # all gone\nname: empty\n", "seats:"]
+)
+def test_the_first_seat_of_a_workshop_without_any_can_be_added(tmp_path: Path, text: str) -> None:
+    put(tmp_path, text)
 
     assert dict(workshop_file.change(tmp_path, {"seat-01": "Ada"}).seats) == {"seat-01": "Ada"}
 
