@@ -7,8 +7,10 @@ next command can undo or finish what was interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
 from kratosctl.errors import DowngradeRefused, KratosctlError, NotReady, UpgradeFailed
+from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
@@ -71,20 +74,22 @@ def upgrade(
     found.running("kratos")
     subject = Subject(found, change.before)
     with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):
-        with console.step("save the data"):
-            saved = saving.save_safety(subject, "upgrade")
-        _rehearse(found, change, store.check(found.workspace, saved), console, variables)
-        if not rehearse_only:
-            _swap(subject, change, saved.name, console, variables)
+        try:
+            with console.step("clone the data"):
+                clone = _make_clone(subject)
+            _rehearse(found, clone, change, console, variables)
+        finally:
+            down.remove_clone(found.workspace)
+        saved = "" if rehearse_only else _swap(subject, change, console, variables)
     data = {
         "environment": found.name,
         "from": change.before.facts.tag,
         "to": change.after.facts.tag,
         "rehearsed": True,
         "upgraded": not rehearse_only,
-        "snapshot": saved.name,
+        "snapshot": saved,
     }
-    back = f"to go back: kratosctl snapshot restore {saved.name} --with-release --env {found.name}"
+    back = f"to go back: kratosctl snapshot restore {saved} --with-release --env {found.name}"
     said = f"{found.name} runs on Kratos {change.after.release}\n{back}"
     if rehearse_only:
         said = f"{found.name} can be upgraded to {change.after.release}: its data migrates, and people can sign in"
@@ -153,6 +158,8 @@ def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console,
         converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
         console.note(f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back")
     workspace.remove_note(UPGRADE_NOTE)
+    if note["stage"] == _SWAPPING:
+        store.remove(workspace, note["snapshot"])
 
 
 def _check_newer(change: Change) -> None:
@@ -165,11 +172,10 @@ def _check_newer(change: Change) -> None:
         )
 
 
-def _rehearse(found: Found, change: Change, data: Path, console: Console, variables: Mapping[str, str]) -> None:
+def _rehearse(found: Found, clone: Workspace, change: Change, console: Console, variables: Mapping[str, str]) -> None:
     """Runs the old release on a clone, makes somebody, then the new one, and lets that person sign in."""
-    clone = _make_clone(found, change.before, data)
     try:
-        with console.step(f"clone the data, migrate it with {change.after.release}, sign in"):
+        with console.step(f"migrate the clone with {change.after.release}, sign in"):
             quiet = Console(quiet=True)
             old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
             up.up(old, clone, change.wishes, quiet, variables)
@@ -188,19 +194,18 @@ def _rehearse(found: Found, change: Change, data: Path, console: Console, variab
             error.why,
             f"nothing was changed: {change.before.release} serves with its data" + (f"; {also}" if also else ""),
         ) from error
-    finally:
-        down.remove_clone(found.workspace)
 
 
-def _swap(subject: Subject, change: Change, snapshot: str, console: Console, variables: Mapping[str, str]) -> None:
+def _swap(subject: Subject, change: Change, console: Console, variables: Mapping[str, str]) -> str:
+    """Migrates the environment itself. Returns the snapshot of what was there."""
     workspace = subject.found.workspace
     kratos = subject.found.running("kratos").name
     with console.step(f"upgrade to {change.after.release}"):
-        _write_note(subject, change, snapshot, _STOPPING)
-        # nobody writes from here on: what was saved before the rehearsal may be older than the data
+        _write_note(subject, change, "", _STOPPING)
+        # nobody writes from here on
         program.docker("stop", kratos)
         try:
-            saving.save_again(subject, snapshot)
+            snapshot = saving.save_safety(subject, "upgrade").name
             _write_note(subject, change, snapshot, _SWAPPING)
             converge.converge(change.after, workspace, change.wishes, Console(quiet=True), variables)
         except KratosctlError as error:
@@ -208,10 +213,11 @@ def _swap(subject: Subject, change: Change, snapshot: str, console: Console, var
         _write_note(subject, change, snapshot, _SWAPPED)
         save_release(subject, change.after.release, _other_image(subject, change))
         workspace.remove_note(UPGRADE_NOTE)
+    return snapshot
 
 
 def _undo(subject: Subject, change: Change, error: KratosctlError, variables: Mapping[str, str]) -> NoReturn:
-    """Puts the data and the old release back, and says why.
+    """Puts the data and the old release back, and says why. What undid itself is nothing to undo.
 
     Raises:
         UpgradeFailed: always.
@@ -230,6 +236,8 @@ def _undo(subject: Subject, change: Change, error: KratosctlError, variables: Ma
         )
         raise UpgradeFailed(what, f"undoing it failed too: {other.what}", fix) from error
     workspace.remove_note(UPGRADE_NOTE)
+    if note["stage"] == _SWAPPING:
+        store.remove(workspace, note["snapshot"])
     raise UpgradeFailed(what, error.why, f"undone: {change.before.release} serves with its data") from error
 
 
@@ -248,22 +256,29 @@ def _put_back(subject: Subject, snapshot: str) -> None:
     workspace.save_state(replace(state, migrated={}, releases=releases))
 
 
-def _make_clone(found: Found, environment: Environment, data: Path) -> Workspace:
+def _make_clone(subject: Subject) -> Workspace:
     """A directory with an environment of its own in it: the same data, the same secrets, other ports.
 
     Mail that waits to be sent is not in it: the environment itself sends that.
     """
-    directory = down.clone_directory(found.workspace)
+    theirs = subject.found.workspace
+    directory = down.clone_directory(theirs)
     shutil.rmtree(directory, ignore_errors=True)
-    clone = Workspace(directory, found.name)
-    clone.home.mkdir(parents=True, mode=0o700)
-    shutil.copytree(found.workspace.home / "secrets", clone.home / "secrets")
-    if environment.database == "sqlite":
-        (clone.home / "database").mkdir()
-        shutil.copyfile(data, clone.home / "database" / "db.sqlite")
-        sqlite.forget_mail(clone.home / "database" / "db.sqlite")
-    else:
-        postgres_start.offer_snapshot(clone.home, data, postgres.FORGET_MAIL)
+    clone = Workspace(directory, theirs.name)
+    with said_plainly(clone.home), contextlib.closing(subject.live) as live:
+        for made in (clone.home, clone.home / "secrets"):
+            made.mkdir(parents=True, mode=0o700)
+        for secret in (theirs.home / "secrets").iterdir():
+            shutil.copy(secret, clone.home / "secrets")
+        if live.engine == "sqlite":
+            database = clone.home / "database" / "db.sqlite"
+            database.parent.mkdir()
+            live.save(database)
+            sqlite.forget_mail(database)
+        else:
+            with tempfile.NamedTemporaryFile(dir=clone.home) as dump:
+                live.save(Path(dump.name))
+                postgres_start.offer_snapshot(clone.home, Path(dump.name), postgres.FORGET_MAIL)
     return clone
 
 

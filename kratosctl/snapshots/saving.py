@@ -94,8 +94,3 @@ def save_safety(subject: Subject, before: str, spared: str = "", live: Live | No
 def keep(subject: Subject, name: str, note: str) -> Snapshot:
     """Saves what is there under a name of ours, in place of what had it. The caller holds the lock."""
     return take(subject, name, note, overwrite=True)
-
-
-def save_again(subject: Subject, name: str) -> Snapshot:
-    """Replaces a snapshot by what is there now. The caller holds the lock."""
-    return take(subject, name, store.load(subject.found.workspace, name).note, overwrite=True)

@@ -173,7 +173,7 @@ def test_an_upgrade_keeps_everybody_and_can_be_taken_back(directory: Directory, 
     add(directory, "ada")
     image = images.kratos("v26.2.0")
     rehearsed = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", image, "--rehearse", "--json").data
-    assert (rehearsed["rehearsed"], rehearsed["upgraded"]) == (True, False)
+    assert (rehearsed["rehearsed"], rehearsed["upgraded"], rehearsed["snapshot"]) == (True, False, "")
     assert directory.status()["release"] == "v1.1.0"
     upgraded = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", image, "--json").data
     directory.choose("v26.2.0")
@@ -192,14 +192,17 @@ def test_an_upgrade_keeps_everybody_and_can_be_taken_back(directory: Directory, 
 def test_an_upgrade_that_cannot_work_leaves_the_old_release_with_its_data(directory: Directory) -> None:
     directory.up(release="v1.1.0")
     add(directory, "ada")
+    directory.run("reset")
     failed = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", "kratosctl/no-such:v26.2.0", code=64)
     newest = ("--to", "v26.2.0", "--kratos-image", images.kratos("v26.2.0"))
     assert "longer with --wait-timeout" in directory.run("upgrade", *newest, "--wait-timeout", "0.01", code=64).said
     assert "v26.2.0 cannot take over" in failed.said
     assert directory.status()["state"] == "ready"
     assert directory.status()["release"] == "v1.1.0"
-    assert people(directory) == {"ada"}
     assert not (directory.home() / "upgrade-rehearsal").exists()
+    # what changed nothing is not what is undone
+    directory.run("snapshot", "restore", "--undo")
+    assert people(directory) == {"ada"}
 
 
 def test_an_upgrade_that_nobody_can_prove_names_the_way_without_proof(directory: Directory) -> None:

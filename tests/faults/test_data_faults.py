@@ -251,6 +251,7 @@ def test_a_migration_that_fails_on_the_data_itself_is_undone(directory: Director
     assert directory.status()["release"] == OLD
     assert emails(directory) == {"ada", "eve"}
     assert not (directory.home() / "upgrade.json").exists()
+    assert not list(directory.home().glob("snapshots/before-upgrade-*"))
     assert f"release: {OLD}" in (directory.path / "kratosctl.yaml").read_text()
 
 

@@ -41,6 +41,7 @@ def test_what_is_no_database_of_kratos_is_said_to_be_none(tmp_path: Path) -> Non
 KRATOS = (
     "CREATE TABLE schema_migration (version); INSERT INTO schema_migration VALUES (1);"
     "CREATE TABLE identities (id); CREATE TABLE networks (id); INSERT INTO networks VALUES ('n');"
+    "CREATE TABLE courier_messages (id, status);"
 )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kratosctl.commands import upgrade
 from kratosctl.console import Console
-from kratosctl.errors import DatabaseUnreachable, DiskFull
+from kratosctl.engine import program, reading
+from kratosctl.engine.objects import Container
+from kratosctl.environment import Environment
+from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, UpgradeFailed
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
+from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
 from kratosctl.snapshots.live import SqliteFile
 from kratosctl.snapshots.subject import Subject
+from kratosctl.stages import converge
 from tests.unit import stacks
 from tests.unit.test_snapshots_sqlite import database
 
@@ -80,3 +87,52 @@ def test_what_undid_itself_is_nothing_to_undo(subject: Subject) -> None:
 
     assert subject.live.facts().identities == 3
     assert safety(subject) == []
+
+
+def upgraded(subject: Subject, monkeypatch: pytest.MonkeyPatch, fails: str, rehearse_only: bool = False) -> Result:
+    """What an upgrade says; of `_rehearse` and `converge` the one that is named fails, and what needs an engine is not
+    done."""
+    kratos = Container("1", "kratos", "kratos", "p", "running", "", "", None, "i")
+    found = replace(subject.found, containers=(kratos,))
+    (found.workspace.home / "secrets").mkdir()
+    before, after = stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0")
+
+    def rehearse(*asked: object) -> None:
+        if fails == "_rehearse":
+            raise UpgradeFailed("it cannot take over")
+
+    def converging(environment: Environment, *others: object) -> None:
+        if fails == "converge" and environment is after:
+            raise KratosctlError("the migrations failed")
+
+    monkeypatch.setattr(program, "docker", lambda *words: None)
+    monkeypatch.setattr(reading, "start", lambda names: None)
+    monkeypatch.setattr(upgrade, "_rehearse", rehearse)
+    monkeypatch.setattr(converge, "converge", converging)
+    return upgrade.upgrade(found, upgrade.Change(before, after), rehearse_only, QUIET, {})
+
+
+def test_an_upgrade_that_was_only_tried_is_nothing_to_undo(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    resetting.reset(subject, None, "", QUIET)
+    assert upgraded(subject, monkeypatch, "", rehearse_only=True).data["snapshot"] == ""
+    assert safety(subject) == ["reset"]
+
+
+@pytest.mark.parametrize("stage", ["_rehearse", "converge"])
+def test_an_upgrade_that_failed_is_nothing_to_undo(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    resetting.reset(subject, None, "", QUIET)
+    with pytest.raises(UpgradeFailed):
+        upgraded(subject, monkeypatch, stage)
+
+    assert safety(subject) == ["reset"]
+    assert subject.live.facts().identities == 0
+    restoring.restore(subject, None, QUIET, True, {})
+    assert subject.live.facts().identities == 3
+
+
+def test_what_was_there_before_an_upgrade_is_kept(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = upgraded(subject, monkeypatch, "").data["snapshot"]
+    assert safety(subject) == ["upgrade"]
+    assert store.load(subject.found.workspace, kept).identities == 3
