@@ -86,15 +86,15 @@ class SqliteVolume:
         self._found, self._kratos = found, kratos
 
     def facts(self) -> Facts:
-        with sqlite_volume.copied(self._kratos) as file:
+        with self._copied() as file:
             return sqlite.facts(file)
 
     def save(self, target: Path) -> Facts:
-        with sqlite_volume.copied(self._kratos) as file:
+        with self._copied() as file:
             return sqlite.save(file, target)
 
     def keep_damaged(self, target: Path) -> None:
-        with sqlite_volume.copied(self._kratos) as file:
+        with self._copied() as file:
             sqlite.keep_damaged(file, target)
 
     def restore(self, source: Path, same_tables: bool) -> None:
@@ -104,13 +104,24 @@ class SqliteVolume:
 
     def empty(self, unless_sending: bool = False) -> bool:
         if unless_sending:
-            with sqlite_volume.copied(self._kratos) as file:
+            with self._copied() as file:
                 if not sqlite.empty(file, unless_sending=True):
                     return False
-        with self._stopped(), sqlite_volume.copied(self._kratos) as file:
+        with self._stopped(), self._copied() as file:
             sqlite.empty(file)
             sqlite_volume.put(self._kratos, file)
         return True
+
+    @contextlib.contextmanager
+    def _copied(self) -> Iterator[Path]:
+        """A copy for a block, of which people know nothing: what is wrong with it is so with the database."""
+        with sqlite_volume.copied(self._kratos) as file:
+            try:
+                yield file
+            except DatabaseDamaged as error:
+                database = f"the database in volume {sqlite_volume.name_of(self._found.state.project)}"
+                error.what = error.what.replace(str(file), database)
+                raise
 
     @contextlib.contextmanager
     def _stopped(self) -> Iterator[None]:

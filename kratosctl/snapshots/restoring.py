@@ -62,7 +62,8 @@ def _keep_what_is_there(subject: Subject, snapshot: Snapshot, console: Console) 
     try:
         return saving.save_safety(subject, "restore", spared=snapshot.name).name
     except DatabaseDamaged as error:
-        kept = subject.found.workspace.home / f"damaged-{saving.stamp()}"
+        # with the data, so that it goes when that is deleted
+        kept = subject.found.workspace.home / "database" / f"damaged-{saving.stamp()}"
         subject.live.keep_damaged(kept)
         console.note(f"{error.what} ({error.why}): kept in {kept}")
         return None
@@ -151,7 +152,7 @@ def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> Non
         raise SnapshotForeign(
             f"snapshot {snapshot.name} was migrated by Kratos {snapshot.release}",
             f"{subject.release} is older and does not know its tables",
-            f"run kratosctl up {subject.found.name} --release {snapshot.release} first",
+            f"go to that release with it: kratosctl snapshot restore {snapshot.name} --with-release --env {{env}}",
         )
 
 

@@ -12,9 +12,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from kratosctl.database import templates
 from kratosctl.errors import DatabaseDamaged, DatabaseUnreachable, DiskFull, KratosctlError, SnapshotDamaged
-from kratosctl.files.atomic import said_plainly
+from kratosctl.files.atomic import said_plainly, sync
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
 _BUSY = 10.0  # seconds to wait for another writer
@@ -65,6 +64,7 @@ def keep_damaged(database: Path, target: Path) -> None:
         DiskFull: nothing was changed.
     """
     with said_plainly(target):
+        target.parent.mkdir(exist_ok=True)
         target.mkdir(mode=0o700)
         for suffix in ("", *_BESIDE):
             with contextlib.suppress(FileNotFoundError):
@@ -79,9 +79,17 @@ def replace_damaged(source: Path, database: Path) -> None:
         DiskFull: nothing was changed.
     """
     facts(source, copy=True)
-    for suffix in _BESIDE:
-        Path(f"{database}{suffix}").unlink(missing_ok=True)
-    templates.copy(source, database)
+    # by this name, whoever holds the environment's lock next removes what is left of it
+    scratch = database.with_name(f".{database.name}.tmp")
+    with said_plainly(database):
+        try:
+            shutil.copyfile(source, scratch)
+            sync(scratch)
+            for suffix in _BESIDE:
+                Path(f"{database}{suffix}").unlink(missing_ok=True)
+            scratch.replace(database)
+        finally:
+            scratch.unlink(missing_ok=True)
 
 
 def facts(database: Path, copy: bool = False) -> Facts:
@@ -159,8 +167,8 @@ def forget_mail(database: Path) -> None:
 
 
 def _said(database: Path, error: sqlite3.DatabaseError, written: Path) -> KratosctlError:
-    # the low byte is the kind of error, the others say more of it
-    kind = error.sqlite_errorcode & 0xFF
+    # the low byte is the kind of error, the others say more of it; text that is not UTF-8 is an error without one
+    kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if kind == sqlite3.SQLITE_FULL:
         fix = "free some space, then run the same command again: nothing was changed"
         return DiskFull(f"no space left to write {written}", str(error), fix)

@@ -133,12 +133,14 @@ def test_a_snapshot_can_be_put_in_place_of_a_damaged_database(directory: Directo
     done = directory.run("snapshot", "restore", "one")
 
     assert people(directory) == {"ada"}
-    (kept,) = directory.home().glob("damaged-*")
+    (kept,) = directory.home().glob("database/damaged-*")
     assert f"kept in {kept}" in done.err
     assert (kept / "db.sqlite").read_bytes() == damage
     directory.run("reset")
     directory.run("snapshot", "restore", "--undo")
     assert people(directory) == {"ada"}
+    directory.run("down", "--volumes", "--yes")
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "", ".", "x" * 80, "a b", "-x"])

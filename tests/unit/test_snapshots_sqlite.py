@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from kratosctl.errors import DatabaseDamaged, SnapshotDamaged
+from kratosctl.database import sqlite_volume
+from kratosctl.errors import DatabaseDamaged, DiskFull, SnapshotDamaged
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
+from kratosctl.running import Found
 from kratosctl.snapshots import sqlite
-from kratosctl.snapshots.live import SqliteFile
+from kratosctl.snapshots.live import SqliteFile, SqliteVolume
 
 
 def test_a_clone_sends_no_mail_of_the_environment_it_was_made_from(tmp_path: Path) -> None:
@@ -78,6 +84,13 @@ def test_a_damaged_database_is_said_to_be_damaged_with_the_way_out(
             act()
 
 
+def test_a_database_whose_text_is_none_is_said_to_be_damaged(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(database(tmp_path / "db.sqlite"))) as connection, connection:
+        connection.execute("UPDATE networks SET id = CAST(x'ff' AS TEXT)")
+    with pytest.raises(DatabaseDamaged, match="snapshot restore NAME"):
+        sqlite.facts(tmp_path / "db.sqlite")
+
+
 @pytest.mark.parametrize("damage", [nothing, no_database, cut_short])
 def test_a_snapshot_takes_the_place_of_a_damaged_database(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     live = SqliteFile(database(tmp_path / "db.sqlite", 1000))
@@ -91,3 +104,36 @@ def test_a_snapshot_takes_the_place_of_a_damaged_database(tmp_path: Path, damage
     assert live.facts().identities == 2
     assert (tmp_path / "kept" / "db.sqlite").read_bytes() == broken
     assert (tmp_path / "kept" / "db.sqlite-journal").read_bytes() == b"of what was there"
+
+
+def test_a_full_disk_leaves_a_damaged_database_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = database(tmp_path / "db.sqlite")
+    no_database(broken)
+    (tmp_path / "db.sqlite-journal").write_bytes(b"of what was there")
+    snapshot = database(tmp_path / "snapshot", 2)
+    was = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(DiskFull):
+        sqlite.replace_damaged(snapshot, broken)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == was
+
+
+def test_a_damaged_database_in_a_volume_is_called_by_the_name_people_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def copied(kratos: str) -> Iterator[Path]:
+        nothing(tmp_path / "db.sqlite")
+        yield tmp_path / "db.sqlite"
+
+    monkeypatch.setattr(sqlite_volume, "copied", copied)
+    found = Found(Workspace(tmp_path, "dev"), State(project="app-dev-1"), ())
+    with pytest.raises(DatabaseDamaged) as caught:
+        SqliteVolume(found, "kratos").facts()
+    assert caught.value.lines()[0] == "the database in volume app-dev-1_sqlite is damaged"

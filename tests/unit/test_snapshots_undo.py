@@ -12,7 +12,7 @@ from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
-from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, UpgradeFailed
+from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, SnapshotForeign, UpgradeFailed
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
@@ -136,3 +136,26 @@ def test_what_was_there_before_an_upgrade_is_kept(subject: Subject, monkeypatch:
     kept = upgraded(subject, monkeypatch, "").data["snapshot"]
     assert safety(subject) == ["upgrade"]
     assert store.load(subject.found.workspace, kept).identities == 3
+
+
+def test_a_damaged_database_is_kept_where_it_goes_with_the_data(subject: Subject) -> None:
+    directory = subject.found.workspace.home / "database"
+    (directory / "db.sqlite").write_bytes(b"no" * 5000)
+
+    restoring.restore(subject, "three", QUIET, False, {})
+
+    assert subject.live.facts().identities == 3
+    (kept,) = directory.glob("damaged-*")
+    assert (kept / "db.sqlite").read_bytes() == b"no" * 5000
+
+
+def test_a_snapshot_of_a_newer_release_is_put_in_place_of_a_damaged_database_as_the_error_says(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(converge, "converge", lambda *asked: None)
+    older = Subject(subject.found, stacks.environment(release="v1.1.0"))
+    (subject.found.workspace.home / "database" / "db.sqlite").write_bytes(b"no" * 5000)
+    with pytest.raises(SnapshotForeign, match="snapshot restore three --with-release --env dev"):
+        restoring.restore(older, "three", QUIET, False, {})
+    restoring.restore(older, "three", QUIET, True, {})
+    assert subject.live.facts().identities == 3
