@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +16,7 @@ from kratosctl.answers import configuration_file, selection
 from kratosctl.console import Console
 from kratosctl.database import templates
 from kratosctl.environment import Environment
-from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotExists, SnapshotForeign
+from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, KratosctlError, SnapshotExists, SnapshotForeign
 from kratosctl.files.atomic import said_plainly, write_atomically
 from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import config_dir
@@ -138,6 +139,7 @@ def import_(file: Path, target: Target, console: Console) -> Result:
     Raises:
         SnapshotMissing, SnapshotDamaged, SnapshotForeign, SnapshotExists: nothing was changed.
         ConfigurationInvalid: it asks for what no environment can be, or for files that are there already.
+        EnvironmentBusy: somebody else made the environment meanwhile.
     """
     with package.opened(file) as opened, console.step(f"look at {file}"):
         manifest = opened.manifest
@@ -152,6 +154,9 @@ def import_(file: Path, target: Target, console: Console) -> Result:
         configuration = {} if known else opened.configuration()
         folder = _place_for_configuration(workspace, configuration) if configuration else ""
         with workspace.locked(f"snapshot import {snapshot.name}", LOCK_WAIT, console.note):
+            if not known and name in running.names(target.directory):
+                fix = "run the same command again: it is then taken in as a snapshot of that"
+                raise EnvironmentBusy(f"environment {name} was made meanwhile", "by another command", fix)
             overwrite = target.overwrite or not known
             made = store.add(workspace, snapshot.name, lambda path: _fill(opened, path, file, snapshot), overwrite)
             if not known:
@@ -254,11 +259,37 @@ def _place_for_configuration(workspace: Workspace, files: Mapping[str, bytes]) -
         if not path.exists():
             return name
         # what is there may be what an import that failed has written
-        ours = path.is_dir() and config_dir.files(directory, name).items() <= files.items()
-        if ours and path.resolve() not in used:
+        if path.is_dir() and _holds_only(path, files) and path.resolve() not in used:
             return name
     raise ConfigurationInvalid(
         f"{path} is there already",
         "the file brings Kratos' configuration with it",
         "move it away, or take the file in elsewhere: --directory DIR",
+    )
+
+
+def _holds_only(directory: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether all that a directory holds, hidden or not, is among some files; what cannot be read is not."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    try:
+        for folder, folders, names in os.walk(directory, onerror=refuse):
+            paths = [Path(folder, name) for name in (*folders, *names)]
+            if not all(_is_folder(path) or _is(path, files.get(str(path.relative_to(directory)))) for path in paths):
+                return False
+    except OSError:
+        return False
+    return True
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is(path: Path, content: bytes | None) -> bool:
+    """Whether a file has a content. Anything may lie there: only what has its length is read."""
+    return (
+        content is not None and path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
     )

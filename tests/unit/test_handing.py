@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from kratosctl.files.workspace import Workspace
 from kratosctl.main import main
 from kratosctl.running import Found
 from kratosctl.snapshots import handing, saving
+from kratosctl.snapshots.package import Manifest
 from kratosctl.snapshots.subject import Subject
 from tests.unit import stacks
 from tests.unit.test_snapshot_store import save
@@ -115,3 +117,68 @@ def test_an_environment_that_was_taken_out_of_kratosctl_yaml_runs_on_what_it_ran
     Workspace(ours.parent / "theirs", "dev").save_state(State(postgres_major=major))
 
     assert main(["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]) == code
+
+
+def with_configuration(ours: Path) -> None:
+    """Makes a file of an environment with a configuration of its own."""
+    configuration_file.save(ours, "dev", {"config_dir": "kratos"})
+    (ours / "kratos").mkdir()
+    (ours / "kratos" / "kratos.yml").write_text("{}")
+    assert main(["snapshot", "export", "one", "-C", "ours"]) == 0
+
+
+def checkout(kratos: Path) -> None:
+    (kratos / "kratos.yml").write_text("{}")
+    with (kratos / "main.go").open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def big(kratos: Path) -> None:
+    with (kratos / "kratos.yml").open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def dangling(kratos: Path) -> None:
+    (kratos / "kratos.yml").symlink_to("nowhere")
+
+
+def elsewhere(kratos: Path) -> None:
+    (kratos / "schemas").symlink_to("/tmp")
+
+
+def hidden(kratos: Path) -> None:
+    (kratos / ".env").write_text("SECRET=1")
+
+
+@pytest.mark.parametrize("theirs", [checkout, big, dangling, elsewhere, hidden])
+def test_whatever_lies_in_kratos_is_left_alone_and_hinders_no_import(
+    ours: Path, theirs: Callable[[Path], None]
+) -> None:
+    with_configuration(ours)
+    (ours.parent / "theirs" / "kratos").mkdir()
+    theirs(ours.parent / "theirs" / "kratos")
+
+    assert main(["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]) == 0
+
+    assert configuration_file.load(ours.parent / "theirs")["dev"]["config_dir"] == "./kratos-dev"
+
+
+def test_of_two_that_import_the_same_environment_at_once_one_makes_it(
+    ours: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["snapshot", "export", "one", "-C", "ours"]) == 0
+    words = ["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]
+    check = handing._check_answers
+    made = ours.parent / "theirs" / ".kratosctl" / "dev" / "database" / "db.sqlite"
+
+    def overtaken(name: str, manifest: Manifest) -> None:
+        check(name, manifest)
+        monkeypatch.setattr(handing, "_check_answers", check)
+        assert main(words) == 0
+        made.write_text("people signed up since")
+
+    monkeypatch.setattr(handing, "_check_answers", overtaken)
+
+    assert main(words) == 23
+    assert "was made meanwhile" in capsys.readouterr().err
+    assert made.read_text() == "people signed up since"
