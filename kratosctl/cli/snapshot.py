@@ -25,13 +25,14 @@ def command() -> None:
 
 
 @contextlib.contextmanager
-def subject_of(session: Session, name: str | None, command: str) -> Iterator[Subject]:
+def subject_of(session: Session, name: str | None, command: str, changes: bool = True) -> Iterator[Subject]:
     """The environment whose database is meant, which nobody else changes meanwhile.
 
     Args:
         session: the run.
         name: the environment; None takes the only one, or `dev`.
         command: what is done, for those who wait.
+        changes: it changes the environment; others wait for nobody, unless there is something to finish first.
     """
     from kratosctl import running
     from kratosctl.engine import reading
@@ -39,8 +40,11 @@ def subject_of(session: Session, name: str | None, command: str) -> Iterator[Sub
     from kratosctl.limits import LOCK_WAIT
 
     workspace = Workspace(session.directory, running.pick(session.directory, name))
+    # one that was never made has nothing to lock, and nothing is made to say so
+    alone = workspace.home.exists() and (changes or workspace.has_unfinished)
+    lock = workspace.locked(f"{command} {workspace.name}", LOCK_WAIT, session.console.note)
     # what is acted on is read when nobody changes it any more
-    with workspace.locked(f"{command} {workspace.name}", LOCK_WAIT, session.console.note):
+    with lock if alone else contextlib.nullcontext():
         if workspace.has_unfinished:
             from kratosctl.commands import upgrade
 
@@ -130,7 +134,7 @@ def export(
     from kratosctl.snapshots import handing
 
     target = _file(session, file or f"{snapshot}{handing.SUFFIX}")
-    with subject_of(session, name, "snapshot export") as subject:
+    with subject_of(session, name, "snapshot export", changes=False) as subject:
         return handing.export(subject.found.workspace, subject.environment, snapshot, target, with_secrets, overwrite)
 
 

@@ -14,12 +14,15 @@ from kratosctl.cli.session import Session
 from kratosctl.cli.snapshot import subject_of
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
+from kratosctl.main import main
 from kratosctl.running import Found
+from tests.unit.test_snapshot_store import save
 
 
 def test_what_others_changed_meanwhile_is_what_is_acted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "kratosctl.yaml"
     file.write_text("environments:\n  dev: {release: v1.1.0}\n")
+    Workspace(tmp_path, "dev").home.mkdir(parents=True)
     was = Workspace.locked
 
     @contextlib.contextmanager
@@ -44,3 +47,31 @@ def test_what_others_changed_meanwhile_is_what_is_acted_on(tmp_path: Path, monke
         assert subject.release == "v26.2.0"
 
     assert ["v26.2.0" in text for text in looked] == [True]
+
+
+@pytest.mark.parametrize("words", [("snapshot", "export", "one"), ("upgrade",), ("seed", "people.yaml")])
+def test_of_an_environment_that_was_never_made_nothing_is_made_to_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments:\n  dev: {release: v1.1.0}\n")
+    (tmp_path / "people.yaml").write_text("- {email: ada@example.org}\n")
+    monkeypatch.setattr(running, "find", lambda directory, name: Found(Workspace(directory, name), State(), ()))
+
+    assert main([*words, "-C", str(tmp_path)]) in (39, 60)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kratosctl.yaml", "people.yaml"]
+
+
+def test_what_is_only_read_waits_for_nobody_and_is_read_in_a_directory_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    workspace = Workspace(tmp_path / "project", "dev")
+    save(workspace, "one")
+    was = sorted(workspace.directory.rglob("*"))
+    monkeypatch.setattr(running, "find", lambda directory, name: Found(Workspace(directory, name), State(), ()))
+    monkeypatch.setattr(running, "pick", lambda directory, name: "dev")
+
+    assert main(["snapshot", "export", "one", str(tmp_path / "it.zip"), "-C", str(workspace.directory)]) == 0
+
+    assert sorted(workspace.directory.rglob("*")) == was
