@@ -69,8 +69,8 @@ _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
 _WHOLE = "the database holds the old data or the new, and no mixture"
 # psql's own guard: from there on it runs no command but SQL, whatever a dump says; those before August 2025 have none
 _GUARD = r"""
-\! rm -f /tmp/guard; { psql --help=commands | grep -q '\\restrict' && printf '%s\n' '\restrict KEY'; } >/tmp/guard
-\i /tmp/guard
+\set guard `psql --help=commands | grep -q '\\restrict' && printf '%s' '\restrict KEY'`
+:guard
 """
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 

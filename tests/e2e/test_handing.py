@@ -123,6 +123,24 @@ def test_every_dump_that_pg_dump_makes_is_taken_and_psql_runs_no_command_of_one(
     assert emails(directory) == {"ada"}
 
 
+def test_data_is_put_into_a_postgres_that_can_write_nothing_but_its_data(make_directory: Make) -> None:
+    ours, theirs = make_directory("ours"), make_directory("theirs")
+    for directory in (ours, theirs):
+        override = "services: {postgres: {read_only: true, tmpfs: [/var/run/postgresql]}}\n"
+        (directory.path / "compose.override.yaml").write_text(override)
+    ours.up(database="postgres")
+    add(ours, "ada")
+    ours.run("snapshot", "save", "one")
+    ours.run("reset")
+    ours.run("snapshot", "restore", "one")
+    assert emails(ours) == {"ada"}
+    ours.run("snapshot", "export", "one")
+    theirs.run("snapshot", "import", str(ours.path / "one.kratos.zip"))
+    theirs.choose()
+    theirs.run("up", "--yes")
+    assert emails(theirs) == {"ada"}
+
+
 def test_secrets_travel_only_when_asked_for(make_directory: Make) -> None:
     ours, theirs = make_directory("ours"), make_directory("theirs")
     people.sign_up_and_ask(ours.up()["endpoints"]["public"], "ada@example.org")
