@@ -198,9 +198,11 @@ class Kratos:
 
         Raises:
             ChoiceImpossible: the database is in memory.
-            DatabaseUnreachable: somebody held it for too long. Nothing was changed.
+            DatabaseUnreachable: somebody held it for too long. Nothing was changed, or its seed is not there yet.
+            SnapshotMissing, SnapshotDamaged: its seed was removed or changed. Nobody is known.
         """
         end = time.monotonic() + _MAIL_PATIENCE
+        # where there is a seed, too: what waits in the queue could be sent between a look at it and the restore
         # a mail server that hangs does not keep a test from starting
         while not self._live.empty(unless_sending=time.monotonic() < end):
             time.sleep(_PAUSE)
