@@ -15,7 +15,14 @@ from kratosctl.stack.secrets import Secrets, postgres_dsn
 MAIN_FILES = ("kratos.yml", "kratos.yaml", "kratos.json")
 # keys of Kratos' configuration whose values are for few eyes; `auth` is what web hooks and mail services are sent
 _SECRET_KEYS = (
-    *("dsn", "secrets", "client_secret", "password", "auth", "auth_token", "api_key", "apple_private_key"),
+    "dsn",
+    "secrets",
+    "client_secret",
+    "password",
+    "auth",
+    "auth_token",
+    "api_key",
+    "apple_private_key",
     "authorization",
 )
 SQLITE_DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"
@@ -71,8 +78,9 @@ def secrets_in(configuration: Any, path: str = "") -> Iterator[str]:
     if isinstance(configuration, Mapping):
         for key, value in configuration.items():
             here = f"{path}.{key}" if path else str(key)
+            name = str(key).lower()
             # `password` is also a sign-in method
-            if str(key).lower() in _SECRET_KEYS and value and not (key == "password" and isinstance(value, Mapping)):
+            if name in _SECRET_KEYS and value and not (name == "password" and isinstance(value, Mapping)):
                 yield here
             else:
                 yield from secrets_in(value, here)

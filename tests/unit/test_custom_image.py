@@ -79,6 +79,7 @@ def test_secrets_in_a_configuration_are_named_and_not_shown() -> None:
         "selfservice": {
             "methods": {
                 "password": {"enabled": True},
+                "Password": {"enabled": True},
                 "oidc": {"config": {"providers": [{"id": "a", "client_secret": "hunter2"}]}},
             },
             "flows": {
