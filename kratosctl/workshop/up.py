@@ -201,7 +201,7 @@ def _bring_up(
     variables: Mapping[str, str],
 ) -> dict[str, Came | KratosctlError]:
     ready = 0
-    said: set[str] = set()
+    said: set[object] = set()
     with console.progress(f"bring up {len(wanted)} seats") as show:
 
         def work(seat: Seat) -> Came:
@@ -218,8 +218,8 @@ def _bring_up(
             ready += isinstance(outcome, Came)
             show(ready / len(wanted), f"{ready} of {len(wanted)} ready")
             # what thirty seats meet alike is no thirty lines
-            if isinstance(outcome, KratosctlError) and not shared.stop and str(outcome) not in said:
-                said.add(str(outcome))
+            if isinstance(outcome, KratosctlError) and not shared.stop and _met(outcome) not in said:
+                said.add(_met(outcome))
                 console.note(f"{seat.name}: {outcome.what}" + (f": {outcome.why}" if outcome.why else ""))
 
         return seats.each(wanted, at_once, work, done)
@@ -260,9 +260,16 @@ def _with_count(error: KratosctlError, outcomes: Mapping[str, Came | KratosctlEr
 
 def _raise_common(outcomes: Mapping[str, Came | KratosctlError]) -> None:
     """Raises what every seat met, such as a mistake in the configuration they share: said once, with its exit code."""
-    errors = list(seats.failed(outcomes).values())
-    if len(errors) == len(outcomes) and len({str(error) for error in errors}) == 1:
-        raise errors[0]
+    errors = seats.failed(outcomes)
+    if len(errors) == len(outcomes) and len({_met(error) for error in errors.values()}) == 1:
+        name, error = next(iter(errors.items()))
+        error.fix = error.fix.replace(f"kratosctl up {name}", "kratosctl workshop up")
+        raise error
+
+
+def _met(error: KratosctlError) -> object:
+    """What tells errors apart at whichever seat they are met; what to do next names the seat."""
+    return type(error), error.what, error.why
 
 
 def _replace(

@@ -126,16 +126,29 @@ def test_what_is_damaged_at_one_seat_stops_nobody_elses(directory: Directory, da
     assert "seat-02" in rows[1]["what"]
 
 
-def test_what_is_wrong_with_the_configuration_of_all_seats_is_one_error(directory: Directory) -> None:
-    directory.choose()
-    (directory.path / "kratos").mkdir()
-    (directory.path / "kratos" / "kratos.yml").write_text("serve: {\n")
-    make(directory, "--seats", "3", "--config-dir", "./kratos")
+@pytest.mark.parametrize(
+    ("wrong", "code", "said"),
+    [
+        ("serve: {\n", 30, "kratos/kratos.yml:"),
+        ("unknown_key: 1\n", 52, "Kratos refuses its configuration"),
+    ],
+)
+def test_what_is_wrong_with_the_configuration_of_all_seats_is_one_error(
+    directory: Directory, wrong: str, code: int, said: str
+) -> None:
+    make(directory, "--seats", "3")
+    directory.run("init", "dev", "--no-ui", "--no-mail", "--yes")
+    kratos_yml = directory.path / "kratos" / "kratos.yml"
+    kratos_yml.write_text(kratos_yml.read_text() + wrong)
+    workshop = directory.path / "workshop.yaml"
+    workshop.write_text(workshop.read_text().replace("environment: {", "environment: {config_dir: ./kratos, "))
 
-    done = directory.run("workshop", "up", code=30)
+    done = directory.run("workshop", "up", code=code)
 
-    assert done.said.startswith("error: kratos/kratos.yml:")
-    assert done.err.count("kratos.yml:") <= 3
+    assert done.said.startswith(f"error: {said}")
+    assert "seat-" not in done.said
+    # each of the two tries, and the end
+    assert done.err.count(said) <= 3
 
 
 def test_a_class_goes_down_but_for_the_seat_whose_state_is_damaged_which_is_named(directory: Directory) -> None:
