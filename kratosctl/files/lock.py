@@ -11,6 +11,8 @@ from pathlib import Path
 from kratosctl.errors import EnvironmentBusy
 from kratosctl.files.atomic import said_plainly
 
+FILE = "lock"
+
 
 @contextlib.contextmanager
 def held(home: Path, called: str, command: str, timeout: float, say: Callable[[str], None]) -> Iterator[bool]:
@@ -33,7 +35,7 @@ def held(home: Path, called: str, command: str, timeout: float, say: Callable[[s
     from filelock import FileLock, Timeout
 
     with said_plainly(home):
-        lock = FileLock(home / "lock", mode=0o600, is_singleton=True)
+        lock = FileLock(home / FILE, mode=0o600, is_singleton=True)
     if lock.is_locked:
         yield False
         return
@@ -59,6 +61,19 @@ def held(home: Path, called: str, command: str, timeout: float, say: Callable[[s
         with contextlib.suppress(OSError):
             holder.unlink()
         lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock of a file; where that cannot be told, somebody does."""
+    from filelock import FileLock, Timeout
+
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, mode=0o600).acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def _read(path: Path) -> str:

@@ -260,6 +260,11 @@ class Workspace:
                 else:
                     shutil.rmtree(remains)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody holds the environment's lock now."""
+        return lock.is_held(self.home / lock.FILE)
+
     @contextlib.contextmanager
     def locked(self, command: str, timeout: float, say: Callable[[str], None]) -> Iterator[None]:
         """Holds the environment's lock, which the kernel releases however the process ends. Whoever has it goes on.

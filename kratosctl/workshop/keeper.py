@@ -16,6 +16,7 @@ from pathlib import Path
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import KratosctlError, UsageError
+from kratosctl.files import lock
 from kratosctl.files.atomic import said_plainly
 from kratosctl.workshop import seats
 from kratosctl.workshop.acting import PROGRAM
@@ -56,7 +57,8 @@ def warning(workshop: Workshop, now: datetime.datetime) -> str:
 
 def missing(directory: Path, workshop: Workshop) -> str:
     """What to say where seats run that nobody will stop at the end; empty where somebody will, or there is no end."""
-    if not workshop.ends or _is_kept(directory):
+    # whoever brings the class up starts a keeper last, and only then lets go
+    if not workshop.ends or seats.home(directory).is_held or _is_kept(directory):
         return ""
     ends = f"{workshop.ends:%Y-%m-%d %H:%M}"
     return (
@@ -67,16 +69,7 @@ def missing(directory: Path, workshop: Workshop) -> str:
 
 def _is_kept(directory: Path) -> bool:
     """Whether a keeper waits; where that cannot be told, one does."""
-    from filelock import FileLock, Timeout
-
-    lock = seats.home(directory).home / _LOCK
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, mode=0o600).acquire(timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
+    return lock.is_held(seats.home(directory).home / _LOCK)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ import pytest
 
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
+from kratosctl.console import Console
 from kratosctl.errors import DaemonDown, UsageError
-from kratosctl.workshop import keeper
+from kratosctl.workshop import keeper, seats
 
 NOON = datetime.datetime(2026, 12, 1, 12)
 
@@ -135,6 +136,15 @@ def test_it_is_said_where_nobody_waits_for_the_end(ends: Path) -> None:
     keeper.keep(ends, lambda: said.append(keeper.missing(ends, workshop)), clock.now, clock.sleep)
 
     assert said == [""]
+    assert keeper.missing(ends, workshop)
+
+
+def test_while_the_class_comes_up_nobody_is_told_that_it_does_not_end(ends: Path) -> None:
+    workshop = workshop_file.load(ends)
+
+    with seats.locked(ends, "workshop up", Console(quiet=True)):
+        assert keeper.missing(ends, workshop) == ""
+
     assert keeper.missing(ends, workshop)
 
 
