@@ -84,12 +84,20 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
         target: the directory they go to; pages of earlier times are replaced.
 
     Raises:
-        NotRunning: a seat has no addresses yet, or the TLS proxy no certificate.
+        NotRunning: the TLS proxy has no certificate yet.
+        KratosctlError: what keeps every seat from having a page, such as addresses.
         DiskFull, DirectoryReadOnly: each page is whole, old or new.
     """
-    front = proxy.front(directory, everyone)
+    # what is wrong at one seat takes nobody else's page away
+    failed = seats.failed(seats.each(everyone, 1, lambda seat: (seat.environment, seats.state_of(seat))))
+    front = proxy.front(directory, [seat for seat in everyone if seat.name not in failed])
     trust = Trust(front.certificate, proxy.fingerprint(directory)) if front else None
-    sheets = [_sheet(directory, seat, trust) for seat in everyone]
+    made = seats.each(everyone, 1, lambda seat: _sheet(directory, seat, trust))
+    failed = seats.failed(made)
+    if len(failed) == len(made):
+        for error in failed.values():
+            raise error
+    sheets = [sheet for sheet in made.values() if isinstance(sheet, Sheet)]
     pages = render(workshop, sheets)
     private = any(sheet.login for sheet in sheets)
     for name, text in pages.items():
@@ -97,11 +105,13 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
     with said_plainly(target):
         for old in target.glob("*.html"):
             # of seats that are no more; whatever else somebody put there stays
-            if old.name not in pages and _MARK in old.read_text(encoding="utf-8", errors="replace")[:200]:
+            seat = old.stem in workshop.seats
+            if not seat and old.name not in pages and _MARK in old.read_text(encoding="utf-8", errors="replace")[:200]:
                 old.unlink()
     data = {"workshop": workshop.name, "directory": str(target), "pages": sorted(pages)}
     said = f"wrote {len(sheets)} handouts to {target}/\nopen {target}/index.html; print {target}/all.html"
-    return Result("workshop handout", data, lambda: said, [_PRIVATE] if private else [])
+    warnings = [f"no page for {workshop.label(name)}: {'; '.join(error.lines())}" for name, error in failed.items()]
+    return Result("workshop handout", data, lambda: said, [*warnings, *([_PRIVATE] if private else [])])
 
 
 def _sheet(directory: Path, seat: Seat, trust: Trust | None) -> Sheet:

@@ -17,6 +17,7 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import status
 from kratosctl.engine.objects import Container
 from kratosctl.engine.window import Window
+from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
 from kratosctl.files.state import State
 from kratosctl.kratos import log_lines, readiness
@@ -45,6 +46,8 @@ class _Memory:
     answers: bool | None = None
     error: tuple[str, str] = ("", "")
     fault: str = ""
+    environment: Environment | None = None
+    impossible: str = ""
 
     @property
     def kratos(self) -> Container | None:
@@ -98,13 +101,14 @@ class Observer:
         whole = frozenset(seat.name for seat in self._seats if _is_whole(self._memories[seat.name].containers))
         ends = self._workshop.ends
         shown_end = ends.astimezone().isoformat() if ends else None
-        return Picture(self._workshop.name, shown_end, seen, whole, self._warnings(seen, of_project))
+        return Picture(self._workshop.name, shown_end, seen, whole, self._warnings(of_project))
 
-    def _warnings(self, seen: Sequence[Seen], of_project: dict[str, list[Container]]) -> tuple[str, ...]:
+    def _warnings(self, of_project: dict[str, list[Container]]) -> tuple[str, ...]:
         # nobody comes in, and nothing is to end, where nothing was brought up
-        if all(seat.state == "absent" for seat in seen):
+        if not any(memory.containers for memory in self._memories.values()):
             return ()
-        closed = proxy.warning(self._directory, self._seats, of_project)
+        possible = [seat for seat in self._seats if self._memories[seat.name].environment]
+        closed = proxy.warning(self._directory, possible, of_project)
         return tuple(said for said in (closed, keeper.missing(self._directory, self._workshop)) if said)
 
     def kratos(self, seat: str) -> str:
@@ -126,6 +130,12 @@ class Observer:
             self._seats = seats.of(self._directory, self._workshop)
             before = self._memories
             self._memories = {seat.name: before.get(seat.name) or _Memory() for seat in self._seats}
+            for seat in self._seats:
+                memory = self._memories[seat.name]
+                try:
+                    memory.environment, memory.impossible = seat.environment, ""
+                except KratosctlError as error:
+                    memory.environment, memory.impossible = None, error.what
             self._files = now
 
     def _take(self, seat: Seat, of_project: dict[str, list[Container]]) -> bool:
@@ -171,9 +181,10 @@ class Observer:
         due = []
         for seat in self._seats:
             memory = self._memories[seat.name]
-            if seat.environment.database == "sqlite":
+            database = memory.environment and memory.environment.database
+            if database == "sqlite":
                 memory.count.of_file(seat.workspace.home / "database" / "db.sqlite")
-            elif seat.environment.database == "postgres" and (everything or memory.count.is_due):
+            elif database == "postgres" and (everything or memory.count.is_due):
                 due.append(seat)
         # each is a process of the engine's: no more than one at a look
         due.sort(key=lambda seat: before[seat.name] is not None)
@@ -204,20 +215,21 @@ class Observer:
         memory = self._memories[seat.name]
         kratos = memory.kratos
         labels = kratos.labels if kratos else {}
-        state = "broken" if memory.fault else state_of(memory.containers, memory.answers)
+        fault = memory.impossible or memory.fault
+        state = "broken" if fault else state_of(memory.containers, memory.answers)
         error, error_at = memory.error if kratos else ("", "")
         if state == "broken":
-            error = "; ".join(part for part in (memory.fault, ended(memory.containers), error) if part)
-        asked, found = seat.environment, Found(seat.workspace, memory.state, memory.containers)
-        urls = status.endpoints(found, asked.host, asked.https)
+            error = "; ".join(part for part in (fault, ended(memory.containers), error) if part)
+        asked, found = memory.environment, Found(seat.workspace, memory.state, memory.containers)
+        urls = status.endpoints(found, asked.host, asked.https) if asked else {}
         started, ended_at = memory.moments
         moment = started if memory.runs else ended_at
         return Seen(
             seat=seat.name,
             attendee=seat.attendee or None,
             state=state,
-            release=labels.get("release") or seat.environment.release,
-            database=labels.get("database") or seat.environment.database,
+            release=labels.get("release") or (asked.release if asked else None),
+            database=labels.get("database") or (asked.database if asked else None),
             identities=memory.count.known if kratos else None,
             error=error,
             error_at=error_at or None,

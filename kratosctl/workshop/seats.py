@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kratosctl import ownership
 from kratosctl.answers import configuration_file, workshop_file
@@ -36,14 +37,23 @@ class Seat:
     Attributes:
         name: its environment's name.
         attendee: who sits there; empty: nobody.
-        environment: what it was asked to be.
+        answers: what it was asked to be, by key.
         workspace: its generated directory.
     """
 
     name: str
     attendee: str
-    environment: Environment
+    answers: Mapping[str, Any]
     workspace: Workspace
+
+    @functools.cached_property
+    def environment(self) -> Environment:
+        """What it was asked to be. Only whoever needs it meets what is wrong with that: a seat can always be stopped.
+
+        Raises:
+            ChoiceImpossible, FloatingTag: that cannot work.
+        """
+        return from_answers(self.name, self.answers)
 
     def found(self, containers: Mapping[str, Sequence[Container]]) -> Found:
         """The seat with what the engine has of it, out of the containers of all projects."""
@@ -82,13 +92,10 @@ def of(directory: Path, workshop: Workshop) -> list[Seat]:
     """All seats of a workshop, in the order of its file.
 
     Raises:
-        ChoiceImpossible, FloatingTag, ConfigurationInvalid: what a seat was asked to be cannot work.
+        ConfigurationInvalid: kratosctl.yaml cannot be read.
     """
     answers = configuration_file.load(directory)
-    return [
-        Seat(name, who, from_answers(name, answers[name]), Workspace(directory, name))
-        for name, who in workshop.seats.items()
-    ]
+    return [Seat(name, who, answers[name], Workspace(directory, name)) for name, who in workshop.seats.items()]
 
 
 def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Workshop, list[Seat]]:

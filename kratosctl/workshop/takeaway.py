@@ -10,6 +10,7 @@ from pathlib import Path
 from kratosctl.console import Console
 from kratosctl.errors import KratosctlError
 from kratosctl.files.atomic import said_plainly
+from kratosctl.results import counted
 from kratosctl.snapshots import handing, saving
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.snapshots.subject import Subject
@@ -53,17 +54,20 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
     with said_plainly(target):
         target.mkdir(parents=True, exist_ok=True)
     containers = seats.by_project()
-    made = [seat for seat in chosen if seat.environment.database in seat.workspace.state().releases]
 
     def work(seat: Seat) -> Taken:
-        subject = Subject(seat.found(containers), seat.environment)
+        found = seat.found(containers)
+        # one that was never up may be anything
+        if not found.state.releases or seat.environment.database not in found.state.releases:
+            return NOTHING
+        subject = Subject(found, seat.environment)
         saving.save(subject, SNAPSHOT, "the end of the workshop", True, _SILENT)
         file = target / _name(seat)
         told = handing.export(seat.workspace, seat.environment, SNAPSHOT, file, False, True)
         return Taken([file], told.warnings)
 
-    with console.step(f"write down what {len(made)} seats hold"):
-        outcomes = seats.each(made, _AT_ONCE, work)
+    with console.step(f"write down the data of {counted(len(chosen), 'seat')}"):
+        outcomes = seats.each(chosen, _AT_ONCE, work)
     for name, outcome in outcomes.items():
         if isinstance(outcome, KratosctlError):
             outcome.what = f"{name}: {outcome.what}"

@@ -20,6 +20,7 @@ from kratosctl.console import Console
 from kratosctl.database import identity_count
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine, Image
+from kratosctl.environment import Environment
 from kratosctl.errors import (
     ComposeMissing,
     DaemonDown,
@@ -115,8 +116,9 @@ def up(
         if not everyone:
             raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
         shared = _look(everyone, console)
-        # whose ports and containers cannot be told is left alone; the others come up
-        unknown = seats.failed(seats.each(everyone, at_once, lambda seat: seat.found(shared.containers)))
+        # what cannot be, or whose ports and containers cannot be told, is left alone; the others come up
+        looked = seats.each(everyone, at_once, lambda seat: (seat.environment, seat.found(shared.containers)))
+        unknown = seats.failed(looked)
         sound = [seat for seat in everyone if seat.name not in unknown]
         secure = proxy.behind(sound)
         if secure:
@@ -155,9 +157,12 @@ def _look(wanted: Sequence[Seat], console: Console) -> Shared:
     """Asks the engine what all seats need to know, and pulls what is not here."""
     needed: dict[str, str | None] = {}
     options: dict[str, str] = {}
-    for seat in wanted:
-        needed |= images.needed(seat.environment)
-        options |= images.options(seat.environment)
+    # what is wrong at one seat is said where that comes up
+    asked = seats.each(wanted, 1, lambda seat: seat.environment)
+    for environment in asked.values():
+        if isinstance(environment, Environment):
+            needed |= images.needed(environment)
+            options |= images.options(environment)
     engine, containers, here, _ = reading.together(
         reading.engine, seats.by_project, lambda: reading.images(needed), apply.check_compose
     )

@@ -168,6 +168,47 @@ def test_a_class_goes_down_but_for_the_seat_whose_state_is_damaged_which_is_name
     assert not containers(directory, "kratos")
 
 
+def test_what_is_damaged_at_one_seat_keeps_nobody_else_from_a_page_and_their_data(directory: Directory) -> None:
+    make(directory, "--seats", "3")
+    up(directory)
+    directory.run("workshop", "handout")
+    state = directory.home("seat-02") / "state.json"
+    whole = state.read_text()
+    state.write_text("{")
+
+    handed = directory.run("workshop", "handout", "--json").envelope
+    taken = directory.run("workshop", "down", "--export", "taken", code=30).said
+
+    assert handed["data"]["pages"] == ["all.html", "index.html", "seat-01.html", "seat-03.html"]
+    assert handed["warnings"][0].startswith("no page for seat-02: ")
+    assert (directory.path / "handouts" / "seat-02.html").exists()
+    assert taken.startswith("error: seat-02: ")
+    assert sorted(path.name[:7] for path in (directory.path / "taken").iterdir()) == ["seat-01", "seat-03"]
+    state.write_text(whole)
+
+
+def test_a_seat_that_cannot_be_what_it_is_asked_to_be_fails_alone_and_is_stopped_all_the_same(
+    directory: Directory,
+) -> None:
+    make(directory, "--seats", "3")
+    up(directory)
+    (directory.path / "kratosctl.yaml").write_text("environments: {seat-02: {preset: passkey, release: v1.1.0}}\n")
+
+    rows = directory.run("workshop", "up", "--json", code=1).envelope["data"]["seats"]
+    seen = directory.run("workshop", "status", "--json").data["seats"]
+    reset = directory.run("workshop", "reset", "--all", "--json", code=1).envelope["data"]["seats"]
+    handed = directory.run("workshop", "handout", "--json").envelope
+
+    assert [row["ready"] for row in rows] == [True, False, True]
+    assert rows[1]["error"] == reset[1]["error"] == "choice-impossible"
+    assert [row["ok"] for row in reset] == [True, False, True]
+    assert [seat["state"] for seat in seen] == ["ready", "broken", "ready"]
+    assert seen[1]["error"] == "preset passkey does not work on Kratos v1.1.0"
+    assert handed["warnings"][0].startswith("no page for seat-02: preset passkey does not work on Kratos v1.1.0")
+    directory.run("workshop", "down")
+    assert not containers(directory, "kratos")
+
+
 def ends(directory: Directory, moment: datetime.datetime) -> None:
     """Has the class end at a time."""
     path = directory.path / "workshop.yaml"
