@@ -94,6 +94,11 @@ def what_runs(lock: Mapping[str, str]) -> str:
     return lock.get("digest") or lock["id"]
 
 
+def can_be_pulled(reference: str) -> bool:
+    """False for the ID of an image, by which no registry knows it."""
+    return not reference.startswith("sha256:")
+
+
 def check_locks(environment: Environment, state: State, missing: Collection[str]) -> None:
     """Refuses a lock whose image is gone for good.
 
@@ -111,7 +116,8 @@ def check_locks(environment: Environment, state: State, missing: Collection[str]
             raise ImageMissing(
                 f"the image that {reference} is locked to is gone ({short(lock['id'])})",
                 "it has no name in a registry by which it could be pulled again",
-                f"take what the tag means now with --pull, or name an image that is here with {option[reference]}",
+                "`kratosctl up {env} --pull` takes what the tag means now; or name an image that is here with "
+                f"{option[reference]}",
             )
 
 

@@ -28,7 +28,6 @@ from kratosctl.errors import (
     DockerMissing,
     EngineRemote,
     EngineTooOld,
-    ImageMissing,
     KratosctlError,
     SocketForbidden,
     UsageError,
@@ -51,7 +50,6 @@ _EVERYWHERE = (
     SocketForbidden,
     EngineTooOld,
     EngineRemote,
-    ImageMissing,
     DiskFull,
 )
 _SILENT = Console(quiet=True)
@@ -158,15 +156,19 @@ def _look(wanted: Sequence[Seat], console: Console) -> Shared:
     needed: dict[str, str | None] = {}
     options: dict[str, str] = {}
     # what is wrong at one seat is said where that comes up
-    asked = seats.each(wanted, 1, lambda seat: seat.environment)
-    for environment in asked.values():
+    locked = seats.each(wanted, 1, lambda seat: images.as_locked(seat.environment, seats.state_of(seat)))
+    for environment in locked.values():
         if isinstance(environment, Environment):
             needed |= images.needed(environment)
             options |= images.options(environment)
     engine, containers, here, _ = reading.together(
         reading.engine, seats.by_project, lambda: reading.images(needed), apply.check_compose
     )
-    missing = [reference for reference, platform in needed.items() if not images.is_here(here[reference], platform)]
+    missing = [
+        reference
+        for reference, platform in needed.items()
+        if not images.is_here(here[reference], platform) and images.can_be_pulled(reference)
+    ]
     if missing:
         apply.pull(needed, missing, console, options)
         here |= reading.images(missing)
@@ -268,7 +270,7 @@ def _raise_common(outcomes: Mapping[str, Came | KratosctlError]) -> None:
     errors = seats.failed(outcomes)
     if len(errors) == len(outcomes) and len({_met(error) for error in errors.values()}) == 1:
         name, error = next(iter(errors.items()))
-        error.fix = error.fix.replace(f"kratosctl up {name}", "kratosctl workshop up")
+        error.fix = error.fix.replace(f"`kratosctl up {name}`", "`kratosctl workshop up`")
         raise error
 
 

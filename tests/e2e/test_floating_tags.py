@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -123,6 +124,28 @@ def test_a_locked_image_of_no_registry_that_was_cleared_away_is_said(directory: 
 
     assert f"the image that {floating} is locked to is gone" in refused.said
     assert "--pull" in refused.said
+
+
+def test_a_class_needs_the_images_it_is_locked_to_and_a_seat_that_lost_its_own_stops_no_other(
+    directory: Directory, tag: Tag
+) -> None:
+    floating = "kratosctl-test/kratos:v26"
+    tag(images.kratos("v26.2.0"), floating)
+    words = ("--kratos-image", floating, "--no-ui", "--no-mail", "--yes")
+    directory.run("workshop", "init", "--seats", "3", *words)
+    directory.run("workshop", "up")
+    engine.docker("image", "rm", floating)
+
+    directory.run("workshop", "up")
+
+    state = directory.home("seat-02") / "state.json"
+    allotted = json.loads(state.read_text())
+    allotted["images"][floating]["id"] = "sha256:" + "0" * 64
+    state.write_text(json.dumps(allotted))
+    rows = directory.run("workshop", "up", "--json", code=1).envelope["data"]["seats"]
+    assert [row["ready"] for row in rows] == [True, False, True]
+    assert rows[1]["error"] == "image-missing"
+    assert "`kratosctl up seat-02 --pull`" in rows[1]["fix"]
 
 
 def test_pull_without_a_registry_says_so_and_leaves_what_runs(directory: Directory, tag: Tag) -> None:

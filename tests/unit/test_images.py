@@ -92,7 +92,7 @@ class TestLocking:
         held = self.lock(State(), image(OLD))[0]
         with pytest.raises(ImageMissing, match="oryd/kratos:v26 is locked to is gone") as caught:
             images.check_locks(stacks.environment(**FLOATING), held, [OLD])
-        assert "with --pull" in caught.value.fix
+        assert "--pull" in caught.value.fix
         assert "--kratos-image" in caught.value.fix
         images.check_locks(stacks.environment(), held, [OLD])
 
