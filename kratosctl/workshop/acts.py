@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kratosctl import running
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import restart as restarts
@@ -41,18 +40,18 @@ def reset(workshop: Workshop, chosen: Sequence[Seat], console: Console, variable
     containers = seats.by_project()
 
     def work(seat: Seat) -> Mapping[str, Any]:
-        lesson = seat.workspace.lesson
-        if seat.workspace.has_unfinished:
-            upgrade.settle(seat.workspace.directory, seat.name, _SILENT, variables)
-            found = running.find(seat.workspace.directory, seat.name)
-        else:
-            found = seat.found(containers)
-        if lesson:
-            fix.fix(found, _SILENT, variables)
-            found = running.find(seat.workspace.directory, seat.name)
-        # the lesson may have given Kratos a configuration directory of its own
-        subject = Subject(found, seat.environment)
-        return {**resetting.reset(subject, *seed.for_reset(subject), _SILENT).data, "lesson": lesson or None}
+        # what whoever held it did counts: an upgrade has made other tables
+        with seat.held("workshop reset", containers) as (now, found):
+            lesson = seat.workspace.lesson
+            if seat.workspace.has_unfinished:
+                upgrade.settle(seat.workspace.directory, seat.name, _SILENT, variables)
+                now, found = seat.anew()
+            if lesson:
+                fix.fix(found, _SILENT, variables)
+                # it may have given Kratos its configuration directory back
+                now, found = seat.anew()
+            subject = Subject(found, now.environment)
+            return {**resetting.reset(subject, *seed.for_reset(subject), _SILENT).data, "lesson": lesson or None}
 
     return _done("reset", "as new", workshop, chosen, work, console)
 

@@ -6,11 +6,11 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kratosctl import ownership
+from kratosctl import ownership, running
 from kratosctl.answers import configuration_file, workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
@@ -54,6 +54,24 @@ class Seat:
             ChoiceImpossible, FloatingTag: that cannot work.
         """
         return from_answers(self.name, self.answers)
+
+    @contextlib.contextmanager
+    def held(self, command: str, containers: Mapping[str, Sequence[Container]]) -> Iterator[tuple[Seat, Found]]:
+        """Holds the seat's lock; yields the seat as it is then, as `anew`.
+
+        Args:
+            command: what the holder does, shown to those who wait.
+            containers: of all projects, as they were a moment ago; where somebody is waited for, they are others now.
+        """
+        waited: list[str] = []
+        with self.workspace.locked(command, LOCK_WAIT, waited.append):
+            yield self.anew(None if waited else containers)
+
+    def anew(self, containers: Mapping[str, Sequence[Container]] | None = None) -> tuple[Seat, Found]:
+        """The seat as it is asked to be now, and what the engine has of it; None: the engine is asked."""
+        directory = self.workspace.directory
+        now = replace(self, answers=configuration_file.load(directory).get(self.name, self.answers))
+        return now, running.find(directory, self.name) if containers is None else now.found(containers)
 
     def found(self, containers: Mapping[str, Sequence[Container]]) -> Found:
         """The seat with what the engine has of it, out of the containers of all projects."""

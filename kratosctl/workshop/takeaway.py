@@ -56,15 +56,15 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
     containers = seats.by_project()
 
     def work(seat: Seat) -> Taken:
-        found = seat.found(containers)
-        # one that was never up may be anything
-        if not found.state.releases or seat.environment.database not in found.state.releases:
-            return NOTHING
-        subject = Subject(found, seat.environment)
-        saving.save(subject, SNAPSHOT, "the end of the workshop", True, _SILENT)
-        file = target / _name(seat)
-        told = handing.export(seat.workspace, seat.environment, SNAPSHOT, file, False, True)
-        return Taken([file], told.warnings)
+        # what whoever held it did is taken along, too
+        with seat.held("workshop down --export", containers) as (now, found):
+            # one that was never up may be anything
+            if not found.state.releases or now.environment.database not in found.state.releases:
+                return NOTHING
+            saving.save(Subject(found, now.environment), SNAPSHOT, "the end of the workshop", True, _SILENT)
+            file = target / _name(seat)
+            told = handing.export(seat.workspace, now.environment, SNAPSHOT, file, False, True)
+            return Taken([file], told.warnings)
 
     with console.step(f"write down the data of {counted(len(chosen), 'seat')}"):
         outcomes = seats.each(chosen, _AT_ONCE, work)

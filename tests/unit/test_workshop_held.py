@@ -1,0 +1,99 @@
+"""What is done to a seat is done to it as it is when its lock is free, not as it was when somebody asked for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kratosctl import ownership, running
+from kratosctl.answers import configuration_file, workshop_file
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.console import Console
+from kratosctl.engine.objects import Container
+from kratosctl.files.workspace import Workspace
+from kratosctl.results import Result
+from kratosctl.running import Found
+from kratosctl.snapshots import handing, resetting, saving
+from kratosctl.snapshots.subject import Subject
+from kratosctl.workshop import acts, seats, takeaway
+
+SILENT = Console(quiet=True)
+NEW = Container("new", "new", "kratos", "class-seat-07", "running", "Up", "healthy", None, "kratos", {})
+
+
+def reset(directory: Path) -> None:
+    acts.reset(*seats.chosen(directory, ["seat-07"], everybody=False), SILENT, {})
+
+
+def take_away(directory: Path) -> None:
+    _, chosen = seats.chosen(directory, ["seat-07"], everybody=False)
+    takeaway.write(chosen, directory / "taken", SILENT)
+
+
+ACTS = pytest.mark.parametrize("act", [reset, take_away])
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A class with one seat, which has a database."""
+    workshop_file.write(tmp_path, Workshop("class", {"release": "v1.3.1", "database": "sqlite"}, {"seat-07": "Ada"}))
+    workspace = Workspace(tmp_path, "seat-07")
+    workspace.home.mkdir(parents=True)
+    state = ownership.settled_state(workspace)
+    state.releases["sqlite"] = "v1.3.1"
+    workspace.save_state(state)
+    monkeypatch.setattr(seats, "by_project", dict)
+    return tmp_path
+
+
+@pytest.fixture
+def acted_on(monkeypatch: pytest.MonkeyPatch) -> list[Subject]:
+    """The seats whose data is saved, as they are taken for."""
+    found: list[Subject] = []
+
+    def act(subject: Subject, *_: Any) -> Result:
+        found.append(subject)
+        return Result("", {}, str)
+
+    monkeypatch.setattr(resetting, "reset", act)
+    monkeypatch.setattr(saving, "save", act)
+    monkeypatch.setattr(handing, "export", lambda *_: Result("", {}, str))
+    return found
+
+
+@ACTS
+def test_who_waited_for_an_upgrade_acts_on_the_new_release(
+    directory: Path, acted_on: list[Subject], monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], None]
+) -> None:
+    locked = Workspace.locked
+
+    @contextlib.contextmanager
+    def after_an_upgrade(self: Workspace, command: str, timeout: float, say: Callable[[str], None]) -> Iterator[None]:
+        with locked(self, command, timeout, say):
+            say("waiting for `kratosctl upgrade seat-07`")
+            configuration_file.save(directory, "seat-07", {"release": "v26.2.0"})
+            yield
+
+    monkeypatch.setattr(Workspace, "locked", after_an_upgrade)
+    monkeypatch.setattr(
+        running, "find", lambda at, name: Found(Workspace(at, name), Workspace(at, name).state(), (NEW,))
+    )
+
+    act(directory)
+
+    assert [(subject.release, subject.found.containers) for subject in acted_on] == [("v26.2.0", (NEW,))]
+
+
+@ACTS
+def test_where_nobody_was_waited_for_the_engine_is_not_asked_again(
+    directory: Path, acted_on: list[Subject], monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], None]
+) -> None:
+    monkeypatch.setattr(running, "find", lambda *_: pytest.fail("it is known what the engine has"))
+
+    act(directory)
+
+    assert [subject.release for subject in acted_on] == ["v1.3.1"]
