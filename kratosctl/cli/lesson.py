@@ -68,7 +68,7 @@ def start(session: Session, lesson: str, name: str | None, wait_timeout: float) 
 
     chosen = catalogue.find(lesson)
     found = running.find(session.directory, name)
-    session.after_interrupt = "`kratosctl lesson fix` puts everything back"
+    session.after_interrupt = f"`kratosctl lesson fix {found.name}` puts everything back"
     return begin(chosen, found, Limits(wait_timeout), session.console, os.environ)
 
 

@@ -99,7 +99,7 @@ def _free_target(found: Found, chosen: Selection, environment: Environment) -> i
     raise ChoiceImpossible(
         f"environment {found.name} needs a configuration directory of its own",
         f"{init.CONFIG_DIR} and {init.CONFIG_DIR}-{found.name} hold other things",
-        f"kratosctl init {found.name} --config-dir ./somewhere-else, then kratosctl up",
+        f"kratosctl init {found.name} --config-dir ./somewhere-else, then kratosctl up {found.name}",
     )
 
 

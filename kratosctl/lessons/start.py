@@ -74,7 +74,8 @@ def _check_free(found: Found) -> None:
         raise LessonRunning(
             f"lesson {there.lesson} is running in environment {found.name}",
             "one at a time",
-            f"`kratosctl lesson check {found.name}` ends it when it is solved; `lesson fix` gives it up",
+            f"`kratosctl lesson check {found.name}` ends it when it is solved;"
+            f" `kratosctl lesson fix {found.name}` gives it up",
         )
 
 

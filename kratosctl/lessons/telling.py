@@ -90,7 +90,8 @@ def started(lesson: Lesson, found: Found, environment: Environment, config_dir: 
                 *_paragraph("look", look),
                 *_paragraph("mend", f"Kratos' configuration is {config_dir}; edit, and run what you need"),
                 *_paragraph("done?", f"kratosctl lesson check {found.name}"),
-                *_paragraph("stuck?", f"kratosctl lesson hint {found.name} helps, lesson fix gives up and mends it"),
+                *_paragraph("stuck?", f"kratosctl lesson hint {found.name}"),
+                *_paragraph("give up?", f"kratosctl lesson fix {found.name} mends it"),
             ]
         )
 
@@ -119,7 +120,8 @@ def hint(found: Found, environment: Environment, again: bool) -> Result:
     if again and not note.hints:
         raise UsageError("no hint was given yet", fix=f"kratosctl lesson hint {found.name} gives the first")
     if not again and note.hints == len(lesson.hints):
-        fix = f"kratosctl lesson hint {found.name} --again shows them; lesson fix gives up and shows the solution"
+        gives_up = f"kratosctl lesson fix {found.name} gives up and shows the solution"
+        fix = f"kratosctl lesson hint {found.name} --again shows them; {gives_up}"
         raise UsageError(f"all {len(lesson.hints)} hints were given", "", fix)
     given = note.hints if again else note.hints + 1
     if not again:
