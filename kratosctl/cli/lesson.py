@@ -90,19 +90,21 @@ def hint(session: Session, name: str | None, again: bool) -> Result:
 
 @define(
     environment_argument(),
+    seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
     click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
 )
-def fix(session: Session, name: str | None, yes: bool) -> Result:
+def fix(session: Session, name: str | None, wait_timeout: float, yes: bool) -> Result:
     """Give up: show the solution, and put back what was there before."""
     from kratosctl import running
     from kratosctl.lessons import fix as giving_up
+    from kratosctl.limits import Limits
 
     found = running.find(session.directory, name)
     giving_up.note_of(found)
     if not yes:
         question = f"Show the solution, and put {found.name} back as it was before the lesson?"
         session.confirm(question, "what was mended since would be written over, and", "the lesson goes on")
-    return giving_up.fix(found, session.console, os.environ)
+    return giving_up.fix(found, Limits(wait_timeout), session.console, os.environ)
 
 
 for _name, _command in {"list": list_, "start": start, "check": check, "hint": hint, "fix": fix}.items():

@@ -68,7 +68,7 @@ def roll_back(found: Found, steps: int, limits: Limits) -> None:
         time.sleep(0.05)
 
 
-def put_back(found: Found, note: Note, variables: Mapping[str, str]) -> str:
+def put_back(found: Found, note: Note, limits: Limits, variables: Mapping[str, str]) -> str:
     """Makes an environment be what it was before a lesson. The caller holds the lock, and removes the note.
 
     Returns:
@@ -92,7 +92,7 @@ def put_back(found: Found, note: Note, variables: Mapping[str, str]) -> str:
         environment = selection.environment_of(selection.select(workspace.directory, found.name, {}, variables))
         if note.snapshot:
             safety = _put_back_tables(found, environment, note.snapshot)
-        found = run(found, environment, Limits(), variables)
+        found = run(found, environment, limits, variables)
     forget_witness(found, note)
     return safety
 

@@ -12,7 +12,7 @@ from kratosctl.console import Console
 from kratosctl.errors import LessonMissing
 from kratosctl.lessons import breaking, catalogue, notes, telling
 from kratosctl.lessons.notes import Note
-from kratosctl.limits import LOCK_WAIT
+from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
 from kratosctl.running import Found
 
@@ -31,11 +31,12 @@ def note_of(found: Found) -> Note:
     return note
 
 
-def fix(found: Found, console: Console, variables: Mapping[str, str]) -> Result:
+def fix(found: Found, limits: Limits, console: Console, variables: Mapping[str, str]) -> Result:
     """Puts everything back, and tells what was wrong.
 
     Args:
         found: the environment, running or not.
+        limits: time limits.
         console: where steps are shown.
         variables: the process environment.
 
@@ -48,7 +49,7 @@ def fix(found: Found, console: Console, variables: Mapping[str, str]) -> Result:
         lesson = catalogue.find(note.lesson)
         differences = "".join(_differences(found, note))
         with console.step(f"put {found.name} back as it was"):
-            safety = breaking.put_back(found, note, variables)
+            safety = breaking.put_back(found, note, limits, variables)
         found = running.find(found.workspace.directory, found.name)
         notes.remove(found.workspace)
     solution = telling.solution(lesson, found.name)

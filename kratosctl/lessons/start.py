@@ -46,7 +46,7 @@ def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variab
         chosen = selection.select(workspace.directory, found.name, {}, variables)
         environment = selection.environment_of(chosen)
         ground.check_fits(lesson, found, chosen, environment)
-        _undo_interrupted(found, console, variables)
+        _undo_interrupted(found, limits, console, variables)
         config_dir = ground.take_over(found, chosen, environment, console)
         environment = replace(environment, config_dir=config_dir)
         converge.converge(environment, workspace, Wishes(limits=limits), Console(quiet=True), variables)
@@ -79,12 +79,12 @@ def _check_free(found: Found) -> None:
         )
 
 
-def _undo_interrupted(found: Found, console: Console, variables: Mapping[str, str]) -> None:
+def _undo_interrupted(found: Found, limits: Limits, console: Console, variables: Mapping[str, str]) -> None:
     """Puts back what a start that was killed had broken, so that this one begins with what works."""
     there = notes.load(found.workspace)
     if there is None:
         return
-    breaking.put_back(found, there, variables)
+    breaking.put_back(found, there, limits, variables)
     notes.remove(found.workspace)
     if there.phase == "breaking":
         console.note(f"the start of lesson {there.lesson} was interrupted: undone")

@@ -15,6 +15,7 @@ from kratosctl.console import Console
 from kratosctl.errors import KratosctlError
 from kratosctl.files.atomic import said_plainly
 from kratosctl.lessons import fix
+from kratosctl.limits import Limits
 from kratosctl.results import Result, counted
 from kratosctl.seeding import seed
 from kratosctl.snapshots import resetting
@@ -47,7 +48,7 @@ def reset(workshop: Workshop, chosen: Sequence[Seat], console: Console, variable
                 upgrade.settle(seat.workspace.directory, seat.name, _SILENT, variables)
                 now, found = seat.anew()
             if lesson:
-                fix.fix(found, _SILENT, variables)
+                fix.fix(found, Limits(), _SILENT, variables)
                 # it may have given Kratos its configuration directory back
                 now, found = seat.anew()
             subject = Subject(found, now.environment)

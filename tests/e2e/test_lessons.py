@@ -266,6 +266,17 @@ def test_a_lesson_from_start_to_fix_keeps_what_was_there_and_who_came_meanwhile(
     assert "nothing to put back" in directory.run("lesson", "fix", "dev", "--yes", code=68).said
 
 
+def test_on_a_slow_machine_fix_waits_as_long_as_it_is_told(directory: Directory) -> None:
+    directory.run("up", "--no-ui", "--no-mail", "--yes", "--quiet")
+    directory.run("lesson", "start", "never-ready", "dev", "--wait-timeout", "300")
+
+    hasty = directory.run("lesson", "fix", "dev", "--yes", "--wait-timeout", "0.01", code=55)
+
+    assert "within 0.01 s" in hasty.said
+    directory.run("lesson", "fix", "dev", "--yes", "--wait-timeout", "300")
+    assert directory.status()["state"] == "ready"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_any_mend_that_works_solves_it_and_no_other(
     classroom: Directory, broken: Callable[[str], dict[str, bytes]], name: str

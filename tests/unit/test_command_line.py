@@ -45,7 +45,16 @@ def test_a_dsn_beside_another_database_of_the_file_is_asked_about(
 
 @pytest.mark.parametrize(
     "words",
-    [("up",), ("restart",), ("run",), ("upgrade",), ("lesson", "start"), ("workshop", "up"), ("workshop", "restart")],
+    [
+        ("up",),
+        ("restart",),
+        ("run",),
+        ("upgrade",),
+        ("lesson", "start"),
+        ("lesson", "fix"),
+        ("workshop", "up"),
+        ("workshop", "restart"),
+    ],
 )
 @pytest.mark.parametrize("seconds", ["-3", "0", "nan", "inf"])
 def test_a_wait_that_is_none_is_refused(run: Callable[..., str], words: tuple[str, ...], seconds: str) -> None:
