@@ -17,20 +17,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kratosctl.errors import KratosctlError
-from kratosctl.questions import QUESTIONS, Question, check_value, expected
+from kratosctl.questions import OF_ALL_TESTS, Question, check_value, expected
 
 if TYPE_CHECKING:
     from kratosctl.testing import Kratos
 
-# every worker of a parallel run needs ports of its own, and Kratos is for this host's tests alone
-_NOT_OFFERED = ("bind", "expose_admin_without_authentication")
 # what each test finds as new: a database in memory dies with Kratos alone, and one of somebody else's is not emptied
 _DATABASES = ("sqlite", "postgres")
-_OFFERED = tuple(
-    replace(q, choices=_DATABASES) if q.key == "database" else q
-    for q in QUESTIONS
-    if q.kind != "port" and q.key not in _NOT_OFFERED
-)
+_OFFERED = tuple(replace(q, choices=_DATABASES) if q.key == "database" else q for q in OF_ALL_TESTS)
 
 _running = pytest.StashKey["Kratos"]()
 _began = pytest.StashKey[float]()

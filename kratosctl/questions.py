@@ -95,6 +95,12 @@ QUESTIONS = (
     Question("allow_floating_tag", "switch", "Accept `latest` and untagged images.", default=False),
 )
 BY_KEY: Mapping[str, Question] = {question.key: question for question in QUESTIONS}
+# of an environment for tests: no TLS proxy stands before it, and an image built for it would stay
+OF_TESTS = tuple(q for q in QUESTIONS if q.key not in ("config", "https", "proxy_image"))
+# what can be said of several at once, by variables and by pytest's options: each has ports of its own, for this host
+OF_ALL_TESTS = tuple(
+    q for q in OF_TESTS if q.kind != "port" and q.key not in ("bind", "expose_admin_without_authentication")
+)
 
 _MOST_LISTED = 12
 

@@ -38,7 +38,7 @@ _CODE = re.compile(r"\b\d{6}\b")
 
 
 class Asked(TypedDict, total=False):
-    """What can be asked of an environment: the keys of kratosctl.yaml. What is left out takes its default."""
+    """What can be asked: the keys of kratosctl.yaml that suit tests. What is left out takes its default."""
 
     preset: Literal["email-password", "passwordless-code", "passkey", "totp-and-lookup", "api-only", "oidc"] | None
     database: Literal["sqlite", "postgres", "memory"] | None
@@ -53,17 +53,14 @@ class Asked(TypedDict, total=False):
     postgres_port: int | None
     subnets: str | None
     config_dir: str | Path | None
-    config: Literal["mount"] | None
     seed: str | Path | None
     platform: str | None
     kratos_image: str | None
     postgres_image: str | None
     ui_image: str | None
     mail_image: str | None
-    proxy_image: str | None
     host: str | None
     bind: str | None
-    https: bool | None
     expose_admin_without_authentication: bool | None
     allow_floating_tag: bool | None
 
@@ -275,12 +272,13 @@ class Kratos:
 def kratos(*, keep: bool = False, wait_timeout: float = 60.0, **asked: Unpack[Asked]) -> Iterator[Kratos]:
     """Runs an ephemeral Kratos for a block: SQLite, e-mail and password, and no UI, unless you say otherwise.
 
-    What is not given is taken from KRATOSCTL_ variables (but for ports), then from the defaults of `kratosctl up`.
+    What is not given is taken from KRATOSCTL_ variables (but for ports, and for who can reach them), then from the
+    defaults of `kratosctl up`.
 
     Args:
         keep: leave it there at the end; `kratosctl prune --kept` removes it.
         wait_timeout: seconds for Kratos to be ready.
-        asked: the keys of kratosctl.yaml.
+        asked: the keys of kratosctl.yaml that suit tests.
 
     Raises:
         KratosctlError: anything that stands in the way; its `lines()` say what, why, and what to do.

@@ -43,20 +43,18 @@ def _some_time(_context: click.Context, _parameter: click.Parameter, seconds: fl
     return seconds
 
 
-def question_options() -> list[Callable[[Any], Any]]:
-    """One click option a question: flag and environment variable."""
-    return [_option(question) for question in QUESTIONS]
+def question_options(asked: Sequence[Question] = QUESTIONS) -> list[Callable[[Any], Any]]:
+    """One flag a question. Their variables are read elsewhere: click would blame the flag for what is wrong in one."""
+    return [_option(question) for question in asked]
 
 
 def _option(question: Question) -> Callable[[Any], Any]:
     if question.kind == "switch":
-        # its variable is read with those of all questions: click would blame the flag for what is wrong in it
         return click.option(question.flag, question.key, default=None, help=question.help)
     return click.option(
         question.flag,
         question.key,
         metavar="|".join(question.choices) or {"port": "N", "path": "DIR", "file": "PATH"}.get(question.kind, "TEXT"),
-        envvar=question.variable,
         help=question.help,
         shell_complete=_completer(question),
     )

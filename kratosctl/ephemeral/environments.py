@@ -45,18 +45,19 @@ def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path)
     """What is asked for: answers, then KRATOSCTL_ variables, then what suits tests.
 
     Args:
-        answers: by key of `questions.QUESTIONS`; None where nothing was said.
-        variables: the process environment. Its DSN, secrets and ports are those of a lasting environment.
+        answers: by key of `questions.OF_TESTS`; None where nothing was said.
+        variables: the process environment. Its DSN, secrets, ports and addresses are those of a lasting environment.
         base: what relative paths are relative to.
 
     Raises:
         UnknownKey, ConfigurationInvalid, ChoiceImpossible.
     """
+    known = [question.key for question in questions.OF_TESTS]
     for key in answers:
-        if key not in questions.BY_KEY:
-            raise questions.unknown_key(key, list(questions.BY_KEY), "a test environment")
-    ports = {question.variable for question in questions.QUESTIONS if question.kind == "port"}
-    said = selection.said(answers, {name: value for name, value in variables.items() if name not in ports})
+        if key not in known:
+            raise questions.unknown_key(key, known, "a test environment")
+    read = {question.variable for question in questions.OF_ALL_TESTS}
+    said = selection.said(answers, {name: value for name, value in variables.items() if name in read})
     # nobody looks at pages in a test, unless they say so
     said.setdefault("ui", False)
     for key in ("config_dir", "seed"):
@@ -67,12 +68,6 @@ def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path)
             "a test environment cannot use an external database",
             "whatever is in it would be deleted",
             "use sqlite or postgres",
-        )
-    if said.get("config") == "image":
-        raise ChoiceImpossible(
-            "a test environment does not build an image",
-            "each run would leave one behind",
-            "leave it out: the configuration is mounted",
         )
     return Selection(NAME, said, known=False)
 

@@ -153,6 +153,7 @@ def test_every_question_that_suits_tests_is_an_option_and_a_key_of_the_file(tmp_
     assert {"kratos-database", "kratos-preset", "kratos-release", "kratos-image", "kratos-postgres-image"} <= options
     assert {name.replace("-", "_") for name in options - {"kratos-keep"}} == keys
     assert not any("port" in name for name in keys)
+    assert keys.isdisjoint({"kratos_config", "kratos_https", "kratos_proxy_image", "kratos_bind"})
 
 
 def test_projects_without_these_fixtures_pay_for_a_table_and_nothing_else(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,21 @@ def test_a_switch_that_is_wrong_in_its_variable_names_the_variable(
     monkeypatch.setenv("KRATOSCTL_UI", "yess")
     said = run(command, *(["true"] if command == "run" else []), code=30)
     assert "--ui (or KRATOSCTL_UI): expected true or false, found 'yess'" in said
+
+
+def test_ports_and_addresses_in_variables_are_none_of_run(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRATOSCTL_BIND", "not read")
+    monkeypatch.setenv("KRATOSCTL_PUBLIC_PORT", "not read")
+    run("run", sys.executable, code=10)
+
+
+@pytest.mark.parametrize("flag", ["--https", "--config=image", "--proxy-image=caddy:2"])
+def test_run_offers_nothing_that_it_cannot_do(run: Callable[..., str], flag: str) -> None:
+    said = run("run", flag, sys.executable, code=2)
+    assert "No such option" in said
+    assert flag.partition("=")[0] in said
 
 
 def test_a_workshop_that_is_over_already_is_not_written(run: Callable[..., str], tmp_path: Path) -> None:

@@ -50,9 +50,18 @@ class TestChoosing:
         with pytest.raises(ChoiceImpossible):
             chosen(KRATOSCTL_DATABASE="external")
 
-    def test_no_image_is_built_that_would_stay(self) -> None:
-        with pytest.raises(ChoiceImpossible, match="leave one behind"):
-            chosen({"config": "image"})
+    def test_no_variable_opens_a_test_environment_to_the_network(self) -> None:
+        found = chosen(KRATOSCTL_BIND="0.0.0.0", KRATOSCTL_EXPOSE_ADMIN_WITHOUT_AUTHENTICATION="yes")
+        assert found == {"ui": False}
+        assert chosen({"bind": "0.0.0.0"})["bind"] == "0.0.0.0"
+
+    def test_no_variable_asks_for_what_a_test_environment_has_not(self) -> None:
+        assert chosen(KRATOSCTL_HTTPS="true", KRATOSCTL_CONFIG="image") == {"ui": False}
+
+    @pytest.mark.parametrize("key", ["config", "https", "proxy_image"])
+    def test_what_a_test_environment_has_not_cannot_be_asked(self, key: str) -> None:
+        with pytest.raises(UnknownKey, match="a test environment"):
+            chosen({key: "true"})
 
     def test_a_configuration_directory_is_the_projects(self) -> None:
         assert chosen({"config_dir": "kratos"})["config_dir"] == "/project/kratos"
@@ -64,9 +73,9 @@ class TestChoosing:
 
     def test_every_question_can_be_asked_with_its_choices(self) -> None:
         hints = get_type_hints(Asked)
-        assert set(hints) == {question.key for question in questions.QUESTIONS}
-        for question in questions.QUESTIONS:
-            for choice in set(question.choices) - {"external", "image"}:
+        assert set(hints) == {question.key for question in questions.OF_TESTS}
+        for question in questions.OF_TESTS:
+            for choice in set(question.choices) - {"external"}:
                 assert repr(choice) in str(hints[question.key])
 
 
