@@ -115,17 +115,19 @@ class Kratos:
         """Creates somebody through the admin API.
 
         Args:
-            email: the address; made up where neither it nor `traits` is given.
+            email: the address, the trait `email`; made up where neither it nor `traits` is given.
             password: in clear text; made up where none is given.
             verified: the address counts as verified.
-            traits: all traits, for an identity schema with others than `email`.
+            traits: further traits, or all of them; an `email` among them goes before that above.
             fields: further fields of the admin API, such as `schema_id`, `state`, `metadata_public`.
 
         Raises:
             KratosRefused: with Kratos' reason, such as an address that is taken.
         """
-        traits = dict(traits) if traits is not None else {"email": email or f"{secrets.token_hex(6)}@example.org"}
-        email = email or str(traits.get("email", ""))
+        if not email and traits is None:
+            email = f"{secrets.token_hex(6)}@example.org"
+        traits = ({"email": email} if email else {}) | dict(traits or {})
+        email = str(traits.get("email", ""))
         password = secrets.token_urlsafe(12) if password is None else password
         body: Json = {"traits": traits, **fields}
         if password and "credentials" not in fields:

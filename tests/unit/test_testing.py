@@ -31,6 +31,23 @@ def test_mail_that_is_being_sent_is_waited_for_where_there_is_a_seed_too() -> No
     assert happened == ["looked", "looked", "looked", "seeded"]
 
 
+def test_an_address_is_kept_where_there_are_other_traits() -> None:
+    sent: list[dict[str, Any]] = []
+
+    def create(body: dict[str, Any]) -> Answer:
+        sent.append(body["traits"])
+        return Answer(201, {"id": "1"})
+
+    k = kratos(_admin=SimpleNamespace(create=create))
+
+    ada = k.create_identity("ada@example.org", traits={"name": "Ada"})
+    bob = k.create_identity(traits={"email": "bob@example.org"})
+    robot = k.create_identity(traits={"name": "robot"})
+
+    assert sent == [{"email": "ada@example.org", "name": "Ada"}, {"email": "bob@example.org"}, {"name": "robot"}]
+    assert [one.email for one in (ada, bob, robot)] == ["ada@example.org", "bob@example.org", ""]
+
+
 def test_somebody_has_the_schema_that_kratos_gives_by_default() -> None:
     sent: list[dict[str, Any]] = []
 
