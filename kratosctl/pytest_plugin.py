@@ -12,11 +12,11 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from kratosctl.errors import KratosctlError
+from kratosctl.errors import ConfigurationInvalid, KratosctlError
 from kratosctl.questions import OF_ALL_TESTS, Question, check_value, expected
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         # argparse reads % as its own
         said = text.replace("%", "%%")
         group.addoption("--" + name.replace("_", "-"), dest=name, default=None, metavar="VALUE", help=said)
-        parser.addini(name, text, type="string", default=None)
+        # in pytest's own TOML table a switch is true or false, without quotation marks
+        kind: Literal["bool", "string"] = "bool" if question.kind == "switch" else "string"
+        parser.addini(name, text, type=kind, default=None)
     group.addoption(
         "--kratos-keep", action="store_true", default=False, help="Leave Kratos running at the end, to look at."
     )
@@ -48,21 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_kept] = []
     for question in _OFFERED:
-        _check(config, question)
-
-
-def _check(config: pytest.Config, question: Question) -> None:
-    """Refuses a wrong value once, and not at each test."""
-    name = _name(question)
-    given = config.getoption(name)
-    where = f"--{name.replace('_', '-')}" if given is not None else f"{name} of {config.inipath}"
-    said = given if given is not None else config.getini(name)
-    if said:
-        try:
-            check_value(question, said)
-        except KratosctlError as error:
-            what, *rest = error.lines()
-            raise pytest.UsageError("\n".join([what.replace(question.key, where, 1), *rest])) from None
+        # a wrong value is refused once; a variable is not pytest's alone, and right where no test wants Kratos
+        if not _is_variable(config, question):
+            try:
+                _said(config, question)
+            except KratosctlError as error:
+                raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +63,11 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
     """An ephemeral Kratos for the whole run; with pytest-xdist one for each worker."""
     from kratosctl.testing import kratos
 
-    keep, asked = pytestconfig.getoption("--kratos-keep"), _asked(pytestconfig)
-    if asked["database"] is None and os.environ.get("KRATOSCTL_DATABASE") == "memory":
-        pytest.exit("KRATOSCTL_DATABASE: a database in memory is not as new for each test: use sqlite or postgres", 4)
+    keep = pytestconfig.getoption("--kratos-keep")
     with ExitStack() as stack:
         fault = None
         try:
+            asked: Any = {question.key: _said(pytestconfig, question) for question in _OFFERED}
             made = stack.enter_context(kratos(keep=keep, **asked))
         except KratosctlError as error:
             fault = error
@@ -132,18 +124,37 @@ def _name(question: Question) -> str:
     return question.key if question.key.startswith("kratos_") else f"kratos_{question.key}"
 
 
-def _asked(config: pytest.Config) -> dict[str, Any]:
-    """What the command line says, then KRATOSCTL_ variables, then the user's pyproject.toml."""
-    asked: dict[str, Any] = {}
-    for question in _OFFERED:
-        name = _name(question)
-        said = config.getoption(name)
-        if said is None and not os.environ.get(question.variable):
+def _is_variable(config: pytest.Config, question: Question) -> bool:
+    return config.getoption(_name(question)) is None and bool(os.environ.get(question.variable))
+
+
+def _said(config: pytest.Config, question: Question) -> Any:
+    """What the command line says, then a KRATOSCTL_ variable, then the user's pyproject.toml; None where none does.
+
+    Raises:
+        ConfigurationInvalid: a value that does not fit, with where it stands.
+    """
+    name = _name(question)
+    said = config.getoption(name)
+    where = f"--{name.replace('_', '-')}"
+    if _is_variable(config, question):
+        said, where = os.environ[question.variable], question.variable
+    elif said is None:
+        where = f"{name} of {config.inipath}"
+        try:
             said = config.getini(name)
-            if said and question.kind in ("path", "file"):
-                said = str((config.inipath.parent if config.inipath else config.rootpath) / said)
-        asked[question.key] = said or None
-    return asked
+        except (ValueError, pytest.UsageError) as error:
+            # of a switch: pytest does not always say which
+            raise ConfigurationInvalid(f"{where}: expected {expected(question)}", str(error)) from None
+        if said and question.kind in ("path", "file"):
+            said = str((config.inipath.parent if config.inipath else config.rootpath) / said)
+    if said in (None, ""):
+        return None
+    try:
+        return check_value(question, said)
+    except KratosctlError as error:
+        error.what = error.what.replace(question.key, where, 1)
+        raise
 
 
 def _log(made: Kratos, since: float) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from kratosctl import pytest_plugin
+from kratosctl.questions import BY_KEY
 from tests.e2e import engine, ephemeral, images
 from tests.e2e.program import Directory
 
@@ -62,6 +63,19 @@ def pytest_of(directory: Directory, *words: str) -> subprocess.CompletedProcess[
         text=True,
         check=False,
         timeout=170,
+    )
+
+
+def plain_pytest(directory: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs pytest where no test gets as far as Kratos."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "KRATOSCTL_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+        cwd=directory,
+        env={**inherited, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -149,7 +163,7 @@ def test_every_question_that_suits_tests_is_an_option_and_a_key_of_the_file(tmp_
         [sys.executable, "-m", "pytest", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     options = set(re.findall(r"^  --(kratos-[a-z-]+)", done.stdout, re.MULTILINE))
-    keys = set(re.findall(r"^  (kratos_[a-z_]+) \(string\)", done.stdout, re.MULTILINE))
+    keys = set(re.findall(r"^  (kratos_[a-z_]+) \((?:string|bool)\)", done.stdout, re.MULTILINE))
     assert {"kratos-database", "kratos-preset", "kratos-release", "kratos-image", "kratos-postgres-image"} <= options
     assert {name.replace("-", "_") for name in options - {"kratos-keep"}} == keys
     assert not any("port" in name for name in keys)
@@ -186,6 +200,7 @@ def test_projects_without_these_fixtures_pay_for_a_table_and_nothing_else(tmp_pa
         (("--kratos-database", "external"), "", "--kratos-database: expected one of sqlite, postgres, found"),
         (("--kratos-ui", "yess"), "", "--kratos-ui: expected true or false, found 'yess'"),
         ((), 'kratos_database = "memory"', "kratos_database of"),
+        ((), 'kratos_ui = "yess"', "pyproject.toml: expected true or false"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_once_and_before_any_test(
@@ -193,17 +208,36 @@ def test_a_value_that_cannot_work_is_refused_once_and_before_any_test(
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\n{file}\n")
     (tmp_path / "test_app.py").write_text(TESTS)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
-        cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = plain_pytest(tmp_path, *words)
     assert done.returncode == 4
     assert (done.stdout + done.stderr).count(said) == 1
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "tool.pytest.ini_options",
+        pytest.param("tool.pytest", marks=pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 reads it")),
+    ],
+)
+def test_a_switch_is_true_or_false_in_the_file(tmp_path: Path, table: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[{table}]\nkratos_ui = true\n")
+    (tmp_path / "test_app.py").write_text("def test_it(pytestconfig):\n    assert pytestconfig.getini('kratos_ui')")
+    done = plain_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("value", ["memory", "external", "nope"])
+@pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_variable_that_cannot_work_fails_the_tests_that_want_kratos_alone(
+    tmp_path: Path, words: tuple[str, ...], value: str
+) -> None:
+    (tmp_path / "test_app.py").write_text("def test_it(kratos):\n    pass\n\ndef test_other():\n    pass\n")
+    done = plain_pytest(tmp_path, *words, KRATOSCTL_DATABASE=value)
+    assert "1 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert f"KRATOSCTL_DATABASE: expected one of sqlite, postgres, found '{value}'" in done.stdout
+    assert "INTERNALERROR" not in done.stdout
 
 
 def test_what_the_file_names_lies_beside_it_wherever_pytest_runs(
@@ -214,6 +248,5 @@ def test_what_the_file_names_lies_beside_it_wherever_pytest_runs(
     config: Any = SimpleNamespace(
         inipath=tmp_path / "pyproject.toml", getoption=lambda name: None, getini=lambda name: f"their-{name}"
     )
-    asked = pytest_plugin._asked(config)
-    assert asked["seed"] == str(tmp_path / "their-kratos_seed")
-    assert asked["config_dir"] == str(tmp_path / "their-kratos_config_dir")
+    for key in ("seed", "config_dir"):
+        assert pytest_plugin._said(config, BY_KEY[key]) == str(tmp_path / f"their-kratos_{key}")
