@@ -41,7 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption("--" + name.replace("_", "-"), dest=name, default=None, metavar="VALUE", help=said)
         # in pytest's own TOML table a switch is true or false, without quotation marks
         kind: Literal["bool", "string"] = "bool" if question.kind == "switch" else "string"
-        parser.addini(name, text, type=kind, default=None)
+        # not None: where that is the default, pytest 7 answers with a list
+        parser.addini(name, text, type=kind, default="")
     group.addoption(
         "--kratos-keep", action="store_true", default=False, help="Leave Kratos running at the end, to look at."
     )
@@ -92,13 +93,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_began] = time.time()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
+# not `wrapper`: the pluggy that pytest 7 is content with does not know it
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    report: pytest.TestReport = (yield).get_result()
     made = item.config.stash.get(_running, None)
     if report.failed and made and "kratos_environment" in getattr(item, "funcargs", {}):
         report.sections.append((f"Kratos' log during {report.when}", _log(made, item.stash.get(_began, 0.0))))
-    return report
 
 
 @pytest.hookimpl(trylast=True)

@@ -193,6 +193,23 @@ def test_projects_without_these_fixtures_pay_for_a_table_and_nothing_else(tmp_pa
     assert set(loaded.split()) == ours
 
 
+def test_the_plugin_asks_pluggy_for_nothing_that_pytest_7_does_without() -> None:
+    hooks = [vars(hook)["pytest_impl"] for hook in vars(pytest_plugin).values() if "pytest_impl" in dir(hook)]
+    known = {"hookwrapper", "optionalhook", "tryfirst", "trylast", "specname"}
+    assert hooks
+    assert {name for options in hooks for name, value in options.items() if value} <= known
+
+
+def test_what_the_file_leaves_out_is_nothing_to_pytest_7_too() -> None:
+    defaults: set[object] = set()
+    group = SimpleNamespace(addoption=lambda *_, **options: None)
+    parser: Any = SimpleNamespace(
+        getgroup=lambda *_: group, addini=lambda *_, **options: defaults.add(options["default"])
+    )
+    pytest_plugin.pytest_addoption(parser)
+    assert defaults == {""}
+
+
 @pytest.mark.parametrize(
     ("words", "file", "said"),
     [
