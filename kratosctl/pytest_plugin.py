@@ -29,6 +29,8 @@ _OFFERED = tuple(replace(q, choices=_DATABASES) if q.key == "database" else q fo
 _running = pytest.StashKey["Kratos"]()
 _began = pytest.StashKey[float]()
 _kept = pytest.StashKey[list[str]]()
+_fault = pytest.StashKey[str]()
+_told = pytest.StashKey[bool]()
 _WORKER_OUTPUT = "kratosctl_kept"
 
 
@@ -73,7 +75,8 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
         except KratosctlError as error:
             fault = error
         if fault:
-            pytest.fail("\n".join(fault.lines()), pytrace=False)
+            pytestconfig.stash[_fault] = str(fault)
+            pytest.fail(str(fault), pytrace=False)
         pytestconfig.stash[_running] = made
         if keep:
             pytestconfig.stash[_kept].append(_said_of_kept(made))
@@ -95,9 +98,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 # not `wrapper`: the pluggy that pytest 7 is content with does not know it
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     report: pytest.TestReport = (yield).get_result()
-    made = item.config.stash.get(_running, None)
+    stash = item.config.stash
+    made, fault = stash.get(_running, None), stash.get(_fault, "")
+    if fault and call.excinfo and str(call.excinfo.value) == fault:
+        # pytest repeats it at each test that wants Kratos
+        if stash.get(_told, False):
+            report.longrepr = f"{fault.splitlines()[0]} (as above)"
+        stash[_told] = True
     if report.failed and made and "kratos_environment" in getattr(item, "funcargs", {}):
         report.sections.append((f"Kratos' log during {report.when}", _log(made, item.stash.get(_began, 0.0))))
 

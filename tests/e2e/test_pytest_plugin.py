@@ -257,6 +257,16 @@ def test_a_variable_that_cannot_work_fails_the_tests_that_want_kratos_alone(
     assert "INTERNALERROR" not in done.stdout
 
 
+def test_what_keeps_kratos_from_starting_is_said_in_full_once(tmp_path: Path) -> None:
+    (tmp_path / "test_app.py").write_text(TESTS)
+    done = plain_pytest(tmp_path, PATH=str(tmp_path))
+    assert "6 errors" in done.stdout, done.stdout + done.stderr
+    _, *shown = done.stdout.partition("short test summary")[0].split("ERROR at setup")
+    assert ["docker is not installed" in one for one in shown] == [True] * 6
+    assert ["install Docker" in one for one in shown] == [True] + [False] * 5
+    assert ["(as above)" in one for one in shown] == [False] + [True] * 5
+
+
 def test_what_the_file_names_lies_beside_it_wherever_pytest_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
