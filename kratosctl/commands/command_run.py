@@ -121,8 +121,10 @@ def said_of_kept(directory: Path, urls: Mapping[str, str]) -> str:
 
 def _run(words: Sequence[str], made: Ephemeral, directory: Path, signals: _Signals) -> int:
     ours = {_VARIABLES[name]: url for name, url in made.urls.items() if name in _VARIABLES}
+    # where this Kratos has no UI, that of another one is none of the command's
+    theirs = {name: value for name, value in os.environ.items() if name not in _VARIABLES.values()}
     try:
-        code = signals.start(words, directory, {**os.environ, **ours}).wait()
+        code = signals.start(words, directory, theirs | ours).wait()
     except OSError as error:
         raise CommandNotExecutable(f"{words[0]} cannot be run", error.strerror or "") from error
     return 128 - code if code < 0 else code

@@ -113,6 +113,13 @@ sys.exit(7)
     assert list(directory.path.iterdir()) == []
 
 
+def test_addresses_of_another_kratos_do_not_reach_the_command(directory: Directory) -> None:
+    others = {f"KRATOS_{name}_URL": "http://elsewhere" for name in ("PUBLIC", "ADMIN", "MAIL", "UI")}
+    script = "env | grep ^KRATOS_.*_URL= | sort | cut -d: -f1,2"
+    found = directory.run("run", "--no-mail", "--", "sh", "-c", script, variables=others).out
+    assert found == "KRATOS_ADMIN_URL=http://localhost\nKRATOS_PUBLIC_URL=http://localhost\n"
+
+
 def test_with_a_ui_its_address_is_there_too(directory: Directory) -> None:
     script = (
         "import os, urllib.request; print(urllib.request.urlopen(os.environ['KRATOS_UI_URL'] + '/health/alive').status)"
