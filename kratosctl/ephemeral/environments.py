@@ -20,6 +20,7 @@ from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import SEED_WANTED, Workspace
 from kratosctl.running import Found
+from kratosctl.seeding import files
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import up
 
@@ -88,6 +89,9 @@ def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Ite
         KratosctlError: anything that stands in the way; nothing is left then.
     """
     environment = selection.environment_of(chosen)
+    if environment.seed:
+        # before a second is spent on Kratos
+        files.sources([environment.seed], Path(), None)
     with contextlib.suppress(KratosctlError):
         remains.remove_dead()
     maker, whose = os.getpid(), owner.KEPT if keep else owner.this_process()

@@ -90,12 +90,14 @@ def test_seats_with_a_database_that_only_one_could_have_are_refused(run: Callabl
         assert "seats cannot share an external database" in run("workshop", *words, code=33)
 
 
-def test_a_seed_that_is_missing_is_said_to_be(run: Callable[..., str], tmp_path: Path) -> None:
-    said = run("up", "--yes", "--seed", "nofile", code=30)
+@pytest.mark.parametrize("words", [("up", "--yes"), ("run",)])
+def test_a_seed_that_is_missing_is_said_to_be(run: Callable[..., str], tmp_path: Path, words: tuple[str, ...]) -> None:
+    command = [sys.executable] if words == ("run",) else []
+    said = run(*words, "--seed", "nofile", *command, code=30)
     assert "nofile cannot be read" in said
     assert "No such file" in said
     (tmp_path / "nofile").write_text("")
-    assert "its format cannot be told" in run("up", "--yes", "--seed", "nofile", code=2)
+    assert "its format cannot be told" in run(*words, "--seed", "nofile", *command, code=2)
 
 
 def test_an_environment_among_the_files_of_seed(run: Callable[..., str], tmp_path: Path) -> None:
