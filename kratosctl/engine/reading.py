@@ -288,6 +288,12 @@ def logs(container: str, lines: int = 300) -> str:
     return done.stdout + done.stderr
 
 
+def last_line(container: str) -> str:
+    """The last line a container printed, short enough to show."""
+    said = [line for line in logs(container, 30).splitlines() if line.strip()]
+    return said[-1].strip()[:300] if said else "it printed nothing"
+
+
 def logs_since_start(container: str, lines: int = 20) -> str:
     """The last lines a container printed since it was last started."""
     started = program.docker("inspect", "--format", "{{.State.StartedAt}}", container, check=False).stdout.strip()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from kratosctl.answers import configuration_file, selection
 from kratosctl.answers.selection import Selection
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
+from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.ephemeral import owner, remains
 from kratosctl.errors import ChoiceImpossible, KratosctlError
@@ -25,6 +28,8 @@ from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import up
 
 NAME = "test"
+# what an error tells to do with an environment that is gone by then
+_OF_ONE_THAT_STAYS = re.compile(r"kratosctl (up|down|logs|snapshot)|docker logs|--(wait|database)-timeout")
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Ite
         console: where steps are shown.
 
     Raises:
-        KratosctlError: anything that stands in the way; nothing is left then.
+        KratosctlError: anything that stands in the way; nothing is left then, unless it is kept and has containers.
     """
     environment = selection.environment_of(chosen)
     if environment.seed:
@@ -105,18 +110,40 @@ def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Ite
             # so that every command works there
             answers = selection.saved_answers(chosen.answers, environment)
             configuration_file.save(directory, environment.name, answers)
-        done = up.up(environment, workspace, wishes, console, {})
-        if done.after:
-            done.after()
-        found = running.find(directory, environment.name)
-        if environment.seed:
-            _seed(Subject(found, environment))
+        try:
+            started = _start(environment, workspace, wishes, console)
+        except KratosctlError as error:
+            stays = keep and _has_containers(workspace)
+            if stays:
+                where = shlex.quote(str(directory))
+                error.fix = f"it is kept: see `kratosctl -C {where} logs`; remove it: kratosctl prune --kept"
+            elif _OF_ONE_THAT_STAYS.search(error.fix):
+                error.fix = "correct it and run it again; --keep (with pytest --kratos-keep) leaves it there to look at"
+            raise
         stays = keep
-        yield Ephemeral(environment, found, done.data["endpoints"])
+        yield started
     finally:
         # a process that was forked meanwhile is not the one that ends it
         if not stays and os.getpid() == maker:
             remains.remove(workspace.state().project, directory, whose)
+
+
+def _start(environment: Environment, workspace: Workspace, wishes: Wishes, console: Console) -> Ephemeral:
+    done = up.up(environment, workspace, wishes, console, {})
+    if done.after:
+        done.after()
+    found = running.find(workspace.directory, environment.name)
+    if environment.seed:
+        _seed(Subject(found, environment))
+    return Ephemeral(environment, found, done.data["endpoints"])
+
+
+def _has_containers(workspace: Workspace) -> bool:
+    """Whether there is something to look at, as far as the engine can be asked."""
+    with contextlib.suppress(KratosctlError):
+        project = workspace.state().project
+        return bool(project and reading.containers(project))
+    return False
 
 
 def _seed(subject: Subject) -> None:

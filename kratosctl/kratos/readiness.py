@@ -126,17 +126,17 @@ def wait_for_pages(
             if clock() > end:
                 raise NotReady(
                     f"service {service} did not answer within {seconds:g} s",
-                    fix=f"see `kratosctl logs {{env}} {service}`",
+                    reading.last_line(containers[service]),
+                    f"see `kratosctl logs {{env}} {service}`",
                 )
             time.sleep(_PAUSE)
 
 
 def stopped(service: str, container: str, exit_code: int | None) -> ServiceFailed:
     """What is to be said of a service whose container ended: with its last line."""
-    said = reading.logs(container, 20).strip().splitlines()
     return ServiceFailed(
         f"service {service} did not stay up (exit code {exit_code})",
-        said[-1][:300] if said else "it printed nothing",
+        reading.last_line(container),
         f"see `kratosctl logs {{env}} {service}`",
     )
 

@@ -180,14 +180,14 @@ def wait(container: str, seconds: float, script: str = "", initialising: bool = 
     if done.returncode == 9:
         raise DatabaseUnreachable(
             f"PostgreSQL was not ready within {seconds:g} s",
-            fix="see `kratosctl logs {env} postgres`; give it longer with `kratosctl up {env} --database-timeout`",
+            reading.last_line(container),
+            "see `kratosctl logs {env} postgres`; give it longer with `kratosctl up {env} --database-timeout`",
         )
     status, code = _settled_state(container)
     if status != "running":
-        said = [line for line in reading.logs(container, 30).splitlines() if line.strip()]
         raise ServiceFailed(
             f"PostgreSQL stopped (exit code {code})",
-            said[-1][:300] if said else "it printed nothing",
+            reading.last_line(container),
             "see `kratosctl logs {env} postgres`",
         )
     raise faults.from_output(done.stderr, "asking PostgreSQL")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -10,10 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from kratosctl.errors import ChoiceImpossible, CodeMissing, ImageMissing, KratosRefused, SeedFailed, UnknownKey
+from kratosctl.errors import (
+    ChoiceImpossible,
+    CodeMissing,
+    ImageMissing,
+    KratosRefused,
+    KratosRefusedConfiguration,
+    SeedFailed,
+    UnknownKey,
+)
 from kratosctl.kratos.api import Client
 from kratosctl.testing import Kratos, kratos
 from tests.e2e import engine, ephemeral, people
+from tests.e2e.program import program
 
 pytestmark = pytest.mark.engine
 
@@ -232,6 +244,39 @@ def test_one_that_cannot_be_made_leaves_nothing_behind() -> None:
     with pytest.raises(ImageMissing, match="--kratos-image"), kratos(kratos_image="kratosctl/no-such:v26.2.0"):
         pass
     assert ephemeral.directories() <= before
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Path:
+    """A configuration that Kratos refuses."""
+    made = tmp_path / "kratos"
+    shutil.copytree(Path(__file__).parents[2] / "configs" / "email-password", made)
+    with (made / "kratos.yml").open("a") as file:
+        file.write("no_such_key: true\n")
+    return made
+
+
+def test_one_that_fails_says_why_and_to_do_nothing_with_what_is_gone(refused: Path) -> None:
+    before = ephemeral.directories()
+    fails = kratos(**ephemeral.asked(), mail=False, config_dir=refused)
+    with pytest.raises(KratosRefusedConfiguration, match="no_such_key") as caught, fails:
+        pass
+    assert "kratosctl up" not in caught.value.fix
+    assert "--keep (with pytest --kratos-keep)" in caught.value.fix
+    assert ephemeral.directories() <= before
+
+
+def test_one_that_fails_is_kept_where_it_is_to_be(refused: Path) -> None:
+    fails = kratos(**ephemeral.asked(), mail=False, config_dir=refused, keep=True)
+    with pytest.raises(KratosRefusedConfiguration, match="no_such_key") as caught, fails:
+        pass
+    (where,) = re.findall(r"kratosctl -C (\S+) logs", caught.value.fix)
+    try:
+        done = subprocess.run([*program(), "-C", where, "logs"], capture_output=True, text=True, check=True)
+        assert "no_such_key" in done.stdout
+    finally:
+        engine.remove_all_of(Path(where))
+        shutil.rmtree(where)
 
 
 def test_a_forked_process_that_ends_leaves_it_running() -> None:

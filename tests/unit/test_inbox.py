@@ -15,6 +15,7 @@ import pytest
 
 from kratosctl.commands.status import mail_login
 from kratosctl.commands.verify import Person, Target
+from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import NotReady
 from kratosctl.files.state import State
@@ -104,7 +105,8 @@ def refusing() -> Iterator[int]:
         server.shutdown()
 
 
-def test_an_inbox_that_asks_for_a_password_is_up(refusing: int) -> None:
+def test_an_inbox_that_asks_for_a_password_is_up(refusing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "logs", lambda container, lines: "")
     readiness.wait_for_pages("127.0.0.1", {"mail": refusing}, {"mail": "app-mail-1"}, 2)
     with pytest.raises(NotReady):
         readiness.wait_for_pages("127.0.0.1", {"mail": 1}, {"mail": "app-mail-1"}, 0.1)

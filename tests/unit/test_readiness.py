@@ -28,10 +28,11 @@ def test_a_page_that_ended_is_not_waited_for_and_its_last_line_is_told(
     assert f"kratosctl logs {service}" in caught.value.fix
 
 
-def test_a_page_that_runs_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_runs_is_waited_for_and_its_last_line_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "state", lambda container: ("running", 0))
+    monkeypatch.setattr(reading, "logs", lambda container, lines: f"{container} waits for its own reasons\n\n")
 
-    with pytest.raises(NotReady, match="did not answer within 60 s"):
+    with pytest.raises(NotReady, match="did not answer within 60 s\napp-1 waits for its own reasons"):
         readiness.wait_for_pages("127.0.0.1", {"ui": NOBODY}, {"ui": "app-1"}, 60, itertools.count().__next__)
 
 
