@@ -115,7 +115,7 @@ def _done(
 
 def _told(outcome: Mapping[str, Any] | KratosctlError) -> dict[str, Any]:
     if isinstance(outcome, KratosctlError):
-        return {"ok": False, "error": outcome.code, "what": outcome.what, "fix": outcome.fix}
+        return {"ok": False, "error": outcome.code, "what": outcome.what, "why": outcome.why, "fix": outcome.fix}
     return {"ok": True, **outcome}
 
 

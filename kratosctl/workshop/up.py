@@ -6,6 +6,7 @@ import datetime
 import functools
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ from kratosctl.errors import (
 from kratosctl.files.state import State
 from kratosctl.host import networks
 from kratosctl.host.subnets import Network
-from kratosctl.results import Result, table
+from kratosctl.results import Result, counted, table
 from kratosctl.stages import apply, assemble, converge, images
 from kratosctl.stages.look import Look
 from kratosctl.workshop import allot, capacity, keeper, proxy, seats
@@ -53,6 +54,7 @@ _EVERYWHERE = (
     DiskFull,
 )
 _SILENT = Console(quiet=True)
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,13 @@ class Came:
         endpoints: its addresses by name.
         changed: there was something to do.
         seconds: how long it took.
+        refused: rows of its seed that make no identity, as `seed` tells them.
     """
 
     endpoints: Mapping[str, str]
     changed: bool
     seconds: float
+    refused: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass
@@ -115,9 +119,10 @@ def up(
             raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
         shared = _look(everyone, console)
         # what cannot be, or whose ports and containers cannot be told, is left alone; the others come up
-        looked = seats.each(everyone, at_once, lambda seat: (seat.environment, seat.found(shared.containers)))
-        unknown = seats.failed(looked)
+        unknown = seats.failed(seats.each(everyone, at_once, lambda seat: _check(seat, shared)))
         sound = [seat for seat in everyone if seat.name not in unknown]
+        if not sound:
+            _raise_common(unknown)
         secure = proxy.behind(sound)
         if secure:
             proxy.refuse_impossible(secure, shared.engine)
@@ -140,6 +145,16 @@ def up(
             if notes:
                 notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
             return _result(directory, everyone, outcomes, moved, [*unmoved, *notes], took)
+
+
+def _check(seat: Seat, shared: Shared) -> None:
+    """Raises what would only be met once a seat runs, or that is wrong with it already."""
+    environment = seat.environment
+    seat.found(shared.containers)
+    if environment.seed:
+        from kratosctl.seeding import seed
+
+        seed.own_sources(environment, seat.workspace.directory)
 
 
 def _refuse_too_many(everyone: Sequence[Seat], shared: Shared, taken: Callable[[], list[Network]]) -> None:
@@ -245,18 +260,19 @@ def _come_up(seat: Seat, shared: Shared, wishes: Wishes, variables: Mapping[str,
         result = converge.converge(seat.environment, workspace, wishes, _SILENT, variables, look)
     if result.after:
         result.after()
-    if workspace.wants_seed:
-        _fill(seat)
-    return Came(result.data["endpoints"], result.data["changed"], round(time.monotonic() - began, 2))
+    refused = _fill(seat) if workspace.wants_seed else ()
+    return Came(result.data["endpoints"], result.data["changed"], round(time.monotonic() - began, 2), refused)
 
 
-def _fill(seat: Seat) -> None:
+def _fill(seat: Seat) -> Sequence[Mapping[str, Any]]:
+    """Seeds a new database. Returns the rows that make no identity."""
     from kratosctl import running
     from kratosctl.seeding import seed
     from kratosctl.snapshots.subject import Subject
 
     found = running.find(seat.workspace.directory, seat.name)
-    seed.finish_first(Subject(found, seat.environment), _SILENT)
+    told = seed.finish_first(Subject(found, seat.environment), _SILENT)
+    return told.data["failed_rows"] if told else ()
 
 
 def _with_count(error: KratosctlError, outcomes: Mapping[str, Came | KratosctlError]) -> KratosctlError:
@@ -329,19 +345,34 @@ def _result(
         row: dict[str, Any] = {"seat": seat.name, "attendee": workshop.seats[seat.name] or None}
         if isinstance(outcome, Came):
             row |= {"ready": True, "changed": outcome.changed, "endpoints": dict(outcome.endpoints)}
+            row |= {"failed_rows": list(outcome.refused)} if outcome.refused else {}
         else:
-            row |= {"ready": False, "error": outcome.code, "what": outcome.what, "fix": outcome.fix}
+            row |= {"ready": False, "error": outcome.code, "what": outcome.what}
+            row |= {"why": outcome.why, "fix": outcome.fix}
         rows.append(row)
     ready = sum(row["ready"] for row in rows)
     data = {"workshop": workshop.name, "seats": rows, "moved": dict(moved)}
-    warnings = [*notes]
+    refused = _refused(outcomes)
+    warnings = [*notes, *refused]
     warnings += [f"{workshop.label(new)} moved there from {old}, which did not come up" for old, new in moved.items()]
 
     def text() -> str:
         head = f"{workshop.name}: {ready} of {len(rows)} seats ready in {took:.1f} s"
         return "\n".join([head, "", table(("SEAT", "ATTENDEE", "STATE", "ADDRESS"), [_row(row) for row in rows])])
 
-    return Result("workshop up", data, text, warnings, exit_code=0 if ready == len(rows) else 1)
+    return Result("workshop up", data, text, warnings, exit_code=0 if ready == len(rows) and not refused else 1)
+
+
+def _refused(outcomes: Mapping[str, Came | KratosctlError]) -> list[str]:
+    """The rows of seeds that make no identity, each once: most seats have the same seed."""
+    rows = Counter(
+        f"{row['file']}:{row['line']}: {row['reason']}"
+        for came in outcomes.values()
+        if isinstance(came, Came)
+        for row in came.refused
+    )
+    said = [f"{row} (at {counted(number, 'seat')})" for row, number in rows.items()]
+    return said[:_SHOWN] + ([f"and {len(said) - _SHOWN} more rows that make no identity"] if len(said) > _SHOWN else [])
 
 
 def _row(row: Mapping[str, Any]) -> list[str]:

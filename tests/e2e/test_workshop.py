@@ -434,3 +434,24 @@ class TestBundle:
 
         assert "does not belong there" in directory.run("workshop", "load", "evil.tar", code=66).said
         assert [path.name for path in directory.path.iterdir()] == ["evil.tar"]
+
+
+class TestSeeds:
+    @pytest.fixture
+    def seeded(self, directory: Directory) -> Directory:
+        make(directory, "--seats", "2", "--seed", "people.csv")
+        return directory
+
+    def test_rows_that_make_nobody_are_told_once_for_all_seats(self, seeded: Directory) -> None:
+        (seeded.path / "people.csv").write_text("email\nada@example.org\nnobody\n")
+
+        told = seeded.run("workshop", "up", "--json", code=1).envelope
+
+        assert all(row["ready"] and row["failed_rows"][0]["line"] == 3 for row in told["data"]["seats"])
+        (warning,) = told["warnings"]
+        assert warning.startswith("people.csv:3: ")
+        assert warning.endswith("(at 2 seats)")
+
+    def test_a_seed_that_is_not_there_is_missed_before_any_seat_starts(self, seeded: Directory) -> None:
+        assert "people.csv cannot be read" in seeded.run("workshop", "up", code=30).said
+        assert not engine.of_directory(seeded.path)
