@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _DATABASES = ("sqlite", "postgres")
 _OFFERED = tuple(replace(q, choices=_DATABASES) if q.key == "database" else q for q in OF_ALL_TESTS)
 
-_running = pytest.StashKey["Kratos"]()
 _began = pytest.StashKey[float]()
 _kept = pytest.StashKey[list[str]]()
 _fault = pytest.StashKey[str]()
@@ -77,11 +76,9 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
         if fault:
             pytestconfig.stash[_fault] = str(fault)
             pytest.fail(str(fault), pytrace=False)
-        pytestconfig.stash[_running] = made
         if keep:
             pytestconfig.stash[_kept].append(_said_of_kept(made))
         yield made
-        del pytestconfig.stash[_running]
 
 
 @pytest.fixture
@@ -101,13 +98,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     report: pytest.TestReport = (yield).get_result()
     stash = item.config.stash
-    made, fault = stash.get(_running, None), stash.get(_fault, "")
+    made, fault = _running(item), stash.get(_fault, "")
     if fault and call.excinfo and str(call.excinfo.value) == fault:
         # pytest repeats it at each test that wants Kratos
         if stash.get(_told, False):
             report.longrepr = f"{fault.splitlines()[0]} (as above)"
         stash[_told] = True
-    if report.failed and made and "kratos_environment" in getattr(item, "funcargs", {}):
+    if report.failed and made:
         report.sections.append((f"Kratos' log during {report.when}", _log(made, item.stash.get(_began, 0.0))))
 
 
@@ -165,6 +162,17 @@ def _said(config: pytest.Config, question: Question) -> Any:
     except KratosctlError as error:
         error.what = error.what.replace(question.key, where, 1)
         raise
+
+
+def _running(item: pytest.Item) -> Kratos | None:
+    """The Kratos that a test has got: that of the run, or of a fixture of the same name that goes before it."""
+    made = (getattr(item, "funcargs", None) or {}).get("kratos_environment")
+    if made is None:
+        return None
+    from kratosctl.testing import Kratos
+
+    # at the end of its last test it is gone
+    return made if isinstance(made, Kratos) and made.directory.exists() else None
 
 
 def _log(made: Kratos, since: float) -> str:

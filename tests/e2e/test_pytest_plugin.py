@@ -46,6 +46,21 @@ def test_fails(kratos):
 def test_fails_without_kratos():
     assert False
 """
+OTHER = """
+import pytest
+from kratosctl import testing
+
+@pytest.fixture(scope="module")
+def kratos_environment():
+    with testing.kratos(release="{release}", preset="api-only") as k:
+        yield k
+
+def test_sign_in(kratos):
+    assert kratos.mail_url is None
+    ada = kratos.create_identity("ada@example.org")
+    assert kratos.session_token(ada)
+    assert False
+"""
 ASKING = """
 def test_it(kratos_environment):
     print(kratos_environment.logs(service="postgres"), kratos_environment.mail_url)
@@ -129,6 +144,15 @@ def test_a_failure_shows_what_kratos_logged_during_that_test(directory: Director
     _, *sections = done.stdout.split("Kratos' log during call")
     assert len(sections) == 1
     assert "/self-service/login/api" in sections[0]
+
+
+@pytest.mark.engine
+def test_a_module_with_a_fixture_of_that_name_has_another_kratos(directory: Directory) -> None:
+    write(directory, TESTS)
+    (directory.path / "test_other.py").write_text(OTHER.format(release=images.NEWEST))
+    done = pytest_of(directory, "-rA")
+    assert "1 failed, 6 passed" in done.stdout, done.stdout + done.stderr
+    assert "/self-service/login" in done.stdout.partition("Kratos' log during call")[2]
 
 
 @pytest.mark.engine
