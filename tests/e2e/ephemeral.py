@@ -20,9 +20,16 @@ def asked(release: str = images.NEWEST, database: str = "sqlite") -> dict[str, A
     }
 
 
-def directories() -> set[Path]:
-    """The directories of all ephemeral environments of this user."""
-    return set(Path(tempfile.gettempdir()).glob("kratosctl-ephemeral-*"))
+def directories(process: int) -> set[Path]:
+    """The directories of the ephemeral environments of a process; others may make some meanwhile."""
+    return {path for path in Path(tempfile.gettempdir()).glob("kratosctl-ephemeral-*") if _is_of(path, process)}
+
+
+def _is_of(directory: Path, process: int) -> bool:
+    try:
+        return f"/{process}/" in (directory / "owner").read_text()
+    except OSError:
+        return False
 
 
 def is_gone(directory: Path) -> bool:

@@ -240,10 +240,10 @@ def test_what_goes_wrong_in_the_block_leaves_nothing_behind() -> None:
 
 
 def test_one_that_cannot_be_made_leaves_nothing_behind() -> None:
-    before = ephemeral.directories()
+    before = ephemeral.directories(os.getpid())
     with pytest.raises(ImageMissing, match="--kratos-image"), kratos(kratos_image="kratosctl/no-such:v26.2.0"):
         pass
-    assert ephemeral.directories() <= before
+    assert ephemeral.directories(os.getpid()) <= before
 
 
 @pytest.fixture
@@ -257,13 +257,13 @@ def refused(tmp_path: Path) -> Path:
 
 
 def test_one_that_fails_says_why_and_to_do_nothing_with_what_is_gone(refused: Path) -> None:
-    before = ephemeral.directories()
+    before = ephemeral.directories(os.getpid())
     fails = kratos(**ephemeral.asked(), mail=False, config_dir=refused)
     with pytest.raises(KratosRefusedConfiguration, match="no_such_key") as caught, fails:
         pass
     assert "kratosctl up" not in caught.value.fix
     assert "--keep (with pytest --kratos-keep)" in caught.value.fix
-    assert ephemeral.directories() <= before
+    assert ephemeral.directories(os.getpid()) <= before
 
 
 def test_one_that_fails_is_kept_where_it_is_to_be(refused: Path) -> None:
