@@ -52,9 +52,9 @@ def _unless_nothing_changed(subject: Subject, before: str | None) -> Iterator[No
 
 
 def put_back_tables(subject: Subject, snapshot: Snapshot, before: str | None) -> None:
-    """Restores a snapshot with other tables than Kratos knows: nobody is served meanwhile."""
+    """Restores a checked snapshot with other tables than Kratos knows: nobody is served meanwhile."""
     workspace, kratos = subject.found.workspace, subject.found.container("kratos")
-    source = store.check(workspace, snapshot)
+    source = store.content(workspace, snapshot.name)
     stopped = bool(kratos and kratos.state == "running")
     if kratos and stopped:
         program.docker("stop", kratos.name)
