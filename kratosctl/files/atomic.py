@@ -30,9 +30,10 @@ def write_atomically(path: Path, text: str | bytes, mode: int | None = None, pri
     with said_plainly(path):
         path = path.resolve() if path.is_symlink() else path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        # its own of each writer: threads of one process write the same file, too
+        temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             descriptor = os.open(temporary, flags, 0o666 if mode is None else mode)
             with os.fdopen(descriptor, "wb") as file:
                 _give_mode(descriptor, path, mode)

@@ -114,6 +114,13 @@ class TestWriting:
         finally:
             path.unlink(missing_ok=True)
 
+    def test_threads_that_write_the_same_file_do_not_disturb_each_other(self, tmp_path: Path) -> None:
+        texts = [str(number) * 1000 for number in range(16)]
+        with ThreadPoolExecutor(16) as writers:
+            list(writers.map(lambda text: write_atomically(tmp_path / "file", text), texts * 4))
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+        assert (tmp_path / "file").read_text(encoding="utf-8") in texts
+
     def test_nothing_is_left_beside_it(self, workspace: Workspace) -> None:
         workspace.write_all(FILES, State())
         found = sorted(str(path.relative_to(workspace.home)) for path in workspace.home.rglob("*") if path.is_file())
