@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e import engine, postgres
+from tests.e2e import engine, images, postgres
 from tests.e2e.program import Directory
 from tests.faults.soundness import assert_one_error, assert_sound
 
@@ -130,7 +130,8 @@ def test_postgres_does_not_stay_up(directory: Directory) -> None:
 
 @pytest.mark.parametrize("service", ["mail", "ui"])
 def test_a_page_does_not_stay_up(directory: Directory, service: str) -> None:
-    override = f"services:\n  {service}:\n    entrypoint: [sh, -c, 'echo no such flag; exit 3']\n"
+    shell = f"image: {images.postgres()}, entrypoint: [sh, -c, 'echo no such flag; exit 3']"
+    override = f"services:\n  {service}: {{{shell}}}\n"
     (directory.path / "compose.override.yaml").write_text(override)
 
     said = assert_one_error(directory.run("up", "--ui", "--mail", "--yes", "--wait-timeout", "20", code=None), 57)
