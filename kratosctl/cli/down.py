@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kratosctl.cli.options import environment_argument
+from kratosctl.cli.options import environment_argument, yes_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @define(
     environment_argument(),
     click.option("--volumes", is_flag=True, help="Delete the data too; asks first."),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
 )
 def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Result:
     """Stop an environment. Its data stays, unless --volumes says otherwise.

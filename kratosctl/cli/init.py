@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from kratosctl.cli.options import environment_argument, question_options
+from kratosctl.cli.options import environment_argument, question_options, yes_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 @define(
     environment_argument(),
     *question_options(),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
 )
 def command(session: Session, name: str | None, yes: bool, **flags: Any) -> Result:
     """Write kratosctl.yaml, and Kratos' own configuration in kratos/, both yours to edit. Starts nothing."""

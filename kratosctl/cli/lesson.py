@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from kratosctl.cli.options import environment_argument, seconds_option
+from kratosctl.cli.options import environment_argument, seconds_option, yes_option
 from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def hint(session: Session, name: str | None, again: bool) -> Result:
 @define(
     environment_argument(),
     seconds_option("--wait-timeout", 60, "For Kratos to be ready"),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
 )
 def fix(session: Session, name: str | None, wait_timeout: float, yes: bool) -> Result:
     """Give up: show the solution, and put back what was there before."""

@@ -36,6 +36,11 @@ def lines_options() -> list[Callable[[Any], Any]]:
     ]
 
 
+def yes_option() -> Callable[[Any], Any]:
+    """Whoever says it is not asked."""
+    return click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing.")
+
+
 def _some_time(_context: click.Context, _parameter: click.Parameter, seconds: float) -> float:
     # no number at all is less than that, too
     if not 0 < seconds < _FOREVER:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kratosctl.cli.options import yes_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     click.option("--kept", is_flag=True, help="Also test environments that were kept to look at."),
     click.option("--gone", is_flag=True, help="Also environments whose directory is gone, with their data."),
     click.option("--dry-run", is_flag=True, help="Only show what would be removed."),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
 )
 def command(session: Session, kept: bool, gone: bool, dry_run: bool, yes: bool) -> Result:
     """Remove what killed test runs left behind. Shows it first, and asks."""

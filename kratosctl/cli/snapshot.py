@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kratosctl.cli.options import environment_argument, environment_option
+from kratosctl.cli.options import environment_argument, environment_option, yes_option
 from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
@@ -90,13 +90,24 @@ def show(session: Session, snapshot: str, name: str | None) -> Result:
     return showing.show(running.find(session.directory, name).workspace, snapshot)
 
 
-@define(click.argument("snapshot"), environment_option())
-def remove(session: Session, snapshot: str, name: str | None) -> Result:
-    """Delete a snapshot."""
+@define(click.argument("snapshot"), environment_option(), yes_option())
+def remove(session: Session, snapshot: str, name: str | None, yes: bool) -> Result:
+    """Delete a snapshot; asks first."""
     from kratosctl import running
+    from kratosctl.files.workspace import Workspace
+    from kratosctl.limits import LOCK_WAIT
     from kratosctl.snapshots import showing
 
-    return showing.remove(running.find(session.directory, name).workspace, snapshot)
+    workspace = Workspace(session.directory, running.pick(session.directory, name))
+    question = showing.question(workspace, snapshot)
+    if not yes:
+        session.confirm(question)
+    with workspace.locked(f"snapshot remove {workspace.name}", LOCK_WAIT, session.console.note):
+        if showing.is_needed(workspace, snapshot):
+            from kratosctl.commands import upgrade
+
+            upgrade.settle(session.directory, workspace.name, session.console, os.environ)
+        return showing.remove(workspace, snapshot)
 
 
 @define(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kratosctl.cli.options import environment_argument, question_options, seconds_option
+from kratosctl.cli.options import environment_argument, question_options, seconds_option, yes_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @define(
     environment_argument(),
     *question_options(),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
     click.option("--save", is_flag=True, help="Write flags that differ to kratosctl.yaml."),
     click.option("--dry-run", is_flag=True, help="Print the plan and the differences of files; change nothing."),
     click.option("--overwrite", is_flag=True, help="Write over generated files you edited."),

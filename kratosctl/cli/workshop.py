@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from kratosctl.cli.options import lines_options, question_options, seconds_option
+from kratosctl.cli.options import lines_options, question_options, seconds_option, yes_option
 from kratosctl.cli.session import Group, Session, define
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _seat_arguments() -> tuple[Callable[[Any], Any], ...]:
     ),
     click.option("--ends", metavar="TIME", help="When it is over, such as '2026-12-01 17:00'."),
     *question_options(),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
 )
 def init(session: Session, yes: bool, **said: Any) -> Result:
     """Write workshop.yaml: what every seat is, and who sits where. Starts nothing."""
@@ -107,7 +107,7 @@ def plan(session: Session, count: int | None, **flags: Any) -> Result:
     click.option(
         "--export", "target", type=click.Path(file_okay=False), metavar="DIR", help="Write it to files first."
     ),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
 )
 def down(session: Session, volumes: bool, target: str | None, yes: bool) -> Result:
     """Stop every seat. What attendees made stays, unless --volumes says otherwise; --export lets them take it along."""
@@ -206,7 +206,7 @@ def add(session: Session, names: tuple[str, ...], count: int, roster: str | None
 
 @define(
     click.argument("names", metavar="SEAT...", nargs=-1, required=True, shell_complete=_seats),
-    click.option("--yes", "-y", is_flag=True, envvar="KRATOSCTL_YES", help="Ask nothing."),
+    yes_option(),
 )
 def remove(session: Session, names: tuple[str, ...], yes: bool) -> Result:
     """Take seats out of the workshop, with all that was made there; asks first."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 
-from kratosctl.console import Console
-from kratosctl.files.workspace import Workspace
-from kratosctl.limits import LOCK_WAIT
+from kratosctl.errors import SnapshotDamaged, SnapshotMissing
+from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result, sized, table
 from kratosctl.snapshots import store
 
@@ -36,12 +36,28 @@ def show(workspace: Workspace, name: str) -> Result:
     return Result("snapshot show", {"environment": workspace.name, "snapshot": facts}, lambda: "\n".join(lines))
 
 
-def remove(workspace: Workspace, name: str) -> Result:
-    """Deletes one.
+def question(workspace: Workspace, name: str) -> str:
+    """What is asked before one is deleted; one that is damaged can be, too.
 
     Raises:
         NameInvalid, SnapshotMissing.
     """
-    with workspace.locked(f"snapshot remove {name}", LOCK_WAIT, Console().note):
+    try:
+        holds = f", which holds {store.load(workspace, name).people}"
+    except SnapshotDamaged:
+        holds = ""
+    return f"Delete the snapshot {name}{holds}? It cannot be brought back."
+
+
+def is_needed(workspace: Workspace, name: str) -> bool:
+    """Whether what was interrupted is finished or undone with this one."""
+    notes = (workspace.note(note) or {} for note in (CONTENT_NOTE, RESTORE_NOTE, UPGRADE_NOTE))
+    return any(name in note.values() for note in notes)
+
+
+def remove(workspace: Workspace, name: str) -> Result:
+    """Deletes one that was there. The environment's lock is held."""
+    # what undoes something that was interrupted takes its snapshot along
+    with contextlib.suppress(SnapshotMissing):
         store.remove(workspace, name)
     return Result("snapshot remove", {"environment": workspace.name, "removed": name}, lambda: f"removed {name}")

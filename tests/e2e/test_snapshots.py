@@ -59,7 +59,7 @@ def test_a_snapshot_brings_back_who_was_there_and_undo_takes_it_back(serving: Di
     serving.run("snapshot", "restore", "--undo")
     assert people(serving) == {"ada", "bob", "eve"}
     assert running.find(serving.path, "dev").running("kratos").id == container
-    serving.run("snapshot", "remove", "two")
+    serving.run("snapshot", "remove", "two", "--yes")
 
 
 def test_reset_leaves_nobody_and_can_be_undone(serving: Directory) -> None:
@@ -79,7 +79,7 @@ def test_each_kept_snapshot_can_be_put_back_the_oldest_too(serving: Directory) -
     kept = [serving.run("snapshot", "restore", "ada", "--json").data["safety"] for _ in range(5)]
     serving.run("snapshot", "restore", kept[0])
     assert people(serving) == {"ada"}
-    serving.run("snapshot", "remove", "ada")
+    serving.run("snapshot", "remove", "ada", "--yes")
 
 
 def test_undo_takes_back_the_last_of_two_that_came_at_once(serving: Directory) -> None:
@@ -96,7 +96,7 @@ def test_undo_takes_back_the_last_of_two_that_came_at_once(serving: Directory) -
         restoring.restore(subject, None, quiet, False, {})
         assert people(serving) == {"ada"}
     for name in ("empty", "ada"):
-        serving.run("snapshot", "remove", name)
+        serving.run("snapshot", "remove", name, "--yes")
 
 
 def test_snapshots_are_listed_with_what_they_hold(serving: Directory) -> None:
