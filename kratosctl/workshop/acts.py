@@ -69,7 +69,8 @@ def restart(workshop: Workshop, chosen: Sequence[Seat], seconds: float, console:
     containers = seats.by_project()
 
     def work(seat: Seat) -> Mapping[str, Any]:
-        return restarts.restart(seat.found(containers), (), seconds, _SILENT).data
+        with seat.held("workshop restart", containers) as (_, found):
+            return restarts.restart(found, (), seconds, _SILENT).data
 
     return _done("restart", "restarted", workshop, chosen, work, console)
 

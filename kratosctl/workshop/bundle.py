@@ -56,6 +56,7 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     workshop, everyone = seats.chosen(directory, (), everybody=True)
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already", fix="say --overwrite to replace it")
+    seats.refuse_impossible(everyone)
     references = _references(everyone)
     sources = list(_sources(directory, everyone, target))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")

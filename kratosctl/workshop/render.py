@@ -92,15 +92,19 @@ def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], consol
     Raises:
         UsageError: there are no seats, nodes for Kubernetes, or the directory is kratosctl's own.
         GeneratedFileEdited: a file is there and differs; nothing was written.
-        ChoiceImpossible: a seat cannot be what it is there.
+        ChoiceImpossible: a seat cannot be what it is there; it is named.
     """
     workshop, everyone = seats.chosen(directory, (), everybody=True)
     _check(directory, workshop, everyone, wishes)
+    seats.refuse_impossible(everyone)
     if wishes.way == "swarm" and not wishes.nodes:
         wishes = replace(wishes, nodes=(Node(_this_node()),))
     with seats.home(directory).locked("workshop render", LOCK_WAIT, console.note):
         allot.allot(everyone, _held, None)
-        bound = [_bound(wishes, seat, number, variables, console) for number, seat in enumerate(everyone)]
+        bound = []
+        for number, seat in enumerate(everyone):
+            with seats.named(seat):
+                bound.append(_bound(wishes, seat, number, variables, console))
     files = [File(f"{one.seat.name}/{file.path}", file.text, file.secret) for one in bound for file in one.files]
     sheets = [_sheet(one) for one in bound]
     pages = handout.render(workshop, sheets)

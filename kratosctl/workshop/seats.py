@@ -190,6 +190,27 @@ def each(
     return outcomes
 
 
+@contextlib.contextmanager
+def named(seat: Seat) -> Iterator[None]:
+    """Has what is wrong with a seat say at which one, where that ends what is done for all."""
+    try:
+        yield
+    except KratosctlError as error:
+        error.what = f"{seat.name}: {error.what}"
+        raise
+
+
+def refuse_impossible(seats: Sequence[Seat]) -> None:
+    """Stops where one cannot be what it was asked to be.
+
+    Raises:
+        ChoiceImpossible, FloatingTag: naming the first such seat.
+    """
+    for seat in seats:
+        with named(seat):
+            from_answers(seat.name, seat.answers)
+
+
 def failed(outcomes: Mapping[str, object]) -> dict[str, KratosctlError]:
     """Those outcomes that are errors, by seat."""
     return {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, KratosctlError)}

@@ -68,10 +68,11 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
 
     with console.step(f"write down the data of {counted(len(chosen), 'seat')}"):
         outcomes = seats.each(chosen, _AT_ONCE, work)
-    for name, outcome in outcomes.items():
+    for seat in chosen:
+        outcome = outcomes[seat.name]
         if isinstance(outcome, KratosctlError):
-            outcome.what = f"{name}: {outcome.what}"
-            raise outcome
+            with seats.named(seat):
+                raise outcome
     taken = [outcome for outcome in outcomes.values() if isinstance(outcome, Taken)]
     # most are the same for all seats
     warnings = dict.fromkeys(warning for one in taken for warning in one.warnings)

@@ -17,7 +17,7 @@ import pytest
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
-from kratosctl.errors import BundleDamaged, DiskFull, UsageError
+from kratosctl.errors import BundleDamaged, ChoiceImpossible, DiskFull, UsageError
 from kratosctl.workshop import bundle, image_tar
 
 QUIET = Console(quiet=True)
@@ -104,6 +104,15 @@ def test_what_lies_elsewhere_or_with_the_secrets_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=what):
         classroom(SECRETS, config_dir=asked)
+
+    assert not (tmp_path / "class.tar").exists()
+
+
+def test_a_seat_that_cannot_be_what_it_is_asked_to_be_is_named(
+    classroom: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    with pytest.raises(ChoiceImpossible, match="seat-02: the distroless image cannot use SQLite"):
+        classroom({"kratosctl.yaml": "environments: {seat-02: {variant: distroless}}\n"})
 
     assert not (tmp_path / "class.tar").exists()
 

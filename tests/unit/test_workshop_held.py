@@ -12,6 +12,7 @@ import pytest
 from kratosctl import ownership, running
 from kratosctl.answers import configuration_file, workshop_file
 from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import restart as restarts
 from kratosctl.console import Console
 from kratosctl.engine.objects import Container
 from kratosctl.files.workspace import Workspace
@@ -65,10 +66,9 @@ def acted_on(monkeypatch: pytest.MonkeyPatch) -> list[Subject]:
     return found
 
 
-@ACTS
-def test_who_waited_for_an_upgrade_acts_on_the_new_release(
-    directory: Path, acted_on: list[Subject], monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], None]
-) -> None:
+@pytest.fixture
+def waited_for(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade of the seat, which has its lock and made another container."""
     locked = Workspace.locked
 
     @contextlib.contextmanager
@@ -83,9 +83,30 @@ def test_who_waited_for_an_upgrade_acts_on_the_new_release(
         running, "find", lambda at, name: Found(Workspace(at, name), Workspace(at, name).state(), (NEW,))
     )
 
+
+@ACTS
+@pytest.mark.usefixtures("waited_for")
+def test_who_waited_for_an_upgrade_acts_on_the_new_release(
+    directory: Path, acted_on: list[Subject], act: Callable[[Path], None]
+) -> None:
     act(directory)
 
     assert [(subject.release, subject.found.containers) for subject in acted_on] == [("v26.2.0", (NEW,))]
+
+
+@pytest.mark.usefixtures("waited_for")
+def test_who_waited_for_an_upgrade_restarts_what_it_made(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    restarted: list[Found] = []
+
+    def restart(found: Found, *_: Any) -> Result:
+        restarted.append(found)
+        return Result("", {}, str)
+
+    monkeypatch.setattr(restarts, "restart", restart)
+
+    acts.restart(*seats.chosen(directory, ["seat-07"], everybody=False), 60, SILENT)
+
+    assert [found.containers for found in restarted] == [(NEW,)]
 
 
 @ACTS

@@ -218,8 +218,19 @@ def test_a_passkey_needs_a_node_with_a_name(classroom: Path, capsys: pytest.Capt
     (classroom / "workshop.yaml").write_text(CLASS.replace("email-password", "passkey"))
 
     assert run(classroom, "--for", "swarm", "--node", "big=10.0.0.1") == 33
-    assert "passkeys need a host name" in capsys.readouterr().err
+    assert "seat-01: passkeys need a host name" in capsys.readouterr().err
     assert not (classroom / "swarm").exists()
+
+
+@WAYS
+def test_a_seat_that_cannot_be_what_it_is_asked_to_be_is_named_before_anything_is_written(
+    classroom: Path, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (classroom / "kratosctl.yaml").write_text("environments: {seat-02: {preset: passkey, release: v1.1.0}}\n")
+
+    assert run(classroom, "--for", way) == 33
+    assert "error: seat-02: preset passkey does not work on Kratos v1.1.0" in capsys.readouterr().err
+    assert sorted(path.name for path in classroom.iterdir()) == ["kratosctl.yaml", "workshop.yaml"]
 
 
 def test_what_is_not_as_here_is_said(classroom: Path, capsys: pytest.CaptureFixture[str]) -> None:
