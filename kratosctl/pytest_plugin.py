@@ -30,6 +30,8 @@ _began = pytest.StashKey[float]()
 _kept = pytest.StashKey[list[str]]()
 _fault = pytest.StashKey[str]()
 _told = pytest.StashKey[bool]()
+_PATIENCE = 60.0  # seconds
+_WAIT = "kratos_wait_timeout"
 _WORKER_OUTPUT = "kratosctl_kept"
 
 
@@ -47,10 +49,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--kratos-keep", action="store_true", default=False, help="Leave Kratos running at the end, to look at."
     )
+    text = f"How long Kratos may take to be ready. Expects seconds [{_PATIENCE:g}]."
+    group.addoption("--kratos-wait-timeout", dest=_WAIT, default=None, metavar="SECONDS", help=text)
+    number: Literal["float", "string"] = "float" if pytest.version_tuple >= (8, 4) else "string"
+    parser.addini(_WAIT, text, type=number, default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_kept] = []
+    _patience(config)
     for question in _OFFERED:
         # a wrong value is refused once; a variable is not pytest's alone, and right where no test wants Kratos
         if not _is_variable(config, question):
@@ -70,7 +77,7 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
         fault = None
         try:
             asked: Any = {question.key: _said(pytestconfig, question) for question in _OFFERED}
-            made = stack.enter_context(kratos(keep=keep, **asked))
+            made = stack.enter_context(kratos(keep=keep, wait_timeout=_patience(pytestconfig), **asked))
         except KratosctlError as error:
             fault = error
         if fault:
@@ -127,6 +134,21 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(said)
 
 
+def _patience(config: pytest.Config) -> float:
+    """Seconds that Kratos may take to be ready, as the command line says, or the user's pyproject.toml."""
+    flag = config.getoption(_WAIT)
+    where = f"{_WAIT} of {config.inipath}" if flag is None else "--kratos-wait-timeout"
+    try:
+        said = config.getini(_WAIT) if flag is None else flag
+        seconds = _PATIENCE if said == "" else float(said)
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        raise pytest.UsageError(f"{where}: expected seconds: {error}") from None
+    # no number at all is less than that, too
+    if not 0 < seconds < 1e9:
+        raise pytest.UsageError(f"{where}: expected seconds, more than 0, found {seconds:g}")
+    return seconds
+
+
 def _name(question: Question) -> str:
     return question.key if question.key.startswith("kratos_") else f"kratos_{question.key}"
 
@@ -150,7 +172,7 @@ def _said(config: pytest.Config, question: Question) -> Any:
         where = f"{name} of {config.inipath}"
         try:
             said = config.getini(name)
-        except (ValueError, pytest.UsageError) as error:
+        except (TypeError, ValueError, pytest.UsageError) as error:
             # of a switch: pytest does not always say which
             raise ConfigurationInvalid(f"{where}: expected {expected(question)}", str(error)) from None
         if said and question.kind in ("path", "file"):

@@ -19,7 +19,7 @@ from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.ephemeral import owner, remains
-from kratosctl.errors import ChoiceImpossible, KratosctlError
+from kratosctl.errors import ChoiceImpossible, KratosctlError, NotReady
 from kratosctl.files.state import State
 from kratosctl.files.workspace import SEED_WANTED, Workspace
 from kratosctl.running import Found
@@ -28,6 +28,7 @@ from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import up
 
 NAME = "test"
+_AGAIN = "correct it and run it again"
 # what an error tells to do with an environment that is gone by then
 _OF_ONE_THAT_STAYS = re.compile(r"kratosctl (up|down|logs|snapshot)|docker logs|--(wait|database)-timeout")
 
@@ -118,7 +119,9 @@ def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Ite
                 where = shlex.quote(str(directory))
                 error.fix = f"it is kept: see `kratosctl -C {where} logs`; remove it: kratosctl prune --kept"
             elif _OF_ONE_THAT_STAYS.search(error.fix):
-                error.fix = "correct it and run it again; --keep (with pytest --kratos-keep) leaves it there to look at"
+                longer = "give it longer with --wait-timeout (with pytest --kratos-wait-timeout)"
+                again = longer if isinstance(error, NotReady) and "--wait-timeout" in error.fix else _AGAIN
+                error.fix = f"{again}; --keep (with pytest --kratos-keep) leaves it there to look at"
             raise
         stays = keep
         yield started

@@ -187,7 +187,7 @@ def test_every_question_that_suits_tests_is_an_option_and_a_key_of_the_file(tmp_
         [sys.executable, "-m", "pytest", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     options = set(re.findall(r"^  --(kratos-[a-z-]+)", done.stdout, re.MULTILINE))
-    keys = set(re.findall(r"^  (kratos_[a-z_]+) \((?:string|bool)\)", done.stdout, re.MULTILINE))
+    keys = set(re.findall(r"^  (kratos_[a-z_]+) \((?:string|bool|float)\)", done.stdout, re.MULTILINE))
     assert {"kratos-database", "kratos-preset", "kratos-release", "kratos-image", "kratos-postgres-image"} <= options
     assert {name.replace("-", "_") for name in options - {"kratos-keep"}} == keys
     assert not any("port" in name for name in keys)
@@ -242,6 +242,10 @@ def test_what_the_file_leaves_out_is_nothing_to_pytest_7_too() -> None:
         (("--kratos-ui", "yess"), "", "--kratos-ui: expected true or false, found 'yess'"),
         ((), 'kratos_database = "memory"', "kratos_database of"),
         ((), 'kratos_ui = "yess"', "pyproject.toml: expected true or false"),
+        (("--kratos-wait-timeout", "long"), "", "--kratos-wait-timeout: expected seconds"),
+        (("--kratos-wait-timeout", "nan"), "", "--kratos-wait-timeout: expected seconds, more than 0, found nan"),
+        ((), 'kratos_wait_timeout = "long"', "pyproject.toml: expected seconds"),
+        ((), "kratos_wait_timeout = 0", "pyproject.toml: expected seconds, more than 0, found 0"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_once_and_before_any_test(
@@ -255,18 +259,53 @@ def test_a_value_that_cannot_work_is_refused_once_and_before_any_test(
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
+TABLES = pytest.mark.parametrize(
     "table",
     [
         "tool.pytest.ini_options",
         pytest.param("tool.pytest", marks=pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 reads it")),
     ],
 )
+
+
+@TABLES
 def test_a_switch_is_true_or_false_in_the_file(tmp_path: Path, table: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[{table}]\nkratos_ui = true\n")
     (tmp_path / "test_app.py").write_text("def test_it(pytestconfig):\n    assert pytestconfig.getini('kratos_ui')")
     done = plain_pytest(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 reads it")
+@pytest.mark.parametrize(
+    ("file", "said"), [("kratos_database = 5", "kratos_database of"), ("kratos_ui = 5", "kratos_ui")]
+)
+def test_a_value_of_another_kind_in_the_table_of_pytest_9_is_said(tmp_path: Path, file: str, said: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.pytest]\n{file}\n")
+    done = plain_pytest(tmp_path)
+    assert done.returncode == 4
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@TABLES
+@pytest.mark.parametrize("seconds", ["120", "0.5"])
+def test_how_long_kratos_may_take_is_a_number_in_the_file(tmp_path: Path, table: str, seconds: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[{table}]\nkratos_wait_timeout = {seconds}\n")
+    (tmp_path / "test_app.py").write_text(
+        "from kratosctl import pytest_plugin\n"
+        f"def test_it(pytestconfig):\n    assert pytest_plugin._patience(pytestconfig) == {seconds}"
+    )
+    done = plain_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.engine
+def test_whoever_waited_in_vain_is_told_how_to_wait_longer(directory: Directory) -> None:
+    write(directory, TESTS)
+    done = pytest_of(directory, "-k", "0", "--kratos-wait-timeout", "0.01")
+    assert "was not ready within 0.01 s" in done.stdout, done.stdout + done.stderr
+    assert "with pytest --kratos-wait-timeout" in done.stdout
 
 
 @pytest.mark.parametrize("value", ["memory", "external", "nope"])
