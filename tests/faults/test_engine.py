@@ -99,20 +99,36 @@ def test_the_engine_is_too_old(directory: Directory, tmp_path: Path) -> None:
     assert "20.10" in said
 
 
-def test_compose_is_too_old(directory: Directory, tmp_path: Path) -> None:
+def with_compose(tmp_path: Path, version: str, otherwise: str = "") -> dict[str, str]:
+    """The variables of a terminal whose Compose says it is of a version; what else it does not do, by its words."""
     wrapper = tmp_path / "bin/docker"
     wrapper.parent.mkdir()
-    # the one thing that is pretended: the version
-    real = shutil.which("docker")
-    wrapper.write_text(f'#!/bin/sh\n[ "$1 $2" = "compose version" ] && echo 2.17.3 && exit\nexec {real} "$@"\n')
+    lines = [
+        f'[ "$1 $2" = "compose version" ] && echo {version} && exit',
+        otherwise,
+        f'exec {shutil.which("docker")} "$@"',
+    ]
+    wrapper.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
     wrapper.chmod(0o755)
+    return {"PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
 
-    said = assert_one_error(
-        directory.run(*UP, code=None, variables={"PATH": f"{wrapper.parent}:{os.environ['PATH']}"}), 14
-    )
+
+def test_compose_is_too_old(directory: Directory, tmp_path: Path) -> None:
+    # the one thing that is pretended: the version
+    said = assert_one_error(directory.run(*UP, code=None, variables=with_compose(tmp_path, "2.17.3")), 14)
 
     assert "Docker Compose 2.17.3 is too old" in said
     assert "2.21" in said
+
+
+def test_compose_became_too_old_for_an_environment_that_was_made(directory: Directory, tmp_path: Path) -> None:
+    directory.up()
+    directory.down()
+    old = with_compose(tmp_path, "2.17.3", '[ "$1" = compose ] && echo "unknown flag: --pull" >&2 && exit 16')
+
+    said = assert_one_error(directory.run(*UP, code=None, variables=old), 14)
+
+    assert "Docker Compose 2.17.3 is too old" in said
 
 
 def test_the_engine_is_on_another_machine(directory: Directory) -> None:
