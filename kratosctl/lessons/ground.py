@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kratosctl import catalog, fragments
+from kratosctl import catalog, fragments, questions
 from kratosctl.answers import configuration_file
 from kratosctl.answers.selection import Selection
 from kratosctl.commands import init
@@ -87,9 +87,13 @@ def take_over(found: Found, chosen: Selection, environment: Environment, console
 
 
 def _free_target(found: Found, chosen: Selection, environment: Environment) -> init.Target:
-    directory = found.workspace.directory
-    used = [answers.get("config_dir") for answers in configuration_file.load(directory).values()]
-    for given in (init.CONFIG_DIR, f"{init.CONFIG_DIR}-{found.name}"):
+    directory, own = found.workspace.directory, f"{init.CONFIG_DIR}-{found.name}"
+    known = configuration_file.load(directory)
+    used = [answers.get("config_dir") for answers in known.values()]
+    # a class of thirty begins at one moment: each seat takes a name that no other would
+    first = len(known) == 1 or found.name == questions.DEFAULT_NAME
+    names = [init.CONFIG_DIR, own] if first else [own]
+    for given in names:
         with contextlib.suppress(ChoiceImpossible, ConfigurationInvalid):
             target = init.target(directory, {**chosen.answers, "config_dir": given})
             # one that is there may be what a killed run left behind
@@ -98,7 +102,7 @@ def _free_target(found: Found, chosen: Selection, environment: Environment) -> i
                 return target
     raise ChoiceImpossible(
         f"environment {found.name} needs a configuration directory of its own",
-        f"{init.CONFIG_DIR} and {init.CONFIG_DIR}-{found.name} hold other things",
+        f"{' and '.join(names)} {'hold' if first else 'holds'} other things",
         f"kratosctl init {found.name} --config-dir ./somewhere-else, then kratosctl up {found.name}",
     )
 

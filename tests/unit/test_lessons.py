@@ -12,10 +12,13 @@ import pytest
 import yaml
 
 from kratosctl import fragments
-from kratosctl.answers import selection
+from kratosctl.answers import configuration_file, selection, workshop_file
 from kratosctl.answers.selection import Selection
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.cli import COMMANDS
+from kratosctl.commands import init
 from kratosctl.commands.verify import Person, Step, Target
+from kratosctl.console import Console
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine.objects import Container
@@ -25,7 +28,7 @@ from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
 from kratosctl.lessons import check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
-from kratosctl.lessons.ground import _reason_against
+from kratosctl.lessons.ground import _reason_against, take_over
 from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
 from kratosctl.lessons.notes import Note, Tried
 from kratosctl.questions import PRESETS
@@ -304,6 +307,38 @@ class TestWhereItCannotBeGiven:
         reason = _reason_against(find("no-mail"), found, chosen, selection.environment_of(chosen))
         assert reason
         assert "not in kratosctl.yaml" in reason[0]
+
+
+class TestTheConfigurationItTakesOver:
+    """What people edit in a lesson is their own."""
+
+    def begin(self, directory: Path, name: str) -> str:
+        found, chosen = Found(Workspace(directory, name), State(), ()), selection.select(directory, name, {}, {})
+        return take_over(found, chosen, selection.environment_of(chosen), Console(quiet=True))
+
+    def test_two_seats_that_begin_at_the_same_moment_get_one_each(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workshop_file.write(tmp_path, Workshop("class", {}, {"seat-01": "Ada", "seat-02": "Grace"}))
+        write, given = init.init, {}
+
+        def while_another_begins(*about: Any) -> Any:
+            monkeypatch.setattr(init, "init", write)
+            given["seat-02"] = self.begin(tmp_path, "seat-02")
+            return write(*about)
+
+        monkeypatch.setattr(init, "init", while_another_begins)
+        given["seat-01"] = self.begin(tmp_path, "seat-01")
+
+        assert given == {"seat-01": "./kratos-seat-01", "seat-02": "./kratos-seat-02"}
+        assert all((tmp_path / name / "kratos.yml").is_file() for name in given.values())
+        kept = configuration_file.load(tmp_path)
+        assert {name: kept[name]["config_dir"] for name in given} == given
+
+    @pytest.mark.parametrize("others", ["", ", ci: {}"])
+    def test_where_no_name_is_needed_it_is_what_init_writes(self, tmp_path: Path, others: str) -> None:
+        (tmp_path / "kratosctl.yaml").write_text(f"environments: {{dev: {{preset: email-password}}{others}}}\n")
+        assert self.begin(tmp_path, "dev") == "./kratos"
 
 
 def test_a_difference_shows_no_password_in_a_url(tmp_path: Path) -> None:
