@@ -21,6 +21,7 @@ from kratosctl.host.subnets import DEFAULT_POOL
 
 FILE_NAME = yaml_answers.WORKSHOP_FILE
 MOST_SEATS = 1000
+SPARE = "spare"
 _KEYS = ("name", "environment", "ends", "seats")
 _HEADER = """\
 # A classroom: `kratosctl workshop up` gives every seat a Kratos of its own. Yours to edit and commit;
@@ -248,6 +249,11 @@ def _lines_of(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
         for key, value in node.value:
             if key.start_mark.line == value.end_mark.line or yaml_answers.is_empty(value):
                 yield key.value, key.start_mark.line
+
+
+def is_spare(seat: str) -> bool:
+    """Whether a seat is one of those kept for whom another one fails."""
+    return seat.startswith(SPARE)
 
 
 def next_seats(taken: Mapping[str, str], count: int, prefix: str = "seat") -> list[str]:

@@ -69,7 +69,7 @@ def init(directory: Path, wanted: Wanted) -> Result:
     check(wanted.environment)
     names = [
         *workshop_file.next_seats({}, len(wanted.attendees)),
-        *workshop_file.next_seats({}, wanted.spares, "spare"),
+        *workshop_file.next_seats({}, wanted.spares, workshop_file.SPARE),
     ]
     if len(names) > MOST_SEATS:
         raise UsageError(f"{len(names)} seats are too many", f"one workshop has {MOST_SEATS} at most")
@@ -152,7 +152,8 @@ def _add(directory: Path, names: Sequence[str], count: int, roster_file: Path | 
             coming += [name] if seated[name] < 0 else []
     if not coming and not count and not roster_file:
         raise UsageError("who, or how many seats?", fix="name them, or say --seats 3, or --roster names.csv")
-    free = [seat for seat, who in workshop.seats.items() if not who and not seat.startswith("spare")][: len(coming)]
+    free = [seat for seat, who in workshop.seats.items() if not who and not workshop_file.is_spare(seat)]
+    free = free[: len(coming)]
     new = workshop_file.next_seats(workshop.seats, len(coming) - len(free) + count)
     if len(workshop.seats) + len(new) > MOST_SEATS:
         raise UsageError("that is too many seats", f"one workshop has {MOST_SEATS} at most")

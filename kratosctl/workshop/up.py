@@ -303,7 +303,8 @@ def _replace(
     Returns:
         The new seat by the old, and what to say where nobody could be moved.
     """
-    free = [seat.name for seat in everyone if not seat.attendee and isinstance(outcomes[seat.name], Came)]
+    free = [seat.name for seat in everyone if isinstance(outcomes[seat.name], Came) and _is_free(seat)]
+    free.sort(key=workshop_file.is_spare, reverse=True)
     moved: dict[str, str] = {}
     for seat in everyone:
         failed = isinstance(outcomes[seat.name], KratosctlError)
@@ -317,6 +318,11 @@ def _replace(
             # those who are up stay so, and so does their table
             return {}, ["; ".join(error.lines())]
     return moved, []
+
+
+def _is_free(seat: Seat) -> bool:
+    """Whether somebody can be given a seat: a spare one, or one where nobody who just came has begun."""
+    return not seat.attendee and (workshop_file.is_spare(seat.name) or not has_work(seat))
 
 
 def has_work(seat: Seat) -> bool:
