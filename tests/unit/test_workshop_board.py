@@ -64,6 +64,14 @@ class TestDoor:
         assert not door.knows({"Cookie": "\x00;=;"})
         assert not door.knows({})
 
+    @pytest.mark.parametrize("other", ['settings={"dark": true}', "said=two words", "flag", "a[b]=1", 'open="', "=x"])
+    def test_a_cookie_of_any_other_server_of_this_host_keeps_nobody_out(self, other: str) -> None:
+        door = Door(4400)
+        ours = door.cookie().split(";")[0]
+        assert door.knows({"Cookie": f"{other}; {ours}"})
+        assert door.knows({"Cookie": f"{ours}; {other}"})
+        assert not door.knows({"Cookie": other})
+
     @pytest.mark.parametrize("origin", ["", "null", "https://127.0.0.1:4400", "http://127.0.0.1:4401", "http://a@b"])
     def test_no_other_origin_may_act(self, origin: str) -> None:
         door = Door(4400)
