@@ -117,7 +117,7 @@ def of(directory: Path, workshop: Workshop) -> list[Seat]:
 
 
 def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Workshop, list[Seat]]:
-    """The workshop, and the seats that are meant.
+    """The workshop, and the seats that are meant, each once.
 
     Args:
         directory: where workshop.yaml lies.
@@ -133,7 +133,7 @@ def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Work
         if names:
             raise UsageError("--all takes no seat: it means every one", fix="say one of the two")
         return workshop, everyone
-    picked = []
+    picked: list[Seat] = []
     for name in names:
         here = [seat for seat in everyone if name in (seat.name, seat.attendee)]
         if len(here) > 1:
@@ -142,7 +142,8 @@ def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Work
             raise UsageError(
                 f"there is no seat {name!r} in {workshop.name}", fix="kratosctl workshop status shows them"
             )
-        picked += here
+        # named by itself and by who sits there it is still one: reset twice, what came first could not be undone
+        picked += [seat for seat in here if seat not in picked]
     if not picked:
         raise UsageError("which seat?", fix="name one, or say --all")
     return workshop, picked

@@ -118,3 +118,10 @@ def test_where_nobody_was_waited_for_the_engine_is_not_asked_again(
     act(directory)
 
     assert [subject.release for subject in acted_on] == ["v1.3.1"]
+
+
+def test_a_seat_that_is_named_twice_is_acted_on_once(directory: Path, acted_on: list[Subject]) -> None:
+    told = acts.reset(*seats.chosen(directory, ["seat-07", "Ada", "seat-07"], everybody=False), SILENT, {})
+
+    assert [subject.found.name for subject in acted_on] == ["seat-07"]
+    assert len(told.data["seats"]) == 1
