@@ -100,7 +100,8 @@ def look(environment: Environment, taken: Sequence[Network]) -> Host:
         block = [ports.DEFAULTS[name] + step * ports.STRIDE for name in wanted]
         blocks += max(block) <= 65535 and listening.isdisjoint(block)
     pool = ipaddress.IPv4Network(environment.subnets or subnets.DEFAULT_POOL)
-    others = sum(network.overlaps(pool) for network in taken)
+    # one of Docker's is there twice: this host is in it, too
+    others = sum(network.overlaps(pool) for network in set(taken))
     root = program.docker("info", "--format", "{{.DockerRootDir}}", check=False).stdout.strip()
     here = root if root and Path(root).is_dir() else "."
     return Host(

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
+from ipaddress import IPv4Network
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
-from kratosctl.errors import NotReady
+from kratosctl.engine import program
+from kratosctl.engine.objects import Container, Engine
+from kratosctl.errors import HostTooSmall, NotReady
+from kratosctl.files.state import State
+from kratosctl.host import watchers
 from kratosctl.workshop import seats, up
-from kratosctl.workshop.up import Came
+from kratosctl.workshop.up import Came, Shared
 
 CAME = Came({}, changed=True, seconds=1.0)
 
@@ -54,3 +63,44 @@ def test_who_moves_to_a_free_seat_finds_nobody_elses_work_there(
     assert found == ({"seat-01": moved} if moved else {})
     sits = {who: name for name, who in workshop_file.load(tmp_path).seats.items() if who}
     assert sits == {"Ada": moved or "seat-01"}
+
+
+class TestNetworks:
+    """A range for sixteen, as somebody who manages a company's network gives it."""
+
+    @pytest.fixture(autouse=True)
+    def roomy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A host on which nothing else runs out."""
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10**12))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**12))
+        monkeypatch.setattr(watchers, "free", lambda: None)
+        monkeypatch.setattr(program, "docker", lambda *_, **__: subprocess.CompletedProcess((), 0, "", ""))
+
+    def begin(self, directory: Path, allotted: int, number: int, runs: bool = False) -> None:
+        """Brings a class up, of which some were up before, or are: Docker has their networks, and so has the host."""
+        names = [f"seat-{each:02d}" for each in range(1, number + 1)]
+        environment = {"database": "sqlite", "subnets": "10.214.0.0/24", "ui": False, "mail": False}
+        workshop_file.write(directory, Workshop("class", environment, dict.fromkeys(names, "")))
+        _, everyone = seats.chosen(directory, (), everybody=True)
+        networks = list(IPv4Network("10.214.0.0/24").subnets(new_prefix=28))[:allotted]
+        containers: dict[str, list[Container]] = {}
+        for seat, network in zip(everyone, networks, strict=False):
+            seat.workspace.save_state(State(project=seat.name, directory=str(directory), subnet=str(network)))
+            labels = {"directory": str(directory), "environment": seat.name}
+            one = Container("id", "c", "kratos", seat.name, "running", "Up", "", None, "kratos", {}, labels)
+            containers |= {seat.name: [one]} if runs else {}
+        shared = Shared(Engine("27", "linux/amd64", True, False, "local"), containers)
+        up._refuse_too_many(everyone, shared, lambda: [*networks, *networks])
+
+    def test_a_class_that_went_down_for_the_night_fits_the_next_morning(self, tmp_path: Path) -> None:
+        self.begin(tmp_path, allotted=12, number=12)
+
+    def test_there_is_room_for_as_many_as_have_none_yet(self, tmp_path: Path) -> None:
+        self.begin(tmp_path, allotted=4, number=16)
+
+    def test_there_is_room_for_more_beside_those_that_run(self, tmp_path: Path) -> None:
+        self.begin(tmp_path, allotted=12, number=16, runs=True)
+
+    def test_there_is_none_for_more(self, tmp_path: Path) -> None:
+        with pytest.raises(HostTooSmall, match="17 further seats"):
+            self.begin(tmp_path, allotted=4, number=17)
