@@ -12,7 +12,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, KratosctlError, UsageError
-from kratosctl.files import yaml_text
+from kratosctl.files import git, yaml_text
 from kratosctl.files.atomic import write_atomically
 from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.host import ports
@@ -23,7 +23,6 @@ from kratosctl.stages import assemble, images, up
 from kratosctl.stages.assemble import Stack
 
 _LONGEST_LOOK = 5.0
-_IGNORED = "# data and secrets belong in no repository\n*\n"
 
 
 def show(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> Result:
@@ -69,7 +68,7 @@ def write(
     for name in _directories(stack):
         (target / name).mkdir(exist_ok=True)
     if stack.database_directory:
-        _keep_from_git(target / "database")
+        git.keep_out(target / "database")
     return _result(stack, target, files)
 
 
@@ -137,12 +136,7 @@ def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
         mode = 0o600 if file.secret or file.private else 0o644
         write_atomically(target / file.path, file.text, mode, private=file.secret)
         if mode == 0o600:
-            _keep_from_git((target / file.path).parent)
-
-
-def _keep_from_git(directory: Path) -> None:
-    """By a file in it: a .gitignore above it may be somebody's own."""
-    write_atomically(directory / ".gitignore", _IGNORED)
+            git.keep_out((target / file.path).parent)
 
 
 def _refuse_to_overwrite(files: Sequence[File], target: Path, overwrite: bool) -> None:

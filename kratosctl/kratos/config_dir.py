@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl.errors import ConfigDirectoryMissing, ConfigurationInvalid, KratosctlError
-from kratosctl.files import yaml_text
+from kratosctl.files import git, yaml_text
 from kratosctl.stack.kratos_configuration import MAIN_FILES, secrets_in
 
 _SHOWN = 5
@@ -96,7 +96,9 @@ def _json(text: str, where: str) -> Any:
 
 
 def files(directory: Path, config_dir: str) -> dict[str, bytes]:
-    """Every file of a user's configuration directory, but for hidden ones: `.git` and `.env` belong in no image.
+    """Every file of a user's configuration directory that may be handed on.
+
+    Not hidden ones, for `.git` and `.env` belong in no image, and not what was rendered below it with secrets or data.
 
     Args:
         directory: where kratosctl.yaml lies.
@@ -111,6 +113,9 @@ def files(directory: Path, config_dir: str) -> dict[str, bytes]:
     root = directory / config_dir
     found: dict[str, bytes] = {}
     for folder, folders, names in os.walk(root):
+        if Path(folder) != root and git.is_kept_out(Path(folder)):
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(folder, name)

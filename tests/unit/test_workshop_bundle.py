@@ -16,8 +16,10 @@ import pytest
 
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
+from kratosctl.commands import export
 from kratosctl.console import Console
 from kratosctl.errors import BundleDamaged, ChoiceImpossible, DiskFull, UsageError
+from kratosctl.stack.files import File
 from kratosctl.workshop import bundle, image_tar
 
 QUIET = Console(quiet=True)
@@ -74,6 +76,18 @@ def test_a_bundle_of_a_directory_that_is_its_own_configuration_holds_no_secret_a
     found = classroom(files, config_dir=".")
 
     assert found == ["kratos.yml", "schemas/person.json", "workshop.yaml"]
+
+
+def test_what_was_rendered_below_a_configuration_directory_leaves_its_secrets_here(
+    classroom: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    rendered = [File("seat-01/stack.yaml", "{}"), File("seat-01/secrets/kratos.yml", "secret", secret=True)]
+    pages = [File("handouts/seat-01.html", "password", private=True)]
+    export.write_files([*rendered, *pages], tmp_path / "swarm", overwrite=False)
+
+    found = classroom({"kratos.yml": "{}"}, config_dir=".")
+
+    assert found == ["kratos.yml", "swarm/seat-01/stack.yaml", "workshop.yaml"]
 
 
 def test_hidden_files_of_a_configuration_directory_stay_here(classroom: Callable[..., list[str]]) -> None:
