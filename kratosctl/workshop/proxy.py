@@ -106,8 +106,12 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
     ownership.check_ours(str(directory), PROXY, containers)
     running = next((one for one in containers if one.service == SERVICE and one.state == "running"), None)
     asked = behind(everyone)[0].environment
-    if _PORT not in state.ports:
+    kept = state.ports.get(_PORT)
+    if kept is None or (running is None and ports.is_taken(kept, asked.bind)):
         state.ports[_PORT] = _free_port(asked.bind)
+        if kept:
+            moved = f"port {kept} is taken by {ports.holder(kept)}: the certificate moves to {state.ports[_PORT]}"
+            console.note(f"{moved}; kratosctl workshop handout writes it anew")
     workspace.save_state(state)
     found = front(directory, everyone)
     assert found

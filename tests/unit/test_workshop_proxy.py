@@ -6,6 +6,7 @@ import re
 import socket
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
+from kratosctl.console import Console
+from kratosctl.engine import program, reading
+from kratosctl.engine.objects import Container
 from kratosctl.errors import NotRunning
 from kratosctl.files.state import State
 from kratosctl.files.workspace import PROXY, Workspace
 from kratosctl.ownership import settled_state
 from kratosctl.stages import assemble
-from kratosctl.workshop import handout, seats
+from kratosctl.workshop import handout, proxy, seats
 from kratosctl.workshop.proxy_files import Front, caddyfile, compose_model
 
 FRONT = Front("class.test", "192.168.1.10", [4533, 4555], 4480)
@@ -65,14 +69,41 @@ def test_it_is_as_small_as_the_seats_and_known_as_kratosctls(user: str | None) -
 def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up(tmp_path: Path) -> None:
     asked = {"https": True, "bind": "192.168.1.10"}
     workshop_file.write(tmp_path, Workshop("class", asked, {"seat-01": "Ada"}))
-    proxy = Workspace(tmp_path, PROXY)
+    workspace = Workspace(tmp_path, PROXY)
     # its port is saved before its image is asked for
-    proxy.home.mkdir(parents=True)
-    proxy.save_state(replace(settled_state(proxy), ports={"certificate": 4480}))
+    workspace.home.mkdir(parents=True)
+    workspace.save_state(replace(settled_state(workspace), ports={"certificate": 4480}))
     workshop, everyone = seats.chosen(tmp_path, (), everybody=True)
 
     with pytest.raises(NotRunning, match="the TLS proxy was not brought up yet"):
         handout.write(tmp_path, workshop, everyone, tmp_path / "handouts")
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_where_another_class_has_the_port_of_the_certificate_it_gets_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], runs: bool
+) -> None:
+    monkeypatch.setenv("KRATOSCTL_CACHE_DIR", str(tmp_path / "cache"))
+    workshop_file.write(tmp_path, Workshop("class", {"https": True, "bind": "127.0.0.1"}, {"seat-01": "Ada"}))
+    workshop, everyone = seats.chosen(tmp_path, (), everybody=True)
+    workspace = Workspace(tmp_path, PROXY)
+    labels = {"directory": str(tmp_path), "environment": PROXY}
+    own = Container("id", "c", "proxy", "p", "running", "Up", "", None, "caddy", {}, labels)
+    monkeypatch.setattr(reading, "containers", lambda _: (own,) if runs else ())
+    monkeypatch.setattr(proxy, "_start", lambda *_: None)
+    monkeypatch.setattr(proxy, "_wait", lambda *_: None)
+    monkeypatch.setattr(program, "docker", lambda *_, **__: SimpleNamespace(stdout=""))
+
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        kept = listens.getsockname()[1]
+        workspace.home.mkdir(parents=True)
+        workspace.save_state(replace(settled_state(workspace), ports={"certificate": kept}))
+        found = proxy.up(tmp_path, workshop, everyone, Console())
+
+    assert (found.certificate_port == kept) == runs
+    assert f"http://:{found.certificate_port} {{" in (workspace.home / "proxy" / "Caddyfile").read_text()
+    assert workspace.state().ports["certificate"] == found.certificate_port
+    assert (f"port {kept} is taken" in capsys.readouterr().err) != runs
 
 
 @pytest.mark.parametrize("https", [True, False])
