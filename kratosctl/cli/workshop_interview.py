@@ -79,7 +79,7 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
 def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any], coming: list[str]) -> Wanted:
     environment = dict(answers)
     if said["reach"] == "lan":
-        environment = {"host": _own_address(), "bind": "0.0.0.0", **environment}
+        environment = {"bind": "0.0.0.0", **environment, "host": environment.get("host") or _own_address()}
     if said["reach"] == "tls":
         address = environment.get("bind") or _own_address()
         environment = {"host": address, "bind": address, **environment, "https": True}

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from kratosctl.answers import workshop_file
 from kratosctl.console import Console
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.files.atomic import write_atomically
+from kratosctl.main import main
 from kratosctl.workshop import init, roster
 
 
@@ -151,3 +153,29 @@ class TestSeating:
         with pytest.raises(KratosctlError):
             init.init(tmp_path, init.Wanted("class", ["Ada"], environment=answers))
         assert not workshop_file.exists(tmp_path)
+
+
+class TestWhereAttendeesComeFrom:
+    """A host whose network kratosctl does not recognize, such as one that goes over a bridge."""
+
+    @pytest.fixture(autouse=True)
+    def unknown_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(psutil, "net_if_addrs", dict)
+
+    def init(self, directory: Path, *flags: str) -> int:
+        return main(["workshop", "init", "--seats", "1", "--yes", "--directory", str(directory), *flags])
+
+    @pytest.mark.parametrize(
+        ("reach", "said"), [("lan", ("--host", "10.0.0.5")), ("tls", ("--host", "class.test", "--bind", "10.0.0.5"))]
+    )
+    def test_whoever_says_the_address_is_not_asked_for_it(
+        self, tmp_path: Path, reach: str, said: tuple[str, ...]
+    ) -> None:
+        assert self.init(tmp_path, "--reach", reach, *said) == 0
+
+        asked = workshop_file.load(tmp_path).environment
+        assert (asked["host"], asked["bind"]) == (said[1], "0.0.0.0" if reach == "lan" else "10.0.0.5")
+
+    def test_whoever_does_not_is_told_how(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.init(tmp_path, "--reach", "lan") == ConfigurationInvalid.exit_code
+        assert "say which address attendees use: --host" in capsys.readouterr().err
