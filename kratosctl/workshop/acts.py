@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kratosctl.answers import workshop_file
+from kratosctl.answers import configuration_file, workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import restart as restarts
 from kratosctl.commands import upgrade
@@ -145,4 +145,15 @@ def remove(directory: Path, who: Sequence[str], console: Console) -> Result:
                 shutil.rmtree(seat.workspace.home, ignore_errors=False)
     names = [seat.name for seat in chosen]
     said = "\n".join(f"{workshop.label(name)} is gone" for name in names)
-    return Result("workshop remove", {"workshop": workshop.name, "removed": names}, lambda: said)
+    return Result(
+        "workshop remove", {"workshop": workshop.name, "removed": names}, lambda: said, _left(directory, names)
+    )
+
+
+def _left(directory: Path, gone: Sequence[str]) -> list[str]:
+    """What people's own files still say of seats that are gone, such as the configuration that a lesson broke."""
+    file = configuration_file.FILE_NAME
+    left = [name for name in gone if name in configuration_file.load(directory)]
+    return [
+        f"{file} still says what {name} is, and the next seat of that name would be it: take it out" for name in left
+    ]

@@ -105,6 +105,16 @@ def test_with_a_seat_that_is_removed_the_clone_of_its_upgrade_is_taken_down(
     assert not chosen[0].workspace.home.exists()
 
 
+def test_what_a_removed_seat_leaves_to_the_next_of_its_name_is_said(classroom: Path) -> None:
+    (classroom / "kratosctl.yaml").write_text("environments: {seat-01: {config_dir: ./kratos-seat-01}}\n")
+
+    told = acts.remove(classroom, ["Ada", "seat-02"], QUIET)
+
+    assert told.warnings == [
+        "kratosctl.yaml still says what seat-01 is, and the next seat of that name would be it: take it out"
+    ]
+
+
 def test_a_reset_goes_on_where_the_interrupted_work_of_one_seat_cannot_be_settled(
     classroom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
