@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -173,22 +173,23 @@ def each(
         seats: where.
         at_once: at how many at a time.
         work: what; it runs in a thread.
-        done: told of each outcome, one at a time.
+        done: told of each outcome as soon as there is one, one at a time.
 
     Returns:
-        By seat what came out, or the error it met.
+        By seat what came out, or the error it met, in the order of the seats.
     """
     outcomes: dict[str, T | KratosctlError] = {}
     pool = ThreadPoolExecutor(max(1, min(at_once, len(seats))))
     try:
-        running = [(seat, pool.submit(_caught, work, seat)) for seat in seats]
-        for seat, future in running:
+        running = {pool.submit(_caught, work, seat): seat for seat in seats}
+        for future in as_completed(running):
+            seat = running[future]
             outcomes[seat.name] = future.result()
             done(seat, outcomes[seat.name])
     finally:
         # Ctrl-C: what has not begun does not begin
         pool.shutdown(wait=True, cancel_futures=True)
-    return outcomes
+    return {seat.name: outcomes[seat.name] for seat in seats}
 
 
 @contextlib.contextmanager

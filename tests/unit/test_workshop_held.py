@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import restart as restarts
 from kratosctl.console import Console
 from kratosctl.engine.objects import Container
+from kratosctl.errors import KratosctlError
 from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import handing, resetting, saving
 from kratosctl.snapshots.subject import Subject
 from kratosctl.workshop import acts, seats, takeaway
+from kratosctl.workshop.seats import Seat
 
 SILENT = Console(quiet=True)
 NEW = Container("new", "new", "kratos", "class-seat-07", "running", "Up", "healthy", None, "kratos", {})
@@ -125,3 +128,16 @@ def test_a_seat_that_is_named_twice_is_acted_on_once(directory: Path, acted_on: 
 
     assert [subject.found.name for subject in acted_on] == ["seat-07"]
     assert len(told.data["seats"]) == 1
+
+
+def test_who_is_done_is_told_of_while_the_first_seat_is_still_waited_for(tmp_path: Path) -> None:
+    first, second = (Seat(name, "", {}, Workspace(tmp_path, name)) for name in ("seat-01", "seat-02"))
+    told_of_second = threading.Event()
+
+    def done(seat: Seat, _: bool | KratosctlError) -> None:
+        if seat is second:
+            told_of_second.set()
+
+    outcomes = seats.each([first, second], 2, lambda seat: seat is second or told_of_second.wait(10), done)
+
+    assert list(outcomes.items()) == [("seat-01", True), ("seat-02", True)]
