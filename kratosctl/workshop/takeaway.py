@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kratosctl.console import Console
-from kratosctl.errors import KratosctlError
+from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.files.atomic import said_plainly
 from kratosctl.results import counted
 from kratosctl.snapshots import handing, saving
@@ -58,9 +58,15 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
     def work(seat: Seat) -> Taken:
         # what whoever held it did is taken along, too
         with seat.held("workshop down --export", containers) as (now, found):
-            # one that was never up may be anything
-            if not found.state.releases or now.environment.database not in found.state.releases:
+            kinds, asked = found.state.releases, now.environment.database
+            # one that was never up has nothing
+            if not kinds:
                 return NOTHING
+            if asked not in kinds:
+                held = " and ".join(kinds)
+                why = f"the seat is asked to be on {asked} now, and only what is there would be written"
+                fix = f"put `database: {held.split()[-1]}` back into workshop.yaml first"
+                raise ChoiceImpossible(f"what was made there is in {held}", why, fix)
             saving.save(Subject(found, now.environment), SNAPSHOT, "the end of the workshop", True, _SILENT)
             file = target / _name(seat)
             told = handing.export(seat.workspace, now.environment, SNAPSHOT, file, False, True)

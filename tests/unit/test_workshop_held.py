@@ -16,7 +16,7 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import restart as restarts
 from kratosctl.console import Console
 from kratosctl.engine.objects import Container
-from kratosctl.errors import KratosctlError
+from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -121,6 +121,19 @@ def test_where_nobody_was_waited_for_the_engine_is_not_asked_again(
     act(directory)
 
     assert [subject.release for subject in acted_on] == ["v1.3.1"]
+
+
+def test_data_in_a_database_that_is_asked_for_no_more_is_not_left_out_in_silence(
+    directory: Path, acted_on: list[Subject]
+) -> None:
+    workshop_file.write(directory, Workshop("class", {"database": "postgres"}, {"seat-07": "Ada"}))
+
+    with pytest.raises(ChoiceImpossible) as refused:
+        take_away(directory)
+
+    assert refused.value.what == "seat-07: what was made there is in sqlite"
+    assert "`database: sqlite`" in refused.value.fix
+    assert acted_on == []
 
 
 def test_a_seat_that_is_named_twice_is_acted_on_once(directory: Path, acted_on: list[Subject]) -> None:
