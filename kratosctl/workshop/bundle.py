@@ -25,7 +25,7 @@ from kratosctl.engine import program, reading
 from kratosctl.errors import BundleDamaged, DirectoryReadOnly, ImageMissing, UsageError
 from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import GENERATED
-from kratosctl.kratos import config_dir
+from kratosctl.kratos import config_dir, log_lines
 from kratosctl.results import Result, counted, sized
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.stages import images
@@ -36,6 +36,7 @@ from kratosctl.workshop.seats import Seat
 _MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
 _FORMAT = 1
 _CHUNK = 1 << 20
+_SHOWN = 5
 _ALWAYS = (workshop_file.FILE_NAME, "kratosctl.yaml", *OVERRIDES)
 
 
@@ -198,8 +199,12 @@ def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Re
 def _warnings(changed: Sequence[PurePosixPath], replaced: Sequence[str]) -> list[str]:
     """What somebody should know before they run what came from elsewhere."""
     overrides = [str(name) for name in changed if str(name) in OVERRIDES]
+    # such as .envrc or .git/config
+    hidden = [log_lines.shown(str(name)) for name in changed if any(part.startswith(".") for part in name.parts)]
+    listed = ", ".join(hidden[:_SHOWN]) + (f" and {len(hidden) - _SHOWN} more" if len(hidden) > _SHOWN else "")
     return [
         *(f"{name} came with it and changes every seat: what of this host may it mount? read it" for name in overrides),
+        *([f"{listed} came with it, hidden: which programs here would obey such a file? read it"] if hidden else []),
         *(f"{name} is another image here now" for name in replaced),
     ]
 
@@ -307,7 +312,8 @@ def _is_ours(name: str) -> bool:
         return name in (_MANIFEST, _IMAGES)
     path = PurePosixPath(name.removeprefix(_FILES))
     plain = f"{_FILES}{path}" == name and not path.is_absolute() and "\0" not in name
-    return plain and bool(path.parts) and ".." not in path.parts and path.parts[0] != GENERATED
+    # some file systems do not tell capitals apart
+    return plain and bool(path.parts) and ".." not in path.parts and path.parts[0].casefold() != GENERATED
 
 
 def _damaged(source: Path, why: str) -> BundleDamaged:

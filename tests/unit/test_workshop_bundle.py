@@ -195,11 +195,13 @@ def test_what_runs_as_it_likes_is_named_and_so_is_an_image_that_is_another_now(
     ids = iter(("mine", "theirs"))
     monkeypatch.setattr(bundle, "reading", SimpleNamespace(images=lambda wanted: dict.fromkeys(wanted, next(ids))))
     members = {**WHOLE, "files/compose.override.yaml": "services: {kratos: {volumes: ['/:/host']}}\n"}
+    members |= {"files/.git/config": "[core]\nfsmonitor = evil\n", "files/kratos/.\x1b[2Jenvrc": "evil"}
 
     told = bundle.load(packed(tmp_path / "class.tar", members), there, False, QUIET)
 
-    override, image = told.warnings
+    override, hidden, image = told.warnings
     assert override.startswith("compose.override.yaml came with it")
+    assert hidden.startswith(".git/config, kratos/.[2Jenvrc came with it, hidden")
     assert image == "kratos is another image here now"
 
 
@@ -254,6 +256,7 @@ def test_an_image_is_the_same_however_its_name_is_written(tmp_path: Path, refere
         "files/evil/",
         "files/",
         "files/.kratosctl/seat-01/state.json",
+        "files/.KratosCtl/seat-01/state.json",
         "/evil",
         "files/kratos",
         "files/kratos/kratos.yml/evil",
