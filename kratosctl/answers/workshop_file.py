@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from kratosctl import questions
 from kratosctl.answers import yaml_answers
 from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.files import yaml_text
@@ -22,6 +23,7 @@ from kratosctl.host.subnets import DEFAULT_POOL
 FILE_NAME = yaml_answers.WORKSHOP_FILE
 MOST_SEATS = 1000
 SPARE = "spare"
+_DATABASE = questions.BY_KEY["database"]
 _KEYS = ("name", "environment", "ends", "seats")
 _HEADER = """\
 # A classroom: `kratosctl workshop up` gives every seat a Kratos of its own. Yours to edit and commit;
@@ -47,7 +49,8 @@ class Workshop:
 
     def environments(self) -> dict[str, dict[str, Any]]:
         """The answers of every seat's environment, by its name. Each has a network from the workshop's own range."""
-        shared = {"subnets": DEFAULT_POOL, **self.environment}
+        # said, so that a DSN in somebody's shell means none of them
+        shared = {"subnets": DEFAULT_POOL, "database": _DATABASE.default, **self.environment}
         return {seat: dict(shared) for seat in self.seats}
 
     def label(self, seat: str) -> str:

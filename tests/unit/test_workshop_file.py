@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kratosctl.answers import configuration_file, workshop_file
+from kratosctl.answers import configuration_file, selection, workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.files.atomic import write_atomically
@@ -145,6 +145,16 @@ def test_what_is_wrong_is_told_with_its_place(text: str, what: str) -> None:
         workshop_file.parse(text)
 
     assert caught.value.what.startswith(what)
+
+
+def test_a_dsn_in_the_shell_of_who_gives_a_class_makes_no_seat_serve_their_database(tmp_path: Path) -> None:
+    (tmp_path / "workshop.yaml").write_text("environment: {ui: false}\nseats: {seat-01: Ada}\n")
+
+    chosen = selection.select(tmp_path, "seat-01", {}, {"DSN": "postgres://me:secret@production/kratos"})
+
+    assert chosen.answers["database"] == "sqlite"
+    with pytest.raises(ConfigurationInvalid, match="DSN is set"):
+        selection.refuse_other_dsn(chosen)
 
 
 def test_where_there_is_no_workshop_it_is_said_how_to_make_one(tmp_path: Path) -> None:
