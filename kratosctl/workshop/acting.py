@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -16,11 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kratosctl import questions
 from kratosctl.errors import EnvironmentBusy, UsageError
 
 ACTS = ("reset", "restart")
 # -P: a file of the workshop's directory, such as secrets.py, is no module of Python's
 PROGRAM = (sys.executable, "-P", "-m", "kratosctl")
+# of the shell that the board was started in; `workshop up` asks for none of it at a seat either
+_NOT_OF_SEATS = {"DSN", *(question.variable for question in questions.QUESTIONS)}
 _AT_ONCE = 4  # the others wait: a class that is reset seat by seat still has to be served
 
 
@@ -116,6 +120,7 @@ class Acts:
                     return None
                 process = subprocess.Popen(
                     command,
+                    env={name: value for name, value in os.environ.items() if name not in _NOT_OF_SEATS},
                     # Ctrl-C in the terminal is the board's: it tells each command once
                     start_new_session=True,
                     stdin=subprocess.DEVNULL,

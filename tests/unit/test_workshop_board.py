@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from kratosctl.errors import DaemonDown, PortTaken
 from kratosctl.results import Result, error_json
+from kratosctl.workshop import acting
 from kratosctl.workshop.acting import Acts, outcome
 from kratosctl.workshop.door import Door, is_loopback
 from kratosctl.workshop.seen import Picture, Seen
@@ -173,6 +175,25 @@ class TestActs:
         assert ended.wait(30)
         # there is no workshop.yaml either, which the program says itself
         assert acts.data()["seat-01"]["error"]["code"] == "usage-error"
+
+    def test_what_the_shell_of_the_board_says_of_environments_is_said_of_no_seat(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = """if True:
+            import json, os
+            known = " ".join(sorted({"DSN", "KRATOSCTL_UI", "KRATOSCTL_PUBLIC_PORT", "PATH"} & set(os.environ)))
+            print(json.dumps({"error": {"code": "told", "what": known, "why": "", "fix": ""}}))
+        """
+        monkeypatch.setattr(acting, "PROGRAM", (sys.executable, "-c", told))
+        for name in ("DSN", "KRATOSCTL_UI", "KRATOSCTL_PUBLIC_PORT"):
+            monkeypatch.setenv(name, "memory")
+        ended = threading.Event()
+        acts = Acts(tmp_path, lambda _, has_ended: ended.set() if has_ended else None)
+
+        acts.begin("seat-01", "restart", whole=False)
+
+        assert ended.wait(30)
+        assert acts.data()["seat-01"]["error"]["what"] == "PATH"
 
 
 class TestOutcomes:
