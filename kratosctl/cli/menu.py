@@ -115,3 +115,5 @@ def _run(session: Session, directory: Path, words: tuple[str, ...], returns: boo
         # what click makes of Ctrl-C and Ctrl-D
         if not returns:
             raise
+    # what Ctrl-C means to it is over
+    session.after_interrupt, session.until_interrupt = "", False

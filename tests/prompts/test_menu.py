@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kratosctl.cli import COMMANDS, kratosctl
+from kratosctl.cli import menu as asks
+from kratosctl.cli.session import Session
 from kratosctl.commands import menu
 
 HERE = "/home/ann/app"
@@ -126,3 +129,16 @@ def test_the_state_shows_addresses_and_services_that_do_not_run() -> None:
         "  public    http://localhost:4433",
         "  ui        exited, exit code 137",
     ]
+
+
+def test_who_leaves_by_ctrl_c_later_is_not_told_of_a_command_that_has_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session()
+    session.until_interrupt = True
+
+    # it says how to go on at first, and then that there is no workshop
+    asks._run(session, tmp_path, ("workshop", "up"))
+
+    assert "no workshop in" in capsys.readouterr().err
+    assert (session.after_interrupt, session.until_interrupt) == ("", False)
