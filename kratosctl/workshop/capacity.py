@@ -12,7 +12,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kratosctl.engine import program
@@ -103,15 +102,22 @@ def look(environment: Environment, taken: Sequence[Network]) -> Host:
     # one of Docker's is there twice: this host is in it, too
     others = sum(network.overlaps(pool) for network in set(taken))
     root = program.docker("info", "--format", "{{.DockerRootDir}}", check=False).stdout.strip()
-    here = root if root and Path(root).is_dir() else "."
     return Host(
         memory=psutil.virtual_memory().available,
         cores=os.cpu_count() or 1,
-        disk=shutil.disk_usage(here).free,
+        disk=_free_disk(root),
         ports=blocks,
         networks=max(0, pool.num_addresses // 16 - others),
         watchers=watchers.free(),
     )
+
+
+def _free_disk(root: str) -> int:
+    """Bytes that are free at a place; here where it is on another machine, or not for this user to see."""
+    try:
+        return shutil.disk_usage(root or ".").free
+    except OSError:
+        return shutil.disk_usage(".").free
 
 
 def _listening() -> list[Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kratosctl.engine import program
 from kratosctl.errors import HostTooSmall
 from kratosctl.workshop import capacity
 from kratosctl.workshop.capacity import MIB, Host
@@ -75,3 +77,11 @@ def test_the_table_says_it_for_people() -> None:
 
     assert said.startswith("10 seats of kratos fit this host")
     assert "at most 600 seats: what runs out first is ports" in said
+
+
+def test_where_the_engine_keeps_its_data_need_not_be_for_this_user_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    # refused by the operating system whoever asks, root too
+    unseen = "/" + "x" * 5000
+    monkeypatch.setattr(program, "docker", lambda *_, **__: SimpleNamespace(stdout=unseen))
+
+    assert capacity.look(SMALL, []).disk > 0
