@@ -11,6 +11,7 @@ from kratosctl.commands import down
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
 from kratosctl.errors import KratosctlError
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, counted
 from kratosctl.running import Found
 from kratosctl.workshop import proxy, seats, takeaway
@@ -72,22 +73,18 @@ def stop(
     Raises:
         KratosctlError: of the first seat that could not be stopped; the others are down.
     """
-    with seats.all_locked(chosen, "workshop down", console.note):
-        containers = seats.by_project(oneoff=True)
-        looked = seats.each(chosen, _AT_ONCE, lambda seat: seat.found(containers))
-        failed = seats.failed(looked) | (dict(work.unknown) if work else {})
-        found = {name: one for name, one in looked.items() if isinstance(one, Found) and name not in failed}
-        names = [container.name for one in found.values() for container in one.containers]
-        with console.step(f"stop {counted(len(found), 'seat')}"):
-            down.remove(names, [one.state.project for one in found.values()] if work else [])
-        stopped = [seat for seat in chosen if seat.name in found]
-        # of an upgrade that was killed while it was tried; what it began at the data is settled by the next `up`
-        failed |= seats.failed(seats.each(stopped, 1, lambda seat: down.remove_clone(seat.workspace)))
-        if work:
-            of = work.of
-            with console.step("delete the databases"):
-                done = seats.each(stopped, _AT_ONCE, lambda seat: down.delete(found[seat.name], of[seat.name]))
-            failed |= seats.failed(done)
+    names: list[str] = []
+    failed: dict[str, KratosctlError] = {}
+    left = list(chosen)
+    # first those that nobody is at: they do not wait for the upgrade of another, nor for who forgot a command there
+    for patience, say in ((0.0, _say_nothing), (LOCK_WAIT, console.note)):
+        with seats.all_locked(left, "workshop down", patience, say) as busy:
+            free = [seat for seat in left if seat.name not in busy]
+            if free:
+                stopped, met = _stop(free, work, console)
+                names, failed = names + stopped, failed | met
+        left = [seat for seat in left if seat.name in busy]
+    failed |= busy
     _raise_first(failed, chosen)
     deleted = bool(work and work.lost)
     data = {
@@ -101,6 +98,31 @@ def stop(
     files = exported.files
     kept = f"\nwrote {counted(len(files), 'file')} to {files[0].parent}/" if files else ""
     return Result("workshop down", data, lambda: said + kept, exported.warnings)
+
+
+def _stop(chosen: Sequence[Seat], work: Work | None, console: Console) -> tuple[list[str], dict[str, KratosctlError]]:
+    """Stops seats whose locks are held. Returns the containers that are gone, and the errors by seat."""
+    containers = seats.by_project(oneoff=True)
+    looked = seats.each(chosen, _AT_ONCE, lambda seat: seat.found(containers))
+    unknown = work.unknown if work else {}
+    failed = seats.failed(looked) | {seat.name: unknown[seat.name] for seat in chosen if seat.name in unknown}
+    found = {name: one for name, one in looked.items() if isinstance(one, Found) and name not in failed}
+    names = [container.name for one in found.values() for container in one.containers]
+    with console.step(f"stop {counted(len(found), 'seat')}"):
+        down.remove(names, [one.state.project for one in found.values()] if work else [])
+    stopped = [seat for seat in chosen if seat.name in found]
+    # of an upgrade that was killed while it was tried; what it began at the data is settled by the next `up`
+    failed |= seats.failed(seats.each(stopped, 1, lambda seat: down.remove_clone(seat.workspace)))
+    if work:
+        of = work.of
+        with console.step("delete the databases"):
+            done = seats.each(stopped, _AT_ONCE, lambda seat: down.delete(found[seat.name], of[seat.name]))
+        failed |= seats.failed(done)
+    return names, failed
+
+
+def _say_nothing(_: str) -> None:
+    """Nobody is waited for."""
 
 
 def stop_all(

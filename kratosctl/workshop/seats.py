@@ -226,12 +226,28 @@ def _caught(work: Callable[[Seat], T], seat: Seat) -> T | KratosctlError:
 
 
 @contextlib.contextmanager
-def all_locked(seats: Sequence[Seat], command: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Holds the locks of several seats, in one order, so that two who want them do not wait for each other."""
+def all_locked(
+    seats: Sequence[Seat], command: str, patience: float, say: Callable[[str], None]
+) -> Iterator[dict[str, KratosctlError]]:
+    """Holds the locks of several seats, in one order, so that two who want them do not wait for each other.
+
+    Args:
+        seats: which.
+        command: what the holder does, shown to those who wait.
+        patience: seconds to wait for another holder of one.
+        say: told who is waited for.
+
+    Yields:
+        By seat, why its lock could not be had.
+    """
+    busy: dict[str, KratosctlError] = {}
     with contextlib.ExitStack() as held:
         for seat in sorted(seats, key=lambda seat: seat.name):
-            held.enter_context(seat.workspace.locked(command, LOCK_WAIT, say))
-        yield
+            try:
+                held.enter_context(seat.workspace.locked(command, patience, say))
+            except KratosctlError as error:
+                busy[seat.name] = error
+        yield busy
 
 
 def state_of(seat: Seat) -> State:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from kratosctl import running
 from kratosctl.answers import workshop_file
@@ -75,6 +76,23 @@ def test_a_workshop_whose_data_is_deleted_has_nothing_to_settle_at_the_next_up(c
     workshop_down.stop(workshop, everyone, work, QUIET)
 
     assert not everyone[0].workspace.has_unfinished
+
+
+def test_a_seat_at_which_a_command_hangs_keeps_no_other_from_going_down(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop, everyone = seats.chosen(classroom, (), everybody=True)
+    gone: list[str] = []
+    monkeypatch.setattr(workshop_down, "LOCK_WAIT", 0.2)
+    monkeypatch.setattr(down, "remove_clone", lambda workspace: gone.append(workspace.name))
+    everyone[0].workspace.home.mkdir(parents=True)
+
+    with FileLock(everyone[0].workspace.home / "lock"), pytest.raises(EnvironmentBusy) as caught:
+        workshop_down.stop(workshop, everyone, None, QUIET)
+
+    assert gone == ["seat-02"]
+    assert caught.value.what.startswith("seat-01: environment seat-01 is held by")
+    assert caught.value.what.endswith("(the other 1 seat is down)")
 
 
 def test_a_workshop_that_goes_down_for_the_night_keeps_what_is_to_be_settled_but_no_clone(classroom: Path) -> None:
