@@ -43,7 +43,7 @@ class Console:
         else:
             yield
         mark = "\x1b[32m✓\x1b[0m" if self.styled else "-"
-        print(f"{mark} {what} ({time.monotonic() - began:.1f} s)", file=sys.stderr, flush=True)
+        _say(f"{mark} {what} ({time.monotonic() - began:.1f} s)")
 
     @contextlib.contextmanager
     def _spinner(self, what: str) -> Iterator[None]:
@@ -103,7 +103,7 @@ class Console:
     def note(self, line: str) -> None:
         """Says something a person should know; not with --quiet."""
         if not self.quiet:
-            print(line, file=sys.stderr, flush=True)
+            _say(line)
 
     def result(self, result: results.Result) -> None:
         """Prints what a command found."""
@@ -126,9 +126,14 @@ class Console:
             print(results.error_json(command, error), flush=True)
             return
         first, *rest = error.lines()
-        print(self._coloured("31", "error: ") + first, file=sys.stderr)
-        for line in rest:
-            print(f"  {line}", file=sys.stderr)
+        _say("\n  ".join([self._coloured("31", "error: ") + first, *rest]))
 
     def _coloured(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if sys.stderr.isatty() else text
+
+
+def _say(text: str) -> None:
+    """Prints on standard error. That nobody reads it (`2>&1 | head`), or has room for it, is no reason to stop half-way
+    through what it tells of."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
