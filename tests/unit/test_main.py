@@ -105,6 +105,14 @@ def test_whoever_reads_no_further_is_no_failure(words: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_what_a_check_found_is_in_its_exit_code_however_little_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    words = f"set -o pipefail; {sys.executable} -m kratosctl doctor | true"
+    done = subprocess.run(["/bin/bash", "-c", words], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_a_wrong_flag_names_the_command_that_got_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["snapshot", "save", "--json", "--nope"]) == 2
     assert json.loads(capsys.readouterr().out)["command"] == "snapshot save"
