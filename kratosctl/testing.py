@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.engine import program
 from kratosctl.ephemeral import environments
 from kratosctl.ephemeral.environments import Ephemeral
 from kratosctl.errors import CodeMissing, KratosRefused, NotReady
 from kratosctl.kratos.api import Admin, Answer, Client, Json
-from kratosctl.limits import Limits
 from kratosctl.snapshots import live, putting_back, saving, store
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stack import inbox
@@ -279,15 +277,14 @@ def kratos(*, keep: bool = False, wait_timeout: float = 60.0, **asked: Unpack[As
 
     Args:
         keep: leave it there at the end; `kratosctl prune --kept` removes it.
-        wait_timeout: seconds for Kratos to be ready.
+        wait_timeout: seconds for Kratos to be ready. Its database may take as long.
         asked: the keys of kratosctl.yaml that suit tests.
 
     Raises:
         KratosctlError: anything that stands in the way; its `lines()` say what, why, and what to do.
     """
     chosen = environments.choose(asked, os.environ, Path.cwd())
-    wishes = Wishes(limits=Limits(ready=wait_timeout))
-    with environments.made(chosen, keep, wishes, _QUIET) as made:
+    with environments.made(chosen, keep, wait_timeout, _QUIET) as made:
         k = Kratos(made)
         try:
             yield k
