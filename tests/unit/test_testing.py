@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,3 +66,43 @@ def test_somebody_has_the_schema_that_kratos_gives_by_default() -> None:
     k.create_identity("bob@example.org", schema_id="robot")
 
     assert [body.get("schema_id") for body in sent] == [None, "robot"]
+
+
+class Login(BaseHTTPRequestHandler):
+    """Kratos' sign-in of an app, whose configuration says that people come by another address."""
+
+    base_url = "http://127.0.0.1:1/api/.ory"
+
+    def do_GET(self) -> None:
+        action = f"{self.base_url}/self-service/login?flow=f1"
+        nodes = [{"group": "password", "attributes": {"name": "password"}}]
+        self.answer({"id": "f1", "ui": {"action": action, "nodes": nodes}}, self.path == "/self-service/login/api")
+
+    def do_POST(self) -> None:
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert sent["password"] == "a-password"
+        self.answer({"session_token": "t1"}, self.path == "/self-service/login?flow=f1")
+
+    def answer(self, body: dict[str, Any], known: bool) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Login) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_somebody_signs_in_at_the_kratos_of_the_test_whatever_address_its_configuration_names() -> None:
+    """A config_dir that an application lives with names the proxy before it, or the port of the lasting Kratos."""
+    with serving() as public:
+        assert kratos(public_url=public).session_token("ada@example.org", "a-password") == "t1"
