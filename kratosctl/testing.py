@@ -131,7 +131,9 @@ class Kratos:
         if password and "credentials" not in fields:
             body["credentials"] = {"password": {"config": {"password": password}}}
         if verified:
-            body["verifiable_addresses"] = [{"value": email, "verified": True, "via": "email", "status": "completed"}]
+            # Kratos v1.0 finds the address again only as it stores it
+            address = {"value": email.lower(), "verified": True, "via": "email", "status": "completed"}
+            body["verifiable_addresses"] = [address]
         made = _must(self._admin.create(body), f"identity {email or traits} was not created")
         return Identity(made.body["id"], email, "" if "credentials" in fields else password, made.body)
 

@@ -68,6 +68,21 @@ def test_somebody_has_the_schema_that_kratos_gives_by_default() -> None:
     assert [body.get("schema_id") for body in sent] == [None, "robot"]
 
 
+def test_a_verified_address_is_verified_however_it_is_written() -> None:
+    """Kratos keeps addresses in small letters, and v1.0 finds no other ones again."""
+    sent: list[dict[str, Any]] = []
+
+    def create(body: dict[str, Any]) -> Answer:
+        sent.append(body)
+        return Answer(201, {"id": "1"})
+
+    ada = kratos(_admin=SimpleNamespace(create=create)).create_identity("Ada@Example.org", verified=True)
+
+    assert ada.email == "Ada@Example.org"
+    assert sent[0]["traits"] == {"email": "Ada@Example.org"}
+    assert [address["value"] for address in sent[0]["verifiable_addresses"]] == ["ada@example.org"]
+
+
 class Login(BaseHTTPRequestHandler):
     """Kratos' sign-in of an app, whose configuration says that people come by another address."""
 
