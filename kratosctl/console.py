@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TextIO
 
 from kratosctl import results
 from kratosctl.errors import KratosctlError
@@ -28,7 +30,7 @@ class Console:
 
     @property
     def styled(self) -> bool:
-        return sys.stderr.isatty() and not self.quiet
+        return _is_screen(sys.stderr) and not self.quiet
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[None]:
@@ -42,7 +44,7 @@ class Console:
                 yield
         else:
             yield
-        mark = "\x1b[32m✓\x1b[0m" if self.styled else "-"
+        mark = self._coloured("32", "✓") if self.styled else "-"
         _say(f"{mark} {what} ({time.monotonic() - began:.1f} s)")
 
     @contextlib.contextmanager
@@ -115,7 +117,7 @@ class Console:
 
     def redraw(self, text: str) -> None:
         """Shows a result that replaces the one shown before: in its place on a terminal, below it elsewhere."""
-        if sys.stdout.isatty():
+        if _is_screen(sys.stdout):
             print(f"\x1b[H\x1b[J{text}", flush=True)
         else:
             print(text + "\n", flush=True)
@@ -129,7 +131,13 @@ class Console:
         _say("\n  ".join([self._coloured("31", "error: ") + first, *rest]))
 
     def _coloured(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if sys.stderr.isatty() else text
+        wanted = _is_screen(sys.stderr) and not os.environ.get("NO_COLOR")
+        return f"\x1b[{code}m{text}\x1b[0m" if wanted else text
+
+
+def _is_screen(stream: TextIO) -> bool:
+    """A terminal with colours and a cursor that moves; those of some editors only print lines, and say so."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def _say(text: str) -> None:
