@@ -131,7 +131,9 @@ def made(chosen: Selection, keep: bool, wait_timeout: float, console: Console) -
     finally:
         # a process that was forked meanwhile is not the one that ends it
         if not stays and os.getpid() == maker:
-            remains.remove(workspace.state().project, directory, whose)
+            left = remains.remove(workspace.state().project, directory, whose)
+            if left:
+                console.note(f"not all of it could be removed: {left}\nthen: kratosctl prune")
 
 
 def _start(environment: Environment, workspace: Workspace, wishes: Wishes, console: Console) -> Ephemeral:

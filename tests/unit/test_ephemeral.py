@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
 import yaml
 
-from kratosctl import questions
+from kratosctl import questions, running
 from kratosctl.answers import selection
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
@@ -118,6 +120,20 @@ class TestFiles:
         assert "hashers" not in kratos_configuration.environment_configuration(environment, place, theirs)
         lasting = kratos_configuration.environment_configuration(environment, stacks.place(environment), {})
         assert "hashers" not in lasting
+
+
+def test_what_stays_of_it_at_the_end_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(up, "up", lambda *_: SimpleNamespace(after=None, data={"endpoints": {}}))
+    monkeypatch.setattr(running, "find", lambda *_: None)
+    monkeypatch.setattr(remains, "remove_dead", lambda: None)
+    monkeypatch.setattr(remains, "remove", lambda *_: "network test_default has active endpoints")
+    with environments.made(environments.choose({}, {}, BASE), False, 60.0, Console()):
+        pass
+
+    assert "network test_default has active endpoints" in capsys.readouterr().err
 
 
 class TestPatience:
