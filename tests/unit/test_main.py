@@ -134,3 +134,11 @@ def test_a_terminal_of_few_letters_is_no_reason_to_fail(tmp_path: Path, monkeypa
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "wrote schl\\xfcssel/" in done.stdout
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = subprocess.run([sys.executable, "-m", "kratosctl", "list"], capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
