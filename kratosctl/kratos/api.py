@@ -93,8 +93,11 @@ class Client:
         return self.get(f"{self.public}/self-service/{flow}/{'browser' if self.browser else 'api'}")
 
     def submit(self, flow: Json, values: Mapping[str, Any]) -> Answer:
-        """Submits a flow's form, with its CSRF token."""
+        """Submits a flow's form, with its CSRF token. What answers without being Kratos has status 0."""
         answer = self.post(flow["ui"]["action"], {**values, **_csrf(flow)})
+        if answer.ok and not isinstance(answer.body, dict):
+            # such as an application that shows its page for every address
+            return Answer(0, "something else than Kratos answers at the form's address")
         if isinstance(answer.body, dict) and answer.body.get("session_token"):
             self.token = answer.body["session_token"]
         return answer
@@ -238,7 +241,7 @@ def _parsed(data: bytes) -> Any:
 
 def _messages(body: Any) -> Iterator[str]:
     if isinstance(body, str):
-        yield body[:200]
+        yield " ".join(body.split())[:200]
     if not isinstance(body, dict):
         return
     error = body.get("error")
