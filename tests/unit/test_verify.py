@@ -65,6 +65,15 @@ def person(client: Client) -> Person:
     return made
 
 
+def test_an_address_that_is_verified_by_a_link_is_no_failure_of_the_mail() -> None:
+    nodes = [{"group": "link", "attributes": {"name": "email"}}]
+    somebody = person(Kratos({"/self-service/verification/flows": {"ui": {"nodes": nodes}}}))
+    somebody.identity = {"verifiable_addresses": [{"value": EMAIL, "verified": False}]}
+    somebody.verification = {"id": "v1"}
+
+    assert somebody._verify_address() == (None, "it is verified by a mailed link, which is not followed", "")
+
+
 class Frontend(BaseHTTPRequestHandler):
     """An application that shows its page whatever it is asked for, and knows no Kratos."""
 
