@@ -241,15 +241,19 @@ def _parsed(data: bytes) -> Any:
 
 def _messages(body: Any) -> Iterator[str]:
     if isinstance(body, str):
-        yield " ".join(body.split())[:200]
+        yield _short(body)
     if not isinstance(body, dict):
         return
     error = body.get("error")
     if isinstance(error, dict):
-        yield str(error.get("reason") or error.get("message") or "")[:200]
+        yield _short(str(error.get("reason") or error.get("message") or ""))
     ui = body.get("ui") or {}
     for message in ui.get("messages") or []:
         yield str(message["text"])
     for node in ui.get("nodes") or []:
         for message in node.get("messages") or []:
             yield f"{node['attributes'].get('name', '?')}: {message['text']}"
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]

@@ -10,6 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from kratosctl.errors import KratosRefused
 from kratosctl.kratos.api import Answer
 from kratosctl.testing import Kratos
 
@@ -81,6 +84,18 @@ def test_a_verified_address_is_verified_however_it_is_written() -> None:
     assert ada.email == "Ada@Example.org"
     assert sent[0]["traits"] == {"email": "Ada@Example.org"}
     assert [address["value"] for address in sent[0]["verifiable_addresses"]] == ["ada@example.org"]
+
+
+def test_why_somebody_was_not_created_is_said_in_one_line() -> None:
+    """Kratos lists what its identity schema refuses, each on a line of its own."""
+    reason = "I[#] S[#] doesn't validate\n  I[#/traits/age] S[#/properties/traits/age] expected integer"
+    refused = Answer(400, {"error": {"code": 400, "reason": reason}})
+    with pytest.raises(KratosRefused) as caught:
+        kratos(_admin=SimpleNamespace(create=lambda _: refused)).create_identity("ada@example.org")
+
+    assert len(caught.value.lines()) == 2
+    assert not any("\n" in line for line in caught.value.lines())
+    assert "I[#/traits/age]" in caught.value.why
 
 
 class Login(BaseHTTPRequestHandler):
