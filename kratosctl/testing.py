@@ -156,7 +156,8 @@ class Kratos:
         what = f"{identifier} cannot sign in"
         flow = self._to_here(_must(client.begin("login"), what).body)
         methods = {node["group"] for node in flow["ui"]["nodes"]}
-        if password and "password" in methods:
+        # a form that asks for the identifier first shows no method, and takes one all the same
+        if password and methods & {"password", "identifier_first"}:
             values = {"method": "password", "identifier": identifier, "password": password}
             _must(client.submit(flow, values), what)
         else:

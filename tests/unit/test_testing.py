@@ -101,17 +101,17 @@ def test_why_somebody_was_not_created_is_said_in_one_line() -> None:
 class Login(BaseHTTPRequestHandler):
     """Kratos' sign-in of an app, whose configuration says that people come by another address."""
 
-    base_url = "http://127.0.0.1:1/api/.ory"
+    base_url, group = "http://127.0.0.1:1/api/.ory", "password"
 
     def do_GET(self) -> None:
         action = f"{self.base_url}/self-service/login?flow=f1"
-        nodes = [{"group": "password", "attributes": {"name": "password"}}]
+        nodes = [{"group": self.group, "attributes": {"name": "identifier"}}]
         self.answer({"id": "f1", "ui": {"action": action, "nodes": nodes}}, self.path == "/self-service/login/api")
 
     def do_POST(self) -> None:
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert sent["password"] == "a-password"
-        self.answer({"session_token": "t1"}, self.path == "/self-service/login?flow=f1")
+        signs_in = sent["method"] == "password" and sent["password"] == "a-password"
+        self.answer({"session_token": "t1"}, signs_in and self.path == "/self-service/login?flow=f1")
 
     def answer(self, body: dict[str, Any], known: bool) -> None:
         text = json.dumps(body).encode()
@@ -134,5 +134,12 @@ def serving() -> Iterator[str]:
 
 def test_somebody_signs_in_at_the_kratos_of_the_test_whatever_address_its_configuration_names() -> None:
     """A config_dir that an application lives with names the proxy before it, or the port of the lasting Kratos."""
+    with serving() as public:
+        assert kratos(public_url=public).session_token("ada@example.org", "a-password") == "t1"
+
+
+def test_a_form_that_asks_who_it_is_first_takes_the_password_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of `selfservice.flows.login.style: identifier_first`."""
+    monkeypatch.setattr(Login, "group", "identifier_first")
     with serving() as public:
         assert kratos(public_url=public).session_token("ada@example.org", "a-password") == "t1"
