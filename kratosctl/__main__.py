@@ -17,8 +17,11 @@ def run() -> None:
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     # a path or a terminal of another encoding: escaped, as on standard error, rather than a failure to print
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    from kratosctl.main import main
-
+    try:
+        from kratosctl.main import main
+    except KeyboardInterrupt:
+        # nothing has begun yet
+        os._exit(130)
     os._exit(main(sys.argv[1:]))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TextIO
 
 from kratosctl import results
 from kratosctl.errors import KratosctlError
@@ -28,7 +30,7 @@ class Console:
 
     @property
     def styled(self) -> bool:
-        return sys.stderr.isatty() and not self.quiet
+        return _is_screen(sys.stderr) and not self.quiet
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[None]:
@@ -42,8 +44,8 @@ class Console:
                 yield
         else:
             yield
-        mark = "\x1b[32m✓\x1b[0m" if self.styled else "-"
-        print(f"{mark} {what} ({time.monotonic() - began:.1f} s)", file=sys.stderr, flush=True)
+        mark = self._coloured("32", "✓") if self.styled else "-"
+        _say(f"{mark} {what} ({time.monotonic() - began:.1f} s)")
 
     @contextlib.contextmanager
     def _spinner(self, what: str) -> Iterator[None]:
@@ -103,7 +105,7 @@ class Console:
     def note(self, line: str) -> None:
         """Says something a person should know; not with --quiet."""
         if not self.quiet:
-            print(line, file=sys.stderr, flush=True)
+            _say(line)
 
     def result(self, result: results.Result) -> None:
         """Prints what a command found."""
@@ -115,7 +117,7 @@ class Console:
 
     def redraw(self, text: str) -> None:
         """Shows a result that replaces the one shown before: in its place on a terminal, below it elsewhere."""
-        if sys.stdout.isatty():
+        if _is_screen(sys.stdout):
             print(f"\x1b[H\x1b[J{text}", flush=True)
         else:
             print(text + "\n", flush=True)
@@ -126,9 +128,20 @@ class Console:
             print(results.error_json(command, error), flush=True)
             return
         first, *rest = error.lines()
-        print(self._coloured("31", "error: ") + first, file=sys.stderr)
-        for line in rest:
-            print(f"  {line}", file=sys.stderr)
+        _say("\n  ".join([self._coloured("31", "error: ") + first, *rest]))
 
     def _coloured(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if sys.stderr.isatty() else text
+        wanted = _is_screen(sys.stderr) and not os.environ.get("NO_COLOR")
+        return f"\x1b[{code}m{text}\x1b[0m" if wanted else text
+
+
+def _is_screen(stream: TextIO) -> bool:
+    """A terminal with colours and a cursor that moves; those of some editors only print lines, and say so."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def _say(text: str) -> None:
+    """Prints on standard error. That nobody reads it (`2>&1 | head`), or has room for it, is no reason to stop half-way
+    through what it tells of."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

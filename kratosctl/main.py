@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         if sys.stdout is not stdout:
             # click has replaced it where nobody reads on
-            return _unread()
+            return _unread(session)
         # how it ends a completion
         code = ended.code
     except KratosctlError as error:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         # click has ended the line on which ^C stands
         return _ended_with(Interrupted("interrupted", fix=session.after_interrupt), session)
     except BrokenPipeError:
-        return _unread()
+        return _unread(session)
     except Exception as error:
         failure: KratosctlError = _defect(error)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -59,10 +59,11 @@ def main(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _unread() -> int:
-    """The reader went away, as `| head` does: that is no failure, and nothing more is to be written."""
+def _unread(session: Session) -> int:
+    """The reader went away, as `| head` does: that is no failure, and nothing more is to be written. What a check found
+    is true all the same."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return session.exit_code
 
 
 def _ended_with(error: KratosctlError, session: Session) -> int:

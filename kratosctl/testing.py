@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.engine import program
 from kratosctl.ephemeral import environments
 from kratosctl.ephemeral.environments import Ephemeral
 from kratosctl.errors import CodeMissing, KratosRefused, NotReady
 from kratosctl.kratos.api import Admin, Answer, Client, Json
-from kratosctl.limits import Limits
 from kratosctl.snapshots import live, putting_back, saving, store
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stack import inbox
@@ -133,7 +131,9 @@ class Kratos:
         if password and "credentials" not in fields:
             body["credentials"] = {"password": {"config": {"password": password}}}
         if verified:
-            body["verifiable_addresses"] = [{"value": email, "verified": True, "via": "email", "status": "completed"}]
+            # Kratos v1.0 finds the address again only as it stores it
+            address = {"value": email.lower(), "verified": True, "via": "email", "status": "completed"}
+            body["verifiable_addresses"] = [address]
         made = _must(self._admin.create(body), f"identity {email or traits} was not created")
         return Identity(made.body["id"], email, "" if "credentials" in fields else password, made.body)
 
@@ -154,9 +154,10 @@ class Kratos:
         password = who.password if isinstance(who, Identity) and password is None else password
         client = Client(self.public_url, browser=False)
         what = f"{identifier} cannot sign in"
-        flow = _must(client.begin("login"), what).body
+        flow = self._to_here(_must(client.begin("login"), what).body)
         methods = {node["group"] for node in flow["ui"]["nodes"]}
-        if password and "password" in methods:
+        # a form that asks for the identifier first shows no method, and takes one all the same
+        if password and methods & {"password", "identifier_first"}:
             values = {"method": "password", "identifier": identifier, "password": password}
             _must(client.submit(flow, values), what)
         else:
@@ -164,8 +165,13 @@ class Kratos:
             if not isinstance(asked.body, dict) or asked.body.get("state") != "sent_email":
                 _must(Answer(400, asked.body), what)
             values = {"method": "code", "identifier": identifier, "code": self.last_code(identifier)}
-            _must(client.submit(asked.body, values), what)
+            _must(client.submit(self._to_here(asked.body), values), what)
         return client.token
+
+    def _to_here(self, flow: Json) -> Json:
+        """A sign-in form that is sent to this Kratos. It names whom people come by, which a configuration that an
+        application lives with says is a proxy, or where another Kratos listens."""
+        return {**flow, "ui": {**flow["ui"], "action": f"{self.public_url}/self-service/login?flow={flow['id']}"}}
 
     def last_code(self, email: str, timeout: float = 5.0) -> str:
         """The code of the last message to an address; Kratos' own queue has it before the mail is sent.
@@ -279,15 +285,14 @@ def kratos(*, keep: bool = False, wait_timeout: float = 60.0, **asked: Unpack[As
 
     Args:
         keep: leave it there at the end; `kratosctl prune --kept` removes it.
-        wait_timeout: seconds for Kratos to be ready.
+        wait_timeout: seconds for Kratos to be ready. Its database may take as long.
         asked: the keys of kratosctl.yaml that suit tests.
 
     Raises:
         KratosctlError: anything that stands in the way; its `lines()` say what, why, and what to do.
     """
     chosen = environments.choose(asked, os.environ, Path.cwd())
-    wishes = Wishes(limits=Limits(ready=wait_timeout))
-    with environments.made(chosen, keep, wishes, _QUIET) as made:
+    with environments.made(chosen, keep, wait_timeout, _QUIET) as made:
         k = Kratos(made)
         try:
             yield k

@@ -23,11 +23,8 @@ def command(session: Session, words: tuple[str, ...], keep: bool, wait_timeout: 
     """Run a command with an ephemeral Kratos, whose addresses it finds in KRATOS_PUBLIC_URL and KRATOS_ADMIN_URL."""
     import os
 
-    from kratosctl.answers.wishes import Wishes
     from kratosctl.commands import command_run
     from kratosctl.ephemeral import environments
-    from kratosctl.limits import Limits
 
     chosen = environments.choose(flags, os.environ, session.directory)
-    wishes = Wishes(limits=Limits(ready=wait_timeout))
-    return command_run.run(words, chosen, keep, wishes, session.directory, session.console)
+    return command_run.run(words, chosen, keep, wait_timeout, session.directory, session.console)

@@ -30,6 +30,8 @@ class Session:
         self.after_interrupt = ""
         # Ctrl-C is how the command is meant to end
         self.until_interrupt = False
+        # of the result that is being printed
+        self.exit_code = 0
 
     @property
     def console(self) -> Console:
@@ -126,6 +128,7 @@ def define(
             result = function(session, **options)
             if result is None or isinstance(result, int):
                 return result or 0
+            session.exit_code = result.exit_code
             session.console.result(result)
             if result.after:
                 with contextlib.suppress(KeyboardInterrupt):

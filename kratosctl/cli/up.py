@@ -42,9 +42,12 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     from kratosctl.answers import configuration_file, selection
     from kratosctl.cli import interview
     from kratosctl.engine import reading
+    from kratosctl.errors import UsageError
     from kratosctl.files.workspace import Workspace
     from kratosctl.questions import BY_KEY
 
+    if options["attach"] and session.json:
+        raise UsageError("--attach and --json do not go together", "JSON is one envelope", "say one of the two")
     flags = {key: options.pop(key) for key in list(options) if key in BY_KEY}
     chosen = said = interview.select(session, name, flags, options["yes"])
     selection.refuse_other_dsn(chosen)

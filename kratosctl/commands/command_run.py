@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 
 from kratosctl.answers.selection import Selection
-from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.ephemeral import environments
 from kratosctl.ephemeral.environments import Ephemeral
@@ -80,14 +79,16 @@ class _Signals:
             self._command.send_signal(number)
 
 
-def run(words: Sequence[str], chosen: Selection, keep: bool, wishes: Wishes, directory: Path, console: Console) -> int:
+def run(
+    words: Sequence[str], chosen: Selection, keep: bool, wait_timeout: float, directory: Path, console: Console
+) -> int:
     """Runs a command with an ephemeral Kratos, and removes that at the end.
 
     Args:
         words: the command.
         chosen: what Kratos to run.
         keep: leave Kratos there at the end.
-        wishes: how `up` is to go about it.
+        wait_timeout: seconds for Kratos to be ready.
         directory: where the command runs.
         console: where steps are shown.
 
@@ -102,7 +103,7 @@ def run(words: Sequence[str], chosen: Selection, keep: bool, wishes: Wishes, dir
     signals = _Signals()
     with signals.caught():
         try:
-            with environments.made(chosen, keep, wishes, console) as made:
+            with environments.made(chosen, keep, wait_timeout, console) as made:
                 try:
                     return _run(words, made, directory, signals)
                 finally:

@@ -29,7 +29,7 @@ class Useless:
         return not self.remains.owner and bool(self.remains.names("volume"))
 
     def __str__(self) -> str:
-        what = self.remains.project or self.remains.directory
+        what = _name(self.remains)
         named = {kind: self.remains.names(kind) for kind in ("container", "network", "volume")}
         parts = [counted(len(names), kind) for kind, names in named.items() if names]
         lost = f"; its data is lost: {', '.join(self.remains.names('volume'))}" if self.loses else ""
@@ -67,14 +67,31 @@ def prune(useless: Sequence[Useless], console: Console) -> Result:
     """Removes what was found, and asks the engine of each part whether it is gone.
 
     Raises:
-        EngineFailed: something could not be removed.
+        EngineFailed: something could not be removed; all the rest is.
     """
+    failed = []
     for one in useless:
-        row = one.remains
-        with console.step(f"remove {row.project or row.directory}"):
-            if not remains.remove(row.project, Path(row.directory), row.owner):
-                raise EngineFailed(f"{row.project or row.directory} was not removed", "", "run `kratosctl prune` again")
+        try:
+            with console.step(f"remove {_name(one.remains)}"):
+                _remove(one.remains)
+        except EngineFailed as error:
+            failed.append(error)
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if failed[1:] else ""
+        failed[0].what += more
+        raise failed[0]
     return result(useless, removed=True)
+
+
+def _remove(row: Remains) -> None:
+    why = remains.remove(row.project, Path(row.directory), row.owner)
+    if why:
+        fix = "see what of yours still uses it, then run `kratosctl prune` again"
+        raise EngineFailed(f"{_name(row)} was not removed", why, fix)
+
+
+def _name(row: Remains) -> str:
+    return row.project or row.directory
 
 
 def result(useless: Sequence[Useless], removed: bool) -> Result:

@@ -23,7 +23,7 @@ _FATES: dict[owner.Fate, str] = {
     "alive": "of a test that runs",
     "dead": "left by a test that ended",
     "kept": "kept by a test",
-    "unseen": "of another host or container",
+    "unseen": "of another host, container or user",
 }
 _SERVICE_OF_PORT = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail", "postgres": "postgres"}
 

@@ -19,9 +19,10 @@ from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.ephemeral import owner, remains
-from kratosctl.errors import ChoiceImpossible, KratosctlError, NotReady
+from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import SEED_WANTED, Workspace
+from kratosctl.limits import Limits
 from kratosctl.running import Found
 from kratosctl.seeding import files
 from kratosctl.snapshots.subject import Subject
@@ -29,8 +30,10 @@ from kratosctl.stages import up
 
 NAME = "test"
 _AGAIN = "correct it and run it again"
+_LONGER = "give it longer: --wait-timeout (with pytest --kratos-wait-timeout, in Python wait_timeout=)"
+_TOO_SHORT = re.compile(r"--(wait|database)-timeout")
 # what an error tells to do with an environment that is gone by then
-_OF_ONE_THAT_STAYS = re.compile(r"kratosctl (up|down|logs|snapshot)|docker logs|--(wait|database)-timeout")
+_OF_ONE_THAT_STAYS = re.compile(rf"kratosctl (up|down|logs|snapshot)|docker logs|{_TOO_SHORT.pattern}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def choose(answers: Mapping[str, Any], variables: Mapping[str, str], base: Path)
 
 
 @contextlib.contextmanager
-def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Iterator[Ephemeral]:
+def made(chosen: Selection, keep: bool, wait_timeout: float, console: Console) -> Iterator[Ephemeral]:
     """Makes an ephemeral environment, and removes it at the end, whatever happens meanwhile.
 
     What killed processes left behind is removed first.
@@ -88,7 +91,7 @@ def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Ite
     Args:
         chosen: what to make.
         keep: leave it at the end, for somebody to look at.
-        wishes: how `up` is to go about it.
+        wait_timeout: seconds for Kratos to be ready. Its database, which is made for it, may take as long.
         console: where steps are shown.
 
     Raises:
@@ -112,15 +115,15 @@ def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Ite
             answers = selection.saved_answers(chosen.answers, environment)
             configuration_file.save(directory, environment.name, answers)
         try:
-            started = _start(environment, workspace, wishes, console)
+            limits = Limits(wait_timeout, max(wait_timeout, Limits.database))
+            started = _start(environment, workspace, Wishes(limits=limits), console)
         except KratosctlError as error:
             stays = keep and _has_containers(workspace)
             if stays:
                 where = shlex.quote(str(directory))
                 error.fix = f"it is kept: see `kratosctl -C {where} logs`; remove it: kratosctl prune --kept"
             elif _OF_ONE_THAT_STAYS.search(error.fix):
-                longer = "give it longer with --wait-timeout (with pytest --kratos-wait-timeout)"
-                again = longer if isinstance(error, NotReady) and "--wait-timeout" in error.fix else _AGAIN
+                again = _LONGER if _TOO_SHORT.search(error.fix) else _AGAIN
                 error.fix = f"{again}; --keep (with pytest --kratos-keep) leaves it there to look at"
             raise
         stays = keep
@@ -128,7 +131,9 @@ def made(chosen: Selection, keep: bool, wishes: Wishes, console: Console) -> Ite
     finally:
         # a process that was forked meanwhile is not the one that ends it
         if not stays and os.getpid() == maker:
-            remains.remove(workspace.state().project, directory, whose)
+            left = remains.remove(workspace.state().project, directory, whose)
+            if left:
+                console.note(f"not all of it could be removed: {left}\nthen: kratosctl prune")
 
 
 def _start(environment: Environment, workspace: Workspace, wishes: Wishes, console: Console) -> Ephemeral:

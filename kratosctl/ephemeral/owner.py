@@ -24,7 +24,8 @@ def fate(owner: str) -> Fate:
 
     Returns:
         `alive`; `dead`, its host's last boot included; `kept`, where nobody owns it, because somebody wanted to look;
-        `unseen`, where that cannot be told from here: on another host, or in another container.
+        `unseen`, where that cannot be told from here: on another host, in another container, or of another user whose
+        processes /proc hides.
     """
     if owner == KEPT:
         return "kept"
@@ -36,7 +37,9 @@ def fate(owner: str) -> Fate:
         return "dead"
     if space != here[2]:
         return "unseen"
-    return "alive" if _started(int(process)) == started else "dead"
+    if _started(int(process)) == started:
+        return "alive"
+    return "unseen" if _is_hidden(int(process)) else "dead"
 
 
 def process_of(owner: str) -> str:
@@ -75,6 +78,20 @@ def _started(process: int) -> str:
     plain = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
     told = subprocess.run(words, capture_output=True, text=True, check=False, env=plain).stdout.split()
     return "" if not told or told[0].startswith("Z") else "-".join(told[1:])
+
+
+def _is_hidden(process: int) -> bool:
+    """Whether there is a process of which /proc tells this user nothing: it may be mounted with hidepid."""
+    if not Path("/proc/self/stat").exists() or _text(f"/proc/{process}/stat"):
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        # another user's
+        pass
+    return True
 
 
 def _text(path: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kratosctl.engine import program, reading
+from kratosctl.engine import faults, program, reading
 from kratosctl.engine.objects import Labelled
 from kratosctl.ephemeral import owner as owners
 from kratosctl.files.atomic import said_plainly, write_atomically
@@ -110,7 +110,7 @@ def remove_dead() -> None:
             remove(found.project, Path(found.directory), found.owner)
 
 
-def remove(project: str, directory: Path, whose: str) -> bool:
+def remove(project: str, directory: Path, whose: str) -> str:
     """Removes an environment: containers, networks, volumes, and the directory of an ephemeral one.
 
     Args:
@@ -119,25 +119,27 @@ def remove(project: str, directory: Path, whose: str) -> bool:
         whose: its owner; empty where it is not ephemeral.
 
     Returns:
-        Whether all of it is gone.
+        Why something of it is still there; empty where all is gone.
     """
     for _ in range(_TRIES):
-        if not project or _remove_project(project):
+        why = _remove_project(project) if project else ""
+        if not why:
             break
     else:
-        return False
+        return why
     if whose and _owner_of(directory) == whose:
         shutil.rmtree(directory, ignore_errors=True)
-        return not directory.exists()
+        return f"{directory} could not be emptied" if directory.exists() else ""
     if whose:
         # interrupted before it said whose it is: then it is empty
         with contextlib.suppress(OSError):
             directory.rmdir()
-    return True
+    return ""
 
 
-def _remove_project(project: str) -> bool:
-    """Removes what there is now; another process may be doing the same, so only what is left counts."""
+def _remove_project(project: str) -> str:
+    """Removes what there is now; another process may be doing the same, so only what is left counts. Returns why
+    something is, or nothing."""
     for kind, listing, removal in (
         ("container", ("ls", "--all"), ("rm", "--force", "--volumes")),
         ("network", ("ls",), ("rm",)),
@@ -145,10 +147,10 @@ def _remove_project(project: str) -> bool:
     ):
         names = _of_project(kind, listing, project)
         if names:
-            program.docker(kind, *removal, *names, check=False)
+            done = program.docker(kind, *removal, *names, check=False)
             if _of_project(kind, listing, project):
-                return False
-    return True
+                return faults.last_line(done.stderr) or f"a {kind} is still there"
+    return ""
 
 
 def _of_project(kind: str, listing: Iterable[str], project: str) -> list[str]:

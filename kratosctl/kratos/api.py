@@ -93,8 +93,11 @@ class Client:
         return self.get(f"{self.public}/self-service/{flow}/{'browser' if self.browser else 'api'}")
 
     def submit(self, flow: Json, values: Mapping[str, Any]) -> Answer:
-        """Submits a flow's form, with its CSRF token."""
+        """Submits a flow's form, with its CSRF token. What answers without being Kratos has status 0."""
         answer = self.post(flow["ui"]["action"], {**values, **_csrf(flow)})
+        if answer.ok and not isinstance(answer.body, dict):
+            # such as an application that shows its page for every address
+            return Answer(0, "something else than Kratos answers at the form's address")
         if isinstance(answer.body, dict) and answer.body.get("session_token"):
             self.token = answer.body["session_token"]
         return answer
@@ -238,15 +241,19 @@ def _parsed(data: bytes) -> Any:
 
 def _messages(body: Any) -> Iterator[str]:
     if isinstance(body, str):
-        yield body[:200]
+        yield _short(body)
     if not isinstance(body, dict):
         return
     error = body.get("error")
     if isinstance(error, dict):
-        yield str(error.get("reason") or error.get("message") or "")[:200]
+        yield _short(str(error.get("reason") or error.get("message") or ""))
     ui = body.get("ui") or {}
     for message in ui.get("messages") or []:
         yield str(message["text"])
     for node in ui.get("nodes") or []:
         for message in node.get("messages") or []:
             yield f"{node['attributes'].get('name', '?')}: {message['text']}"
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]

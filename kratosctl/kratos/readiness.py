@@ -127,7 +127,7 @@ def wait_for_pages(
                 raise NotReady(
                     f"service {service} did not answer within {seconds:g} s",
                     reading.last_line(containers[service]),
-                    f"see `kratosctl logs {{env}} {service}`",
+                    f"see `kratosctl logs {{env}} {service}`; give it longer with --wait-timeout",
                 )
             time.sleep(_PAUSE)
 

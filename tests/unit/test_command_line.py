@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,16 @@ def test_ports_and_addresses_in_variables_are_none_of_run(
     monkeypatch.setenv("KRATOSCTL_BIND", "not read")
     monkeypatch.setenv("KRATOSCTL_PUBLIC_PORT", "not read")
     run("run", sys.executable, code=10)
+
+
+def test_one_envelope_and_logs_that_go_on_are_not_asked_for_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert main(("up", "--attach", "--json")) == 2
+    assert "--attach" in json.loads(capsys.readouterr().out)["error"]["what"]
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("flag", ["--https", "--config=image", "--proxy-image=caddy:2"])

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
 import yaml
 
-from kratosctl import questions
+from kratosctl import questions, running
 from kratosctl.answers import selection
-from kratosctl.ephemeral import environments
-from kratosctl.errors import ChoiceImpossible, UnknownKey
+from kratosctl.answers.wishes import Wishes
+from kratosctl.console import Console
+from kratosctl.engine import program
+from kratosctl.ephemeral import environments, remains
+from kratosctl.errors import ChoiceImpossible, DatabaseUnreachable, NotReady, NotRunning, UnknownKey
 from kratosctl.host import ports
+from kratosctl.kratos import readiness
+from kratosctl.limits import Limits
 from kratosctl.stack import compose, kratos_configuration
 from kratosctl.stack.labels import LABEL
+from kratosctl.stages import postgres_start, up
 from kratosctl.testing import Asked
 from tests.unit import stacks
 
@@ -111,3 +120,64 @@ class TestFiles:
         assert "hashers" not in kratos_configuration.environment_configuration(environment, place, theirs)
         lasting = kratos_configuration.environment_configuration(environment, stacks.place(environment), {})
         assert "hashers" not in lasting
+
+
+def test_what_stays_of_it_at_the_end_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(up, "up", lambda *_: SimpleNamespace(after=None, data={"endpoints": {}}))
+    monkeypatch.setattr(running, "find", lambda *_: None)
+    monkeypatch.setattr(remains, "remove_dead", lambda: None)
+    monkeypatch.setattr(remains, "remove", lambda *_: "network test_default has active endpoints")
+    with environments.made(environments.choose({}, {}, BASE), False, 60.0, Console()):
+        pass
+
+    assert "network test_default has active endpoints" in capsys.readouterr().err
+
+
+class TestPatience:
+    """Where a machine is slow, such as a busy one of CI, or one that emulates another's processor."""
+
+    @pytest.fixture(autouse=True)
+    def no_engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "/nowhere")
+
+    def made(self, seconds: float = 60.0) -> None:
+        with environments.made(environments.choose({}, {}, BASE), False, seconds, Console(quiet=True)):
+            pass
+
+    @pytest.mark.parametrize(("seconds", "database"), [(600.0, 600.0), (5.0, 30.0)])
+    def test_a_database_may_take_as_long_as_kratos(
+        self, seconds: float, database: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Limits] = []
+
+        def begin(_environment: object, _workspace: object, wishes: Wishes, *_: object) -> None:
+            asked.append(wishes.limits)
+            raise NotRunning("")
+
+        monkeypatch.setattr(up, "up", begin)
+        with pytest.raises(NotRunning):
+            self.made(seconds)
+
+        assert asked == [Limits(seconds, database)]
+
+    @pytest.mark.parametrize("slow", ["postgres", "mail"])
+    def test_whoever_waited_in_vain_is_told_how_to_wait_longer(
+        self, slow: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def begin(*_: object) -> None:
+            if slow == "postgres":
+                postgres_start.wait("postgres", 1)
+            readiness.wait_for_pages("127.0.0.1", {"mail": 1}, {"mail": "mail"}, 0)
+
+        monkeypatch.setattr(up, "up", begin)
+        monkeypatch.setattr(program, "docker", lambda *_, **__: subprocess.CompletedProcess((), 9, "it starts", ""))
+        monkeypatch.setattr(remains, "remove_dead", lambda: None)
+        with pytest.raises((DatabaseUnreachable, NotReady)) as caught:
+            self.made()
+
+        for way in ("--wait-timeout", "--kratos-wait-timeout", "wait_timeout="):
+            assert way in caught.value.fix
+        assert "correct it" not in caught.value.fix

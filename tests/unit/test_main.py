@@ -105,6 +105,14 @@ def test_whoever_reads_no_further_is_no_failure(words: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_what_a_check_found_is_in_its_exit_code_however_little_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    words = f"set -o pipefail; {sys.executable} -m kratosctl doctor | true"
+    done = subprocess.run(["/bin/bash", "-c", words], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_a_wrong_flag_names_the_command_that_got_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["snapshot", "save", "--json", "--nope"]) == 2
     assert json.loads(capsys.readouterr().out)["command"] == "snapshot save"
@@ -126,3 +134,11 @@ def test_a_terminal_of_few_letters_is_no_reason_to_fail(tmp_path: Path, monkeypa
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "wrote schl\\xfcssel/" in done.stdout
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = subprocess.run([sys.executable, "-m", "kratosctl", "list"], capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

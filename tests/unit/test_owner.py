@@ -89,6 +89,19 @@ def test_a_process_of_another_host_or_container_is_not_judged(part: int) -> None
     assert owner.fate(changed(part, "elsewhere")) == "unseen"
 
 
+def test_a_process_that_proc_hides_from_this_user_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc is mounted with hidepid, as on hosts of many: the others' tests run on the same engine."""
+    process, whose = started()
+    text = owner._text
+    monkeypatch.setattr(owner, "_text", lambda path: "" if path == f"/proc/{process.pid}/stat" else text(path))
+    assert owner.fate(whose) == "unseen"
+    process.kill()
+    process.wait()
+    assert process.stdout
+    process.stdout.close()
+    assert owner.fate(whose) == "dead"
+
+
 @pytest.mark.parametrize("said", ["", "nonsense", "a/b", "a/b/c/d/e", "/////"])
 def test_what_is_no_owner_is_not_judged(said: str) -> None:
     assert owner.fate(said) == "unseen"

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from kratosctl.errors import KratosRefused
 from kratosctl.kratos.api import Answer
 from kratosctl.testing import Kratos
 
@@ -61,3 +69,77 @@ def test_somebody_has_the_schema_that_kratos_gives_by_default() -> None:
     k.create_identity("bob@example.org", schema_id="robot")
 
     assert [body.get("schema_id") for body in sent] == [None, "robot"]
+
+
+def test_a_verified_address_is_verified_however_it_is_written() -> None:
+    """Kratos keeps addresses in small letters, and v1.0 finds no other ones again."""
+    sent: list[dict[str, Any]] = []
+
+    def create(body: dict[str, Any]) -> Answer:
+        sent.append(body)
+        return Answer(201, {"id": "1"})
+
+    ada = kratos(_admin=SimpleNamespace(create=create)).create_identity("Ada@Example.org", verified=True)
+
+    assert ada.email == "Ada@Example.org"
+    assert sent[0]["traits"] == {"email": "Ada@Example.org"}
+    assert [address["value"] for address in sent[0]["verifiable_addresses"]] == ["ada@example.org"]
+
+
+def test_why_somebody_was_not_created_is_said_in_one_line() -> None:
+    """Kratos lists what its identity schema refuses, each on a line of its own."""
+    reason = "I[#] S[#] doesn't validate\n  I[#/traits/age] S[#/properties/traits/age] expected integer"
+    refused = Answer(400, {"error": {"code": 400, "reason": reason}})
+    with pytest.raises(KratosRefused) as caught:
+        kratos(_admin=SimpleNamespace(create=lambda _: refused)).create_identity("ada@example.org")
+
+    assert len(caught.value.lines()) == 2
+    assert not any("\n" in line for line in caught.value.lines())
+    assert "I[#/traits/age]" in caught.value.why
+
+
+class Login(BaseHTTPRequestHandler):
+    """Kratos' sign-in of an app, whose configuration says that people come by another address."""
+
+    base_url, group = "http://127.0.0.1:1/api/.ory", "password"
+
+    def do_GET(self) -> None:
+        action = f"{self.base_url}/self-service/login?flow=f1"
+        nodes = [{"group": self.group, "attributes": {"name": "identifier"}}]
+        self.answer({"id": "f1", "ui": {"action": action, "nodes": nodes}}, self.path == "/self-service/login/api")
+
+    def do_POST(self) -> None:
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        signs_in = sent["method"] == "password" and sent["password"] == "a-password"
+        self.answer({"session_token": "t1"}, signs_in and self.path == "/self-service/login?flow=f1")
+
+    def answer(self, body: dict[str, Any], known: bool) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Login) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_somebody_signs_in_at_the_kratos_of_the_test_whatever_address_its_configuration_names() -> None:
+    """A config_dir that an application lives with names the proxy before it, or the port of the lasting Kratos."""
+    with serving() as public:
+        assert kratos(public_url=public).session_token("ada@example.org", "a-password") == "t1"
+
+
+def test_a_form_that_asks_who_it_is_first_takes_the_password_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of `selfservice.flows.login.style: identifier_first`."""
+    monkeypatch.setattr(Login, "group", "identifier_first")
+    with serving() as public:
+        assert kratos(public_url=public).session_token("ada@example.org", "a-password") == "t1"

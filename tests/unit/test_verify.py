@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from kratosctl.commands.verify import traits_for
+from kratosctl.commands.verify import Person, Target, traits_for
+from kratosctl.kratos.api import Answer, Client
 
 EMAIL = "somebody@example.org"
 
@@ -40,3 +45,63 @@ def test_what_may_be_left_out_is_but_for_addresses() -> None:
 
 def test_a_form_that_asks_for_nothing_still_gets_an_address() -> None:
     assert traits_for(form(), EMAIL) == {"email": EMAIL}
+
+
+class Kratos(Client):
+    """A Kratos that answers what it is told to."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        super().__init__("http://kratos", browser=True)
+        self.answers = answers
+
+    def get(self, url: str) -> Answer:
+        found = self.answers.get(urlsplit(url).path)
+        return Answer(200, found) if found else Answer(0, "")
+
+
+def person(client: Client) -> Person:
+    made = Person(Target("dev", client.public, "", "http://127.0.0.1:9", browser=True))
+    made.client = client
+    return made
+
+
+def test_an_address_that_is_verified_by_a_link_is_no_failure_of_the_mail() -> None:
+    nodes = [{"group": "link", "attributes": {"name": "email"}}]
+    somebody = person(Kratos({"/self-service/verification/flows": {"ui": {"nodes": nodes}}}))
+    somebody.identity = {"verifiable_addresses": [{"value": EMAIL, "verified": False}]}
+    somebody.verification = {"id": "v1"}
+
+    assert somebody._verify_address() == (None, "it is verified by a mailed link, which is not followed", "")
+
+
+class Frontend(BaseHTTPRequestHandler):
+    """An application that shows its page whatever it is asked for, and knows no Kratos."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<!doctype html>\n<title>Shop</title>\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Frontend) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_forms_that_are_sent_to_something_else_than_kratos_are_said_to_be() -> None:
+    """serve.public.base_url names a proxy, or the application itself, which does not hand it on."""
+    nodes = [{"group": "password", "attributes": {"name": "traits.email", "type": "email"}}]
+    with serving() as frontend:
+        flow = {"ui": {"action": f"{frontend}/self-service/registration?flow=f1", "nodes": nodes}}
+        ok, said, cause = person(Kratos({"/self-service/registration/browser": flow})).sign_up()
+
+    assert ok is False
+    assert len(said.splitlines()) == 1
+    assert "serve.public.base_url" in cause

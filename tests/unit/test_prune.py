@@ -1,0 +1,49 @@
+"""What `prune` removes, and says of what it cannot."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kratosctl.commands import prune
+from kratosctl.console import Console
+from kratosctl.engine import program
+from kratosctl.ephemeral.remains import Remains
+from kratosctl.errors import EngineFailed
+
+BUSY = "Error response from daemon: error while removing network: network stuck_default has active endpoints"
+
+
+class Engine:
+    """An engine with a network for each project; somebody's own container is in that of `stuck`."""
+
+    def __init__(self) -> None:
+        self.networks = {"stuck", "other"}
+
+    def docker(self, kind: str, action: str, *words: str, **_: Any) -> subprocess.CompletedProcess[str]:
+        project = words[-1].rpartition("=")[2]
+        if action == "ls":
+            there = kind == "network" and project in self.networks
+            return subprocess.CompletedProcess((), 0, project if there else "", "")
+        if project == "stuck":
+            return subprocess.CompletedProcess((), 1, "", BUSY + "\n")
+        self.networks.remove(project)
+        return subprocess.CompletedProcess((), 0, "", "")
+
+
+def test_what_cannot_be_removed_is_said_with_its_reason_and_keeps_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine()
+    monkeypatch.setattr(program, "docker", engine.docker)
+    found = [prune.Useless(Remains(name, "test", str(tmp_path / name)), "gone") for name in ("stuck", "other")]
+    with pytest.raises(EngineFailed) as caught:
+        prune.prune(found, Console(quiet=True))
+
+    assert engine.networks == {"stuck"}
+    assert "stuck" in caught.value.what
+    assert "network stuck_default has active endpoints" in caught.value.why
+    assert "other" not in str(caught.value)
