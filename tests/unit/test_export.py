@@ -13,6 +13,7 @@ from kratosctl.commands import export
 from kratosctl.engine import faults, program
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
+from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 
 DSN = {"DSN": "postgres://me:hunter2@host/db"}
@@ -63,6 +64,18 @@ def test_printing_takes_the_ports_the_environment_has(workspace: Workspace) -> N
 
     # who listens on 22 is no matter here
     assert compose["services"]["kratos"]["ports"] == ["127.0.0.1:22:4433"]
+
+
+def test_a_written_directory_keeps_the_addresses_of_its_network(workspace: Workspace, tmp_path: Path) -> None:
+    """Whoever asked for a range has a host whose own ranges are used up."""
+    workspace.save_state(State(project="p-dev-1", directory=str(workspace.directory), subnet="10.213.0.16/28"))
+
+    files = written(workspace, tmp_path / "out", environment(subnets="10.213.0.0/16"))
+
+    assert yaml.safe_load(files["compose.yaml"])["networks"] == {
+        "default": {"ipam": {"config": [{"subnet": "10.213.0.16/28"}]}}
+    }
+    assert "networks" not in yaml.safe_load(written(workspace, tmp_path / "other", environment())["compose.yaml"])
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres", "memory"])
