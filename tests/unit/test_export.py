@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
+from kratosctl.stages import apply
+from kratosctl.stages.assemble import Stack
+from tests.unit import stacks
 
 DSN = {"DSN": "postgres://me:hunter2@host/db"}
 
@@ -117,6 +122,44 @@ def test_git_takes_no_secret_and_no_data_whatever_a_gitignore_above_says(workspa
     assert files[".gitignore"] == "*.pyc\n"
     assert "*" in files["secrets/.gitignore"].splitlines()
     assert "*" in files["database/.gitignore"].splitlines()
+
+
+def test_the_database_that_is_copied_there_is_for_the_owner_alone(workspace: Workspace, tmp_path: Path) -> None:
+    """Whoever can read it can sign in as anybody."""
+    kept = Stack(environment(), workspace, stacks.place(environment()), State(), (), {})
+    workspace.home.mkdir(parents=True)
+    apply._write(kept)
+    (workspace.home / "database/db.sqlite").touch()
+
+    result = export.write(environment(), workspace, tmp_path / "out", False, {})
+    (copying,) = [step for step in result.data["next"] if step.startswith("cp ")]
+    subprocess.run(copying, shell=True, check=True)
+
+    assert (tmp_path / "out/database/db.sqlite").exists()
+    assert stat.S_IMODE((tmp_path / "out/database").stat().st_mode) == 0o700
+
+
+def test_what_somebody_keeps_from_git_is_not_written_over(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "out/database").mkdir(parents=True)
+    (tmp_path / "out/database/.gitignore").write_text("*.sqlite\n")
+
+    with pytest.raises(GeneratedFileEdited, match=r"database/\.gitignore is there, and differs"):
+        export.write(environment(), workspace, tmp_path / "out", False, {})
+
+    assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "out").rglob("*") if path.is_file()] == [
+        "out/database/.gitignore"
+    ]
+    assert (tmp_path / "out/database/.gitignore").read_text() == "*.sqlite\n"
+
+
+def test_a_new_postgresql_can_read_what_is_mounted_whatever_the_umask(workspace: Workspace, tmp_path: Path) -> None:
+    was = os.umask(0o077)
+    try:
+        export.write(environment(database="postgres"), workspace, tmp_path / "out", False, {})
+    finally:
+        os.umask(was)
+
+    assert stat.S_IMODE((tmp_path / "out/initdb").stat().st_mode) == 0o755
 
 
 def test_the_secrets_are_those_of_the_environment(workspace: Workspace, tmp_path: Path) -> None:
