@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from kratosctl.answers.wishes import Wishes
 from kratosctl.catalog import version_key
@@ -90,6 +90,10 @@ def _restore(
         putting_back.put_back_tables(subject, snapshot, before)
         other_tables = True
     if with_release and snapshot.release != subject.release:
+        # also where several releases have the same tables: else the way back would be refused as a downgrade
+        state = subject.found.workspace.state()
+        releases = state.releases | {snapshot.engine: snapshot.release}
+        subject.found.workspace.save_state(replace(state, releases=releases))
         save_release(subject, snapshot.release)
         subject = Subject(subject.found, with_release_of(subject, snapshot.release))
         other_tables = True

@@ -12,7 +12,13 @@ from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
-from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, SnapshotForeign, UpgradeFailed
+from kratosctl.errors import (
+    DatabaseUnreachable,
+    DiskFull,
+    KratosctlError,
+    SnapshotForeign,
+    UpgradeFailed,
+)
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
@@ -159,3 +165,35 @@ def test_a_snapshot_of_a_newer_release_is_put_in_place_of_a_damaged_database_as_
         restoring.restore(older, "three", QUIET, False, {})
     restoring.restore(older, "three", QUIET, True, {})
     assert subject.live.facts().identities == 3
+
+
+def asked_for(subject: Subject, release: str, migrated_by: str) -> Subject:
+    """The environment as kratosctl.yaml asks for it, with the release that last migrated its data, and a Kratos."""
+    workspace = subject.found.workspace
+    workspace.save_state(replace(workspace.state(), releases={"sqlite": migrated_by}))
+    (workspace.directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{release: {release}}}\n")
+    kratos = Container("1", "kratos", "kratos", "p", "exited", "", "", 0, "i")
+    return Subject(replace(subject.found, containers=(kratos,)), stacks.environment(release=release))
+
+
+@pytest.fixture
+def brought_up(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The releases that a Kratos was brought up with, each with that of the data it found."""
+    found: list[tuple[str, str]] = []
+
+    def converging(environment: Environment, workspace: Workspace, *others: object) -> None:
+        found.append((environment.release, workspace.state().releases["sqlite"]))
+
+    monkeypatch.setattr(converge, "converge", converging)
+    return found
+
+
+def test_the_way_back_from_an_upgrade_leads_to_a_release_with_the_same_tables_too(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """v1.2.0 to v1.3.1 have the same migrations."""
+    saving.save(asked_for(subject, "v1.2.0", "v1.2.0"), "before", "", False, QUIET)
+
+    restoring.restore(asked_for(subject, "v1.3.1", "v1.3.1"), "before", QUIET, True, {})
+
+    assert brought_up == [("v1.2.0", "v1.2.0")]
