@@ -13,6 +13,7 @@ from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import (
+    ChoiceImpossible,
     DatabaseUnreachable,
     DiskFull,
     KratosctlError,
@@ -188,6 +189,32 @@ def brought_up(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
     return found
 
 
+def test_a_snapshot_goes_back_to_the_release_its_data_was_on_not_to_the_one_asked_for_since(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """Whoever writes a release to kratosctl.yaml, saves to be sure, and then runs `up`."""
+    saving.save(asked_for(subject, "v26.2.0", "v1.1.0"), "to-be-sure", "", False, QUIET)
+    assert store.load(subject.found.workspace, "to-be-sure").release == "v1.1.0"
+
+    restoring.restore(asked_for(subject, "v26.2.0", "v26.2.0"), "to-be-sure", QUIET, True, {})
+
+    assert brought_up == [("v1.1.0", "v1.1.0")]
+    assert "v1.1.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
+
+
+def test_to_undo_a_reset_takes_back_nothing_that_was_asked_for_since(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    asked = asked_for(subject, "v26.2.0", "v1.1.0")
+    resetting.reset(asked, None, "", QUIET)
+
+    restoring.restore(asked, None, QUIET, True, {})
+
+    assert subject.live.facts().identities == 3
+    assert brought_up == []
+    assert "v26.2.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
+
+
 def test_the_way_back_from_an_upgrade_leads_to_a_release_with_the_same_tables_too(
     subject: Subject, brought_up: list[tuple[str, str]]
 ) -> None:
@@ -197,3 +224,9 @@ def test_the_way_back_from_an_upgrade_leads_to_a_release_with_the_same_tables_to
     restoring.restore(asked_for(subject, "v1.3.1", "v1.3.1"), "before", QUIET, True, {})
 
     assert brought_up == [("v1.2.0", "v1.2.0")]
+
+
+def test_an_upgrade_starts_from_the_release_that_the_data_is_of(subject: Subject) -> None:
+    upgrade.refuse_another_asked_for(asked_for(subject, "v1.1.0", "v1.1.0"))
+    with pytest.raises(ChoiceImpossible, match=r"is to be Kratos v26\.2\.0, and its data is of v1\.1\.0"):
+        upgrade.refuse_another_asked_for(asked_for(subject, "v26.2.0", "v1.1.0"))
