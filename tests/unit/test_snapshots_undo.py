@@ -230,3 +230,17 @@ def test_an_upgrade_starts_from_the_release_that_the_data_is_of(subject: Subject
     upgrade.refuse_another_asked_for(asked_for(subject, "v1.1.0", "v1.1.0"))
     with pytest.raises(ChoiceImpossible, match=r"is to be Kratos v26\.2\.0, and its data is of v1\.1\.0"):
         upgrade.refuse_another_asked_for(asked_for(subject, "v26.2.0", "v1.1.0"))
+
+
+def test_no_other_database_is_saved_or_emptied_than_the_one_that_kratos_serves_from(subject: Subject) -> None:
+    """As after `up --database postgres` without --save: the SQLite file is still there."""
+    kratos = Container("1", "kratos", "kratos", "p", "running", "", "", None, "i", {}, {"database": "postgres"})
+    served = Subject(replace(subject.found, containers=(kratos,)), subject.environment)
+
+    with pytest.raises(ChoiceImpossible, match="serves from postgres, and is asked to serve from sqlite"):
+        saving.save(served, "to-be-sure", "", False, QUIET)
+    with pytest.raises(ChoiceImpossible):
+        resetting.reset(served, None, "", QUIET)
+
+    assert subject.live.facts().identities == 3
+    assert [snapshot.name for snapshot in store.listing(subject.found.workspace)] == ["three"]
