@@ -36,4 +36,10 @@ def command(session: Session, name: str | None, status_only: bool, database_time
     if status_only:
         return migrate.status(environment, workspace)
     selection.refuse_other_dsn(chosen)
+    if workspace.has_unfinished:
+        from kratosctl.commands.upgrade import settle
+
+        settle(session.directory, chosen.name, session.console, os.environ)
+        chosen = selection.select(session.directory, chosen.name, {}, os.environ)
+        environment = selection.environment_of(chosen)
     return migrate.migrate(environment, workspace, Limits(database=database_timeout), session.console, os.environ)

@@ -8,6 +8,7 @@ import click
 
 from kratosctl.cli.options import environment_argument
 from kratosctl.cli.session import Group, Session, define
+from kratosctl.cli.snapshot import subject_of
 from kratosctl.results import Result
 
 KINDS = ("default", "cookie", "cipher")
@@ -26,13 +27,10 @@ def command() -> None:
 )
 def rotate(session: Session, name: str | None, kinds: tuple[str, ...]) -> Result:
     """Put new secrets in front, keep the old ones behind them, and let Kratos run with both. Nobody is logged out."""
-    from kratosctl import running
-    from kratosctl.answers import selection
     from kratosctl.commands import rotation
 
-    found = running.find(session.directory, name)
-    environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
-    return rotation.rotate(environment, found, kinds, session.console, os.environ)
+    with subject_of(session, name, "secrets rotate") as subject:
+        return rotation.rotate(subject.environment, subject.found, kinds, session.console, os.environ)
 
 
 command.add_command(rotate)

@@ -29,11 +29,12 @@ def command(
     from kratosctl import catalog
     from kratosctl.answers import selection
     from kratosctl.answers.wishes import Wishes
-    from kratosctl.commands.upgrade import Change, newest_already, upgrade
+    from kratosctl.commands.upgrade import Change, newest_already, refuse_another_asked_for, upgrade
     from kratosctl.limits import Limits
     from kratosctl.snapshots.subject import with_release_of
 
     with subject_of(session, name, "upgrade") as subject:
+        refuse_another_asked_for(subject)
         release = tag or catalog.NEWEST.tag
         if tag is None and not kratos_image and subject.environment.facts.tag == release:
             return newest_already(subject.found.name, release)

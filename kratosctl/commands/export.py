@@ -19,7 +19,7 @@ from kratosctl.host import ports
 from kratosctl.results import Result
 from kratosctl.stack.export import export
 from kratosctl.stack.files import COMPOSE_FILE, File
-from kratosctl.stages import assemble, images, up
+from kratosctl.stages import assemble, images, postgres_start, up
 from kratosctl.stages.assemble import Stack
 
 _LONGEST_LOOK = 5.0
@@ -63,12 +63,10 @@ def write(
     override = assemble.override_file(workspace.directory)
     if override and override.parent != target:
         files.append(File(override.name, yaml_text.read_text(override)))
-    write_files(files, target, overwrite)
-    # Docker would make them as root
-    for name in _directories(stack):
-        (target / name).mkdir(exist_ok=True)
-    if stack.database_directory:
-        git.keep_out(target / "database")
+    # Docker would make the directories that are mounted as root
+    write_files([*files, *([git.kept_out("database")] if stack.database_directory else [])], target, overwrite)
+    if environment.database == "postgres":
+        postgres_start.initdb(target)
     return _result(stack, target, files)
 
 
@@ -104,11 +102,6 @@ def configuration_texts(environment: Environment, workspace: Workspace) -> dict[
     return found
 
 
-def _directories(stack: Stack) -> list[str]:
-    postgres = ["initdb"] if stack.environment.database == "postgres" else []
-    return postgres + (["database"] if stack.database_directory else [])
-
-
 def refuse_own(directory: Path, target: Path) -> None:
     """Refuses to write where kratosctl keeps its own files.
 
@@ -131,12 +124,12 @@ def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
     Raises:
         GeneratedFileEdited: a file is there and differs; nothing was written.
     """
-    _refuse_to_overwrite(files, target, overwrite)
-    for file in files:
-        mode = 0o600 if file.secret or file.private else 0o644
-        write_atomically(target / file.path, file.text, mode, private=file.secret)
-        if mode == 0o600:
-            git.keep_out((target / file.path).parent)
+    folders = sorted({file.path.rpartition("/")[0] or "." for file in files if file.secret or file.private})
+    everything = [*map(git.kept_out, folders), *files]
+    _refuse_to_overwrite(everything, target, overwrite)
+    for file in everything:
+        owners = file.secret or file.private
+        write_atomically(target / file.path, file.text, 0o600 if owners else 0o644, private=owners)
 
 
 def _refuse_to_overwrite(files: Sequence[File], target: Path, overwrite: bool) -> None:

@@ -25,7 +25,7 @@ from kratosctl.commands.verify import Person, target_of
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
-from kratosctl.errors import DowngradeRefused, KratosctlError, NotReady, UpgradeFailed
+from kratosctl.errors import ChoiceImpossible, DowngradeRefused, KratosctlError, NotReady, UpgradeFailed
 from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
@@ -100,6 +100,21 @@ def newest_already(name: str, release: str) -> Result:
     """What there is to say where nobody named a release, and the environment has the newest one."""
     data = {"environment": name, "from": release, "to": release, "rehearsed": False, "upgraded": False, "snapshot": ""}
     return Result("upgrade", data, lambda: f"{name} runs on {release}, the newest of the catalogue")
+
+
+def refuse_another_asked_for(subject: Subject) -> None:
+    """Refuses to go on from a release that the data was never on.
+
+    Raises:
+        ChoiceImpossible: with the ways out.
+    """
+    if subject.release != subject.migrated_by:
+        name = subject.found.name
+        raise ChoiceImpossible(
+            f"environment {name} is to be Kratos {subject.release}, and its data is of {subject.migrated_by}",
+            "`up` was not run since, or with a flag",
+            f"ask for {subject.migrated_by} in kratosctl.yaml, then upgrade; or without proof: kratosctl up {name}",
+        )
 
 
 def settle(directory: Path, name: str, console: Console, variables: Mapping[str, str]) -> None:
@@ -250,9 +265,10 @@ def _stop_writers(found: Found) -> None:
 
 def _put_back(subject: Subject, snapshot: str) -> None:
     workspace = subject.found.workspace
-    putting_back.put_back(subject, store.load(workspace, snapshot))
+    before = store.load(workspace, snapshot)
+    putting_back.put_back(subject, before)
     state = workspace.state()
-    releases = state.releases | {subject.environment.database: subject.release}
+    releases = state.releases | {before.engine: before.release}
     workspace.save_state(replace(state, migrated={}, releases=releases))
 
 

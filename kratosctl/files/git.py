@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kratosctl.files.atomic import write_atomically
+from kratosctl.stack.files import File
 
+_FILE = ".gitignore"
 _IGNORED = "# data and secrets belong in no repository\n*\n"
 
 
-def keep_out(directory: Path) -> None:
-    """Keeps a directory out of repositories, by a file in it: a .gitignore above it may be somebody's own.
-
-    Raises:
-        DiskFull, DirectoryReadOnly: nothing was written.
-    """
-    write_atomically(directory / ".gitignore", _IGNORED)
+def kept_out(folder: str) -> File:
+    """What keeps a folder out of repositories: in it, because a .gitignore above it may be somebody's own."""
+    return File(f"{folder}/{_FILE}", _IGNORED, private=True)
 
 
 def is_kept_out(directory: Path) -> bool:
-    """Whether `keep_out` was told so of a directory."""
+    """Whether a directory has that file."""
     try:
-        return (directory / ".gitignore").read_bytes() == _IGNORED.encode()
+        return (directory / _FILE).read_bytes() == _IGNORED.encode()
     except OSError:
         return False

@@ -29,7 +29,7 @@ def held(home: Path, called: str, command: str, timeout: float, say: Callable[[s
         Whether it was not held before, by this thread.
 
     Raises:
-        EnvironmentBusy: another process held it for all that time.
+        EnvironmentBusy: another process held it for all that time, or deleted what it is of.
     """
     # 15 ms, of which commands that change nothing need none
     from filelock import FileLock, Timeout
@@ -44,9 +44,13 @@ def held(home: Path, called: str, command: str, timeout: float, say: Callable[[s
         with said_plainly(home):
             lock.acquire(timeout=0)
     except Timeout:
-        say(f"waiting for {_read(holder)}, which holds {called}")
+        who = _read(holder)
+        say(f"waiting for {who}, which holds {called}")
         try:
             lock.acquire(timeout=timeout, poll_interval=0.05)
+        except FileNotFoundError:
+            fix = "if that is what you still want, run the same command again"
+            raise EnvironmentBusy(f"{called} was deleted meanwhile", f"by {who}", fix) from None
         except Timeout:
             raise EnvironmentBusy(
                 f"{called} is held by {_read(holder)}",

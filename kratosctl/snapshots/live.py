@@ -183,16 +183,24 @@ def of(found: Found, database: str) -> Live:
         database: what kratosctl.yaml says it is: sqlite, postgres, memory or external.
 
     Raises:
-        ChoiceImpossible: a memory or external database has no snapshots.
+        ChoiceImpossible: a memory or external database has no snapshots; or Kratos serves from one of another kind.
         NotRunning: PostgreSQL does not run, or there is no database yet, or no container that mounts its volume.
     """
+    kratos = found.container("kratos")
+    serves = kratos.labels.get("database", database) if kratos else database
+    if serves != database:
+        raise ChoiceImpossible(
+            f"Kratos of environment {found.name} serves from {serves}, and is asked to serve from {database}",
+            "which of the two databases is meant cannot be told",
+            f"bring it there: kratosctl up {found.name}; or ask for `database: {serves}` in kratosctl.yaml",
+        )
     if database == "postgres":
         return Postgres(found.running("postgres").name)
     if database == "sqlite":
         file = found.workspace.home / "database" / "db.sqlite"
         if file.exists():
             return SqliteFile(file)
-        project, kratos = found.state.project, found.container("kratos")
+        project = found.state.project
         in_volume = sqlite_volume.name_of(project) in reading.project_volumes(project)
         if in_volume and kratos:
             return SqliteVolume(found, kratos.name)

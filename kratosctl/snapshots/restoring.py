@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from kratosctl.answers.wishes import Wishes
 from kratosctl.catalog import version_key
@@ -41,6 +41,8 @@ def restore(
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
         store.check(workspace, snapshot)
+        # what is there is of that release already: whatever was asked for since is not to be taken back
+        with_release = with_release and snapshot.release != subject.migrated_by
         if with_release and snapshot.release != subject.release:
             with_release_of(subject, snapshot.release)
         before = _keep_what_is_there(subject, snapshot, console)
@@ -89,10 +91,15 @@ def _restore(
     except DatabaseDamaged:
         putting_back.put_back_tables(subject, snapshot, before)
         other_tables = True
+    if with_release:
+        # also where several releases have the same tables: else the way back would be refused as a downgrade
+        state = subject.found.workspace.state()
+        releases = state.releases | {snapshot.engine: snapshot.release}
+        subject.found.workspace.save_state(replace(state, releases=releases))
+        other_tables = True
     if with_release and snapshot.release != subject.release:
         save_release(subject, snapshot.release)
         subject = Subject(subject.found, with_release_of(subject, snapshot.release))
-        other_tables = True
     if other_tables and subject.found.container("kratos"):
         converge.converge(subject.environment, subject.found.workspace, Wishes(), Console(quiet=True), variables)
     return subject

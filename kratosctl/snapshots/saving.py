@@ -54,7 +54,7 @@ def take(subject: Subject, name: str, note: str, overwrite: bool, live: Live | N
         return Snapshot(
             name=name,
             engine=live.engine,
-            release=subject.release,
+            release=subject.migrated_by,
             migrations=facts.migrations,
             network=facts.network,
             identities=facts.identities,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from dataclasses import asdict
 
-from kratosctl.errors import SnapshotDamaged, SnapshotMissing
-from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_NOTE, Workspace
+from kratosctl.errors import LessonRunning, SnapshotDamaged, SnapshotMissing
+from kratosctl.files.workspace import CONTENT_NOTE, LESSON_NOTE, RESTORE_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result, sized, table
 from kratosctl.snapshots import store
 
@@ -41,7 +41,12 @@ def question(workspace: Workspace, name: str) -> str:
 
     Raises:
         NameInvalid, SnapshotMissing.
+        LessonRunning: a lesson is ended with it.
     """
+    lesson = workspace.note(LESSON_NOTE) or {}
+    if lesson.get("snapshot") == name:
+        fix = f"end it first: kratosctl lesson fix {workspace.name}"
+        raise LessonRunning(f"lesson {lesson['lesson']} needs snapshot {name}", "it puts the database back", fix)
     try:
         holds = f", which holds {store.load(workspace, name).people}"
     except SnapshotDamaged:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def save(database: Path, target: Path) -> Facts:
     """
     try:
         with _opened(database) as source, _opened(target) as copy:
-            source.backup(copy)
+            _copy(source, copy)
             return _facts(copy)
     except sqlite3.DatabaseError as error:
         raise _said(database, error, target) from error
@@ -52,7 +53,7 @@ def restore(source: Path, database: Path) -> None:
     facts(source, copy=True)
     try:
         with _opened(source, copy=True) as kept, _opened(database) as live:
-            kept.backup(live)
+            _copy(kept, live)
     except sqlite3.DatabaseError as error:
         raise _said(database, error, database) from error
 
@@ -111,6 +112,19 @@ def facts(database: Path, copy: bool = False) -> Facts:
         if copy:
             raise SnapshotDamaged(f"{database} is no database of Kratos'", str(error)) from error
         raise _said(database, error, database) from error
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copies all there is. By itself `backup` tries a locked database for ever, and hears no Ctrl-C meanwhile."""
+    end = time.monotonic() + _BUSY
+
+    def give_up(status: int, _left: int, _all: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() >= end:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = status
+            raise error
+
+    source.backup(target, progress=give_up)
 
 
 def _facts(connection: sqlite3.Connection) -> Facts:

@@ -22,8 +22,14 @@ class Subject:
 
     @property
     def release(self) -> str:
-        """The exact tag of its Kratos."""
+        """The exact tag of the Kratos it was asked to be."""
         return self.environment.facts.tag
+
+    @property
+    def migrated_by(self) -> str:
+        """The exact tag of the Kratos that last migrated its data: `up` may not have brought what was asked for yet, or
+        was asked for another one by a flag."""
+        return self.found.workspace.state().releases.get(self.environment.database, self.release)
 
     @property
     def live(self) -> Live:

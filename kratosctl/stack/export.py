@@ -70,5 +70,6 @@ def _without_labels(model: dict[str, Any]) -> dict[str, Any]:
         service["labels"] = {key: value for key, value in service["labels"].items() if not key.startswith(LABEL)}
         if not service["labels"]:
             del service["labels"]
-    # the default network had nothing but labels
-    return {key: value for key, value in model.items() if key != "networks"}
+    network = {key: value for key, value in model["networks"]["default"].items() if key != "labels"}
+    model = {key: value for key, value in model.items() if key != "networks"}
+    return model | ({"networks": {"default": network}} if network else {})

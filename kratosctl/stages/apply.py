@@ -52,8 +52,7 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     _provide_images(stack, plan, console)
     _write(stack)
     _resume(observed)
-    if stack.environment.seed and _starts_empty(stack, observed, plan):
-        stack.workspace.write(SEED_WANTED, "")
+    _want_seed(stack, plan, observed.database_exists)
     keeping = None
     # others that want a template which is made here wait for it
     with ExitStack() as until_kept:
@@ -166,11 +165,13 @@ def _create_with(stack: Stack, services: Sequence[str], console: Console) -> dic
         return _create(stack, services)
 
 
-def _starts_empty(stack: Stack, observed: Observed, plan: Plan) -> bool:
-    """Whether Kratos will serve from a database of ours in which nobody is yet."""
+def _want_seed(stack: Stack, plan: Plan, exists: bool) -> None:
+    """Notes that a database of ours in which nobody is yet is to be filled once Kratos serves from it."""
+    empty = stack.environment.database != "external" and not exists
     if stack.environment.database == "memory":
-        return "kratos" in plan.subjects("create", "replace", "start", "restart")
-    return stack.environment.database != "external" and not observed.database_exists
+        empty = "kratos" in plan.subjects("create", "replace", "start", "restart")
+    if stack.environment.seed and empty:
+        stack.workspace.write(SEED_WANTED, "")
 
 
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
@@ -221,7 +222,9 @@ def migrate_only(stack: Stack, plan: Plan, console: Console, limits: Limits) -> 
     """Runs kratos-migrate and nothing that depends on it. Returns the last lines it printed."""
     _provide_images(stack, plan, console)
     _write(stack)
-    return _migrated(stack, ["kratos-migrate"], not observe.database_identity(stack), console, limits)[1]
+    exists = bool(observe.database_identity(stack))
+    _want_seed(stack, plan, exists)
+    return _migrated(stack, ["kratos-migrate"], not exists, console, limits)[1]
 
 
 def wait_until_ready(stack: Stack, names: Mapping[str, str], seconds: float, migrated: bool) -> None:
@@ -261,6 +264,7 @@ def _write(stack: Stack) -> None:
     """Writes the files, and makes the directories that are mounted: Docker would make them as root."""
     stack.workspace.write_all(stack.files, stack.state)
     if stack.database_directory:
-        stack.database_directory.mkdir(exist_ok=True)
+        # it may be copied elsewhere: its own mode then goes along
+        stack.database_directory.mkdir(exist_ok=True, mode=0o700)
     if stack.environment.database == "postgres":
         postgres_start.initdb(stack.workspace.home)

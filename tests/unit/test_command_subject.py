@@ -12,8 +12,10 @@ import pytest
 from kratosctl import running
 from kratosctl.cli.session import Session
 from kratosctl.cli.snapshot import subject_of
+from kratosctl.commands import upgrade
+from kratosctl.errors import Interrupted
 from kratosctl.files.state import State
-from kratosctl.files.workspace import Workspace
+from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
 from kratosctl.main import main
 from kratosctl.running import Found
 from tests.unit.test_snapshot_store import save
@@ -60,6 +62,26 @@ def test_of_an_environment_that_was_never_made_nothing_is_made_to_say_so(
     assert main([*words, "-C", str(tmp_path)]) in (39, 60)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kratosctl.yaml", "people.yaml"]
+
+
+@pytest.mark.parametrize("words", [("migrate",), ("secrets", "rotate"), ("snapshot", "save", "one"), ("up", "--yes")])
+def test_what_was_interrupted_is_undone_before_anything_else_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments:\n  dev: {release: v1.1.0}\n")
+    workspace = Workspace(tmp_path, "dev")
+    workspace.write_note(UPGRADE_NOTE, {"stage": "swapping", "snapshot": "before-upgrade-1"})
+    monkeypatch.setattr(running, "find", lambda directory, name: Found(Workspace(directory, name), State(), ()))
+    undone: list[str] = []
+
+    def settle(_directory: Path, name: str, *_: object) -> None:
+        undone.append(name)
+        raise Interrupted("that it was undone first is all there is to see")
+
+    monkeypatch.setattr(upgrade, "settle", settle)
+
+    assert main([*words, "-C", str(tmp_path)]) == Interrupted.exit_code
+    assert undone == ["dev"]
 
 
 def test_what_is_only_read_waits_for_nobody_and_is_read_in_a_directory_that_cannot_be_written(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ from kratosctl.commands import export
 from kratosctl.engine import faults, program
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
+from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
+from kratosctl.stages import apply
+from kratosctl.stages.assemble import Stack
+from tests.unit import stacks
 
 DSN = {"DSN": "postgres://me:hunter2@host/db"}
 
@@ -65,6 +71,18 @@ def test_printing_takes_the_ports_the_environment_has(workspace: Workspace) -> N
     assert compose["services"]["kratos"]["ports"] == ["127.0.0.1:22:4433"]
 
 
+def test_a_written_directory_keeps_the_addresses_of_its_network(workspace: Workspace, tmp_path: Path) -> None:
+    """Whoever asked for a range has a host whose own ranges are used up."""
+    workspace.save_state(State(project="p-dev-1", directory=str(workspace.directory), subnet="10.213.0.16/28"))
+
+    files = written(workspace, tmp_path / "out", environment(subnets="10.213.0.0/16"))
+
+    assert yaml.safe_load(files["compose.yaml"])["networks"] == {
+        "default": {"ipam": {"config": [{"subnet": "10.213.0.16/28"}]}}
+    }
+    assert "networks" not in yaml.safe_load(written(workspace, tmp_path / "other", environment())["compose.yaml"])
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres", "memory"])
 def test_a_written_directory_refers_to_nothing_outside_it(workspace: Workspace, tmp_path: Path, database: str) -> None:
     target = tmp_path / "out"
@@ -104,6 +122,44 @@ def test_git_takes_no_secret_and_no_data_whatever_a_gitignore_above_says(workspa
     assert files[".gitignore"] == "*.pyc\n"
     assert "*" in files["secrets/.gitignore"].splitlines()
     assert "*" in files["database/.gitignore"].splitlines()
+
+
+def test_the_database_that_is_copied_there_is_for_the_owner_alone(workspace: Workspace, tmp_path: Path) -> None:
+    """Whoever can read it can sign in as anybody."""
+    kept = Stack(environment(), workspace, stacks.place(environment()), State(), (), {})
+    workspace.home.mkdir(parents=True)
+    apply._write(kept)
+    (workspace.home / "database/db.sqlite").touch()
+
+    result = export.write(environment(), workspace, tmp_path / "out", False, {})
+    (copying,) = [step for step in result.data["next"] if step.startswith("cp ")]
+    subprocess.run(copying, shell=True, check=True)
+
+    assert (tmp_path / "out/database/db.sqlite").exists()
+    assert stat.S_IMODE((tmp_path / "out/database").stat().st_mode) == 0o700
+
+
+def test_what_somebody_keeps_from_git_is_not_written_over(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "out/database").mkdir(parents=True)
+    (tmp_path / "out/database/.gitignore").write_text("*.sqlite\n")
+
+    with pytest.raises(GeneratedFileEdited, match=r"database/\.gitignore is there, and differs"):
+        export.write(environment(), workspace, tmp_path / "out", False, {})
+
+    assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "out").rglob("*") if path.is_file()] == [
+        "out/database/.gitignore"
+    ]
+    assert (tmp_path / "out/database/.gitignore").read_text() == "*.sqlite\n"
+
+
+def test_a_new_postgresql_can_read_what_is_mounted_whatever_the_umask(workspace: Workspace, tmp_path: Path) -> None:
+    was = os.umask(0o077)
+    try:
+        export.write(environment(database="postgres"), workspace, tmp_path / "out", False, {})
+    finally:
+        os.umask(was)
+
+    assert stat.S_IMODE((tmp_path / "out/initdb").stat().st_mode) == 0o755
 
 
 def test_the_secrets_are_those_of_the_environment(workspace: Workspace, tmp_path: Path) -> None:

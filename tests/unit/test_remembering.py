@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from kratosctl.console import Console
 from kratosctl.files.state import State
-from kratosctl.files.workspace import Workspace
-from kratosctl.stages import database_start, postgres_start
+from kratosctl.files.workspace import SEED_WANTED, Workspace
+from kratosctl.limits import Limits
+from kratosctl.stages import apply, database_start, postgres_start
 from kratosctl.stages.assemble import Stack
+from kratosctl.stages.plan import Plan
 from tests.unit import stacks
 
 
-def stack(directory: Path, database: str) -> Stack:
-    asked = stacks.environment(database=database)
+def stack(directory: Path, database: str, **answers: str) -> Stack:
+    asked = stacks.environment(database=database, **answers)
     return Stack(asked, Workspace(directory, "dev"), stacks.place(asked), State(), (), {})
 
 
@@ -46,3 +49,24 @@ def test_a_postgres_is_not_taken_for_a_copy_where_the_template_is_gone(tmp_path:
         postgres_start.copy_template(copied, "app-postgres-1", tmp_path / "gone.tar")
 
     assert copied.workspace.state() == State()
+
+
+def test_a_database_that_migrate_made_is_filled_by_up_and_one_that_was_there_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = stack(tmp_path, "sqlite", seed="people.yaml")
+    asked.workspace.home.mkdir(parents=True)
+
+    def migrated(*_: object) -> tuple[dict[str, str], list[str]]:
+        (asked.workspace.home / "database/db.sqlite").touch()
+        return {}, []
+
+    monkeypatch.setattr(apply, "_provide_images", lambda *_: None)
+    monkeypatch.setattr(apply, "_migrated", migrated)
+
+    apply.migrate_only(asked, Plan(), Console(quiet=True), Limits())
+    assert asked.workspace.wants_seed
+
+    asked.workspace.remove_note(SEED_WANTED)
+    apply.migrate_only(asked, Plan(), Console(quiet=True), Limits())
+    assert not asked.workspace.wants_seed

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl.commands import upgrade
-from kratosctl.files.workspace import CONTENT_NOTE, Workspace
+from kratosctl.files.workspace import CONTENT_NOTE, LESSON_NOTE, Workspace
 from kratosctl.main import main
 from kratosctl.snapshots import store
 from tests.unit.test_snapshot_store import save
@@ -50,6 +50,17 @@ def test_a_damaged_one_can_go(workspace: Workspace, capsys: pytest.CaptureFixtur
 
     assert main(["snapshot", "remove", "one", "--yes"]) == 0
     assert not (store.directory(workspace) / "one").exists()
+
+
+def test_one_that_a_lesson_is_ended_with_stays(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace.write_note(LESSON_NOTE, {"lesson": "half-migrated", "snapshot": "one"})
+
+    assert main(["snapshot", "remove", "one", "--yes"]) == 67
+    assert "kratosctl lesson fix dev" in capsys.readouterr().err
+    assert names(workspace) == ["one"]
+
+    workspace.remove_note(LESSON_NOTE)
+    assert main(["snapshot", "remove", "one", "--yes"]) == 0
 
 
 def test_what_was_interrupted_is_undone_before_what_it_is_undone_with_goes(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl.database import sqlite_volume
-from kratosctl.errors import DatabaseDamaged, DiskFull, SnapshotDamaged
+from kratosctl.errors import DatabaseDamaged, DatabaseUnreachable, DiskFull, SnapshotDamaged
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.running import Found
@@ -89,6 +89,26 @@ def test_a_database_whose_text_is_none_is_said_to_be_damaged(tmp_path: Path) -> 
         connection.execute("UPDATE networks SET id = CAST(x'ff' AS TEXT)")
     with pytest.raises(DatabaseDamaged, match="snapshot restore NAME"):
         sqlite.facts(tmp_path / "db.sqlite")
+
+
+@pytest.mark.parametrize("holds", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_database_that_somebody_keeps_locked_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holds: str
+) -> None:
+    """As a database browser does from the first edit on until it is told to write."""
+    monkeypatch.setattr(sqlite, "_BUSY", 0.1)
+    live, copy = database(tmp_path / "db.sqlite", 3), database(tmp_path / "copy", 1)
+    with closing(sqlite3.connect(live, isolation_level=None)) as other:
+        other.execute(holds)
+        with pytest.raises(DatabaseUnreachable, match="stayed locked"):
+            sqlite.restore(copy, live)
+        if holds == "BEGIN EXCLUSIVE":
+            with pytest.raises(DatabaseUnreachable, match="stayed locked"):
+                sqlite.save(live, tmp_path / "saved")
+
+    assert sqlite.facts(live).identities == 3
+    sqlite.restore(copy, live)
+    assert sqlite.facts(live).identities == 1
 
 
 @pytest.mark.parametrize("damage", [nothing, no_database, cut_short])

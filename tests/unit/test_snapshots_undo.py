@@ -12,7 +12,14 @@ from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
-from kratosctl.errors import DatabaseUnreachable, DiskFull, KratosctlError, SnapshotForeign, UpgradeFailed
+from kratosctl.errors import (
+    ChoiceImpossible,
+    DatabaseUnreachable,
+    DiskFull,
+    KratosctlError,
+    SnapshotForeign,
+    UpgradeFailed,
+)
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
@@ -159,3 +166,81 @@ def test_a_snapshot_of_a_newer_release_is_put_in_place_of_a_damaged_database_as_
         restoring.restore(older, "three", QUIET, False, {})
     restoring.restore(older, "three", QUIET, True, {})
     assert subject.live.facts().identities == 3
+
+
+def asked_for(subject: Subject, release: str, migrated_by: str) -> Subject:
+    """The environment as kratosctl.yaml asks for it, with the release that last migrated its data, and a Kratos."""
+    workspace = subject.found.workspace
+    workspace.save_state(replace(workspace.state(), releases={"sqlite": migrated_by}))
+    (workspace.directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{release: {release}}}\n")
+    kratos = Container("1", "kratos", "kratos", "p", "exited", "", "", 0, "i")
+    return Subject(replace(subject.found, containers=(kratos,)), stacks.environment(release=release))
+
+
+@pytest.fixture
+def brought_up(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The releases that a Kratos was brought up with, each with that of the data it found."""
+    found: list[tuple[str, str]] = []
+
+    def converging(environment: Environment, workspace: Workspace, *others: object) -> None:
+        found.append((environment.release, workspace.state().releases["sqlite"]))
+
+    monkeypatch.setattr(converge, "converge", converging)
+    return found
+
+
+def test_a_snapshot_goes_back_to_the_release_its_data_was_on_not_to_the_one_asked_for_since(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """Whoever writes a release to kratosctl.yaml, saves to be sure, and then runs `up`."""
+    saving.save(asked_for(subject, "v26.2.0", "v1.1.0"), "to-be-sure", "", False, QUIET)
+    assert store.load(subject.found.workspace, "to-be-sure").release == "v1.1.0"
+
+    restoring.restore(asked_for(subject, "v26.2.0", "v26.2.0"), "to-be-sure", QUIET, True, {})
+
+    assert brought_up == [("v1.1.0", "v1.1.0")]
+    assert "v1.1.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
+
+
+def test_to_undo_a_reset_takes_back_nothing_that_was_asked_for_since(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    asked = asked_for(subject, "v26.2.0", "v1.1.0")
+    resetting.reset(asked, None, "", QUIET)
+
+    restoring.restore(asked, None, QUIET, True, {})
+
+    assert subject.live.facts().identities == 3
+    assert brought_up == []
+    assert "v26.2.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
+
+
+def test_the_way_back_from_an_upgrade_leads_to_a_release_with_the_same_tables_too(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """v1.2.0 to v1.3.1 have the same migrations."""
+    saving.save(asked_for(subject, "v1.2.0", "v1.2.0"), "before", "", False, QUIET)
+
+    restoring.restore(asked_for(subject, "v1.3.1", "v1.3.1"), "before", QUIET, True, {})
+
+    assert brought_up == [("v1.2.0", "v1.2.0")]
+
+
+def test_an_upgrade_starts_from_the_release_that_the_data_is_of(subject: Subject) -> None:
+    upgrade.refuse_another_asked_for(asked_for(subject, "v1.1.0", "v1.1.0"))
+    with pytest.raises(ChoiceImpossible, match=r"is to be Kratos v26\.2\.0, and its data is of v1\.1\.0"):
+        upgrade.refuse_another_asked_for(asked_for(subject, "v26.2.0", "v1.1.0"))
+
+
+def test_no_other_database_is_saved_or_emptied_than_the_one_that_kratos_serves_from(subject: Subject) -> None:
+    """As after `up --database postgres` without --save: the SQLite file is still there."""
+    kratos = Container("1", "kratos", "kratos", "p", "running", "", "", None, "i", {}, {"database": "postgres"})
+    served = Subject(replace(subject.found, containers=(kratos,)), subject.environment)
+
+    with pytest.raises(ChoiceImpossible, match="serves from postgres, and is asked to serve from sqlite"):
+        saving.save(served, "to-be-sure", "", False, QUIET)
+    with pytest.raises(ChoiceImpossible):
+        resetting.reset(served, None, "", QUIET)
+
+    assert subject.live.facts().identities == 3
+    assert [snapshot.name for snapshot in store.listing(subject.found.workspace)] == ["three"]

@@ -493,6 +493,17 @@ class TestLock:
         assert f"`kratosctl up dev` (process {holder.pid}, since " in caught.value.what
         assert said == [f"waiting for {caught.value.what.partition('held by ')[2]}, which holds environment dev"]
 
+    def test_whoever_waits_is_told_that_it_was_deleted(
+        self, workspace: Workspace, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # while it waits, as `down --volumes` of what kratosctl.yaml no longer names
+        monkeypatch.setattr(time, "sleep", lambda _: shutil.rmtree(workspace.home))
+
+        with pytest.raises(EnvironmentBusy) as caught, workspace.locked("up dev", 60, lambda _: None):
+            pytest.fail("it is inside of what is gone")
+        assert caught.value.what == "environment dev was deleted meanwhile"
+        assert "up dev" in caught.value.why
+
     def test_another_environment_is_not_held(self, workspace: Workspace, holder: subprocess.Popen[str]) -> None:
         with Workspace(workspace.directory, "ci").locked("up ci", 0, pytest.fail):
             assert holder.poll() is None
