@@ -158,7 +158,12 @@ def _moment(node: yaml.Node) -> datetime.datetime:
 def moment(text: str) -> datetime.datetime:
     """A local time that somebody wrote, such as 2026-12-01 17:00; ValueError where it is none."""
     found = datetime.datetime.fromisoformat(text.strip())
-    return found.astimezone().replace(tzinfo=None) if found.tzinfo else found
+    try:
+        local = found.astimezone()
+    except OverflowError as error:
+        # at the ends of the calendar, of which a part is beyond them somewhere
+        raise ValueError(str(error)) from error
+    return local.replace(tzinfo=None) if found.tzinfo else found
 
 
 def write(directory: Path, workshop: Workshop) -> None:

@@ -135,6 +135,9 @@ def test_the_first_seat_of_a_workshop_without_any_can_be_added(tmp_path: Path, t
         ("seats: {a: [b]}\n", "workshop.yaml:1:12: expected a name on one line, found a list"),
         ("seat: {}\n", "workshop.yaml:1:1: unknown key 'seat'"),
         ("ends: tomorrow\n", "workshop.yaml:1:7: expected a time such as 2026-12-01 17:00, found 'tomorrow'"),
+        # for ever, as some write it: nobody's clock shows it
+        ("ends: 9999-12-31T23:59:59-12:00\n", "workshop.yaml:1:7: expected a time such as 2026-12-01 17:00, found"),
+        ("ends: 0001-01-01 00:00\n", "workshop.yaml:1:7: expected a time such as 2026-12-01 17:00, found"),
         ("environment: {databse: sqlite}\n", "workshop.yaml:1:15: unknown key 'databse'"),
         ("environment: {database: sqlit}\n", "workshop.yaml:1:25: database: expected one of"),
         ("", "workshop.yaml is empty"),

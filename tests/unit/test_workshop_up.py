@@ -104,3 +104,28 @@ class TestNetworks:
     def test_there_is_none_for_more(self, tmp_path: Path) -> None:
         with pytest.raises(HostTooSmall, match="17 further seats"):
             self.begin(tmp_path, allotted=4, number=17)
+
+
+@pytest.mark.parametrize(
+    ("host", "strange"),
+    [
+        ("localhost", False),
+        ("class.test", False),
+        ("127.0.0.1", False),
+        ("127.0.1.1", False),
+        ("192.168.1.10", False),
+        # of the machine that the class was made on, or of yesterday
+        ("192.168.1.99", True),
+        ("[2001:db8::7]", True),
+    ],
+)
+def test_an_address_that_leads_attendees_to_another_host_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, strange: bool
+) -> None:
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: {"eth0": [SimpleNamespace(address="192.168.1.10")]})
+    workshop_file.write(tmp_path, Workshop("class", {"host": host, "bind": "0.0.0.0"}, {"seat-01": "", "seat-02": ""}))
+
+    said = up.of_another_host(seats.chosen(tmp_path, (), everybody=True)[1])
+
+    assert len(said) == strange
+    assert all(f"attendees are given {host}" in one for one in said)
