@@ -12,7 +12,8 @@ def run() -> None:
     them apart at the end: what is there then goes with the process.
     """
     gc.set_threshold(20_000)
-    # whoever closed them (`>&-`) wants to read nothing
+    # whoever closed them (`<&-`, `>&-`) answers nothing, and wants to read nothing
+    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY))
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     # a path or a terminal of another encoding: escaped, as on standard error, rather than a failure to print

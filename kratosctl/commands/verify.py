@@ -250,10 +250,11 @@ class Person:
                     return ""
             mails = self._found_mails()
             if len(mails) > since:
-                url = f"{self.target.mail}/api/v1/message/{mails[0]['ID']}"
-                text = self._inbox().get(url).body.get("Text", "")
-                found = re.search(r"\b\d{6}\b", text)
-                return found[0] if found else ""
+                mail = self._inbox().get(f"{self.target.mail}/api/v1/message/{mails[0]['ID']}")
+                # unless it was deleted meanwhile
+                if mail.ok:
+                    found = re.search(r"\b\d{6}\b", mail.body.get("Text", ""))
+                    return found[0] if found else ""
             time.sleep(0.05)
         return ""
 

@@ -74,6 +74,16 @@ def test_a_closed_stream_is_nobody_who_reads(words: str, code: int) -> None:
     assert done.returncode == code
 
 
+@pytest.mark.parametrize("words", ["init", "", "menu"])
+def test_a_closed_input_is_nobody_to_ask(words: str, tmp_path: Path) -> None:
+    """As some supervisors start what they run."""
+    done = subprocess.run(
+        f"{sys.executable} -m kratosctl -C {tmp_path} {words} <&-", shell=True, capture_output=True, check=False
+    )
+
+    assert done.returncode == (2 if words == "menu" else 0), done.stderr
+
+
 def test_all_that_was_printed_arrives_whoever_reads_it() -> None:
     """The program ends without taking itself apart, which is also what would have written the last lines."""
     done = subprocess.run([sys.executable, "-m", "kratosctl", "schema"], stdout=subprocess.PIPE, text=True, check=False)

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 from kratosctl.commands.verify import Person, Target, traits_for
 from kratosctl.kratos.api import Answer, Client
@@ -72,6 +75,17 @@ def test_an_address_that_is_verified_by_a_link_is_no_failure_of_the_mail() -> No
     somebody.verification = {"id": "v1"}
 
     assert somebody._verify_address() == (None, "it is verified by a mailed link, which is not followed", "")
+
+
+def test_a_mail_that_is_deleted_before_it_is_read_is_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody empties the inbox meanwhile, as `reset` of the same environment does."""
+    somebody = person(Kratos({"/sessions/whoami": {"active": True}}))
+    letters = iter([Answer(404, "not found"), Answer(200, {"Text": "use 123456 to verify"})])
+    mails = {"messages": [{"ID": "m1", "To": [{"Address": somebody.email}]}]}
+    inbox = SimpleNamespace(get=lambda url: next(letters) if "/message/" in url else Answer(200, mails))
+    monkeypatch.setattr(somebody, "_inbox", lambda: inbox)
+
+    assert somebody._code(0) == "123456"
 
 
 class Frontend(BaseHTTPRequestHandler):
