@@ -13,3 +13,8 @@ class Limits:
 
     ready: float = 60.0
     database: float = 30.0
+
+    @classmethod
+    def of_own_database(cls, seconds: float) -> Limits:
+        """Some seconds for Kratos; as long, and its usual time at least, for the database that was made for it."""
+        return cls(seconds, max(seconds, cls.database))

@@ -69,7 +69,7 @@ def start(session: Session, lesson: str, name: str | None, wait_timeout: float) 
     chosen = catalogue.find(lesson)
     found = running.find(session.directory, name)
     session.after_interrupt = f"`kratosctl lesson fix {found.name}` puts everything back"
-    return begin(chosen, found, Limits(wait_timeout), session.console, os.environ)
+    return begin(chosen, found, Limits.of_own_database(wait_timeout), session.console, os.environ)
 
 
 @define(environment_argument())
@@ -104,7 +104,7 @@ def fix(session: Session, name: str | None, wait_timeout: float, yes: bool) -> R
     if not yes:
         question = f"Show the solution, and put {found.name} back as it was before the lesson?"
         session.confirm(question, "what was mended since would be written over, and", "the lesson goes on")
-    return giving_up.fix(found, Limits(wait_timeout), session.console, os.environ)
+    return giving_up.fix(found, Limits.of_own_database(wait_timeout), session.console, os.environ)
 
 
 for _name, _command in {"list": list_, "start": start, "check": check, "hint": hint, "fix": fix}.items():

@@ -45,5 +45,5 @@ def command(
             kratos_image = with_release_of(subject, release).kratos_image
         newer = {"release": release, "kratos_image": kratos_image}
         after = selection.environment_of(selection.Selection(chosen.name, {**chosen.answers, **newer}, chosen.known))
-        change = Change(subject.environment, after, Wishes(limits=Limits(wait_timeout)))
+        change = Change(subject.environment, after, Wishes(limits=Limits.of_own_database(wait_timeout)))
         return upgrade(subject.found, change, rehearse, session.console, os.environ)

@@ -75,7 +75,7 @@ def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) 
     from kratosctl.workshop import up
 
     session.after_interrupt = "`kratosctl workshop up` goes on from here; `kratosctl workshop down` stops it"
-    wishes = Wishes(limits=Limits(wait_timeout))
+    wishes = Wishes(limits=Limits.of_own_database(wait_timeout))
     return up.up(session.directory, wishes, at_once or up.AT_ONCE, force, session.console, os.environ)
 
 

@@ -115,7 +115,7 @@ def made(chosen: Selection, keep: bool, wait_timeout: float, console: Console) -
             answers = selection.saved_answers(chosen.answers, environment)
             configuration_file.save(directory, environment.name, answers)
         try:
-            limits = Limits(wait_timeout, max(wait_timeout, Limits.database))
+            limits = Limits.of_own_database(wait_timeout)
             started = _start(environment, workspace, Wishes(limits=limits), console)
         except KratosctlError as error:
             stays = keep and _has_containers(workspace)
