@@ -21,7 +21,7 @@ from kratosctl.errors import (
     UpgradeFailed,
 )
 from kratosctl.files.state import State
-from kratosctl.files.workspace import Workspace
+from kratosctl.files.workspace import SEED_WANTED, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
@@ -244,3 +244,12 @@ def test_no_other_database_is_saved_or_emptied_than_the_one_that_kratos_serves_f
 
     assert subject.live.facts().identities == 3
     assert [snapshot.name for snapshot in store.listing(subject.found.workspace)] == ["three"]
+
+
+def test_what_was_restored_is_not_filled_with_the_seed_that_a_new_database_waited_for(subject: Subject) -> None:
+    """As after `migrate`, or an `up` that was killed before it seeded."""
+    subject.found.workspace.write(SEED_WANTED, "")
+
+    restoring.restore(subject, "three", QUIET, False, {})
+
+    assert not subject.found.workspace.wants_seed
