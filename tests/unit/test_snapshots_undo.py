@@ -21,7 +21,7 @@ from kratosctl.errors import (
     UpgradeFailed,
 )
 from kratosctl.files.state import State
-from kratosctl.files.workspace import SEED_WANTED, Workspace
+from kratosctl.files.workspace import CONTENT_NOTE, SEED_WANTED, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
@@ -253,3 +253,21 @@ def test_what_was_restored_is_not_filled_with_the_seed_that_a_new_database_waite
     restoring.restore(subject, "three", QUIET, False, {})
 
     assert not subject.found.workspace.wants_seed
+
+
+@pytest.mark.parametrize("what", ["no snapshot 'three'", "snapshot three is damaged"])
+def test_what_cannot_be_undone_is_said_once_and_stops_nobody(
+    subject: Subject, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    workspace = subject.found.workspace
+    workspace.write_note(CONTENT_NOTE, {"doing": "seed", "snapshot": "three"})
+    if "damaged" in what:
+        store.content(workspace, "three").write_bytes(b"no")
+    else:
+        store.remove(workspace, "three")
+
+    putting_back.undo_content(subject, Console())
+
+    assert f"a seed was interrupted: it cannot be undone: {what}" in capsys.readouterr().err
+    assert not workspace.has_unfinished
+    assert subject.live.facts().identities == 3
