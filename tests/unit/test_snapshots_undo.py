@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kratosctl import running
 from kratosctl.commands import upgrade
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
@@ -17,11 +18,12 @@ from kratosctl.errors import (
     DatabaseUnreachable,
     DiskFull,
     KratosctlError,
+    SnapshotDamaged,
     SnapshotForeign,
     UpgradeFailed,
 )
 from kratosctl.files.state import State
-from kratosctl.files.workspace import CONTENT_NOTE, SEED_WANTED, Workspace
+from kratosctl.files.workspace import CONTENT_NOTE, SEED_WANTED, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
@@ -271,3 +273,19 @@ def test_what_cannot_be_undone_is_said_once_and_stops_nobody(
     assert f"a seed was interrupted: it cannot be undone: {what}" in capsys.readouterr().err
     assert not workspace.has_unfinished
     assert subject.live.facts().identities == 3
+
+
+def test_an_upgrade_that_cannot_be_undone_says_once_how_it_is_finished(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = subject.found.workspace
+    note = {"from": "v1.1.0", "to": "v26.2.0", "release": "v26.2.0", "image": None, "stage": "swapping"}
+    workspace.write_note(UPGRADE_NOTE, {**note, "snapshot": "three"})
+    store.content(workspace, "three").write_bytes(b"no")
+    monkeypatch.setattr(running, "find", lambda *_: subject.found)
+
+    with pytest.raises(SnapshotDamaged) as caught:
+        upgrade.settle(workspace.directory, "dev", QUIET, {})
+
+    assert "finish it: kratosctl up dev --release v26.2.0 --save" in caught.value.fix
+    upgrade.settle(workspace.directory, "dev", QUIET, {})
