@@ -32,4 +32,5 @@ def command(session: Session, name: str | None, output: str | None, overwrite: b
     workspace = Workspace(directory, environment.name)
     if output is None:
         return export.show(environment, workspace, os.environ)
-    return export.write(environment, workspace, (directory / Path(output)).resolve(), overwrite, os.environ)
+    target = (directory / Path(output)).resolve()
+    return export.write(environment, workspace, target, overwrite, session.console, os.environ)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kratosctl import ownership
+from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.engine.objects import is_remote
 from kratosctl.environment import Environment
@@ -16,9 +17,11 @@ from kratosctl.files import git, yaml_text
 from kratosctl.files.atomic import write_atomically
 from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.host import ports
+from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.stack.export import export
 from kratosctl.stack.files import COMPOSE_FILE, File
+from kratosctl.stack.secrets import is_empty
 from kratosctl.stages import assemble, images, postgres_start, up
 from kratosctl.stages.assemble import Stack
 
@@ -40,7 +43,12 @@ def show(environment: Environment, workspace: Workspace, variables: Mapping[str,
 
 
 def write(
-    environment: Environment, workspace: Workspace, target: Path, overwrite: bool, variables: Mapping[str, str]
+    environment: Environment,
+    workspace: Workspace,
+    target: Path,
+    overwrite: bool,
+    console: Console,
+    variables: Mapping[str, str],
 ) -> Result:
     """Writes a directory that `docker compose` runs without kratosctl: the same project, ports and secrets.
 
@@ -49,6 +57,7 @@ def write(
         workspace: its generated directory.
         target: the directory to write; made where it is missing.
         overwrite: write over files that differ. Secrets are never written over.
+        console: where it is said who is waited for.
         variables: the process environment.
 
     Raises:
@@ -58,6 +67,7 @@ def write(
     """
     refuse_own(workspace.directory, target)
     up.check_dsn(environment, workspace, variables)
+    _make_secrets(environment, workspace, console, variables)
     stack = _assemble(environment, workspace, variables)
     files = export(stack.files, workspace.home, configuration_texts(environment, workspace), stack.custom)
     override = assemble.override_file(workspace.directory)
@@ -68,6 +78,19 @@ def write(
     if environment.database == "postgres":
         postgres_start.initdb(target)
     return _result(stack, target, files)
+
+
+def _make_secrets(
+    environment: Environment, workspace: Workspace, console: Console, variables: Mapping[str, str]
+) -> None:
+    """Gives an environment that was never made its secrets, as `up` will find them: whoever writes again, as after a
+    kill, is not to come with others."""
+    if not is_empty(workspace.secrets()):
+        return
+    with workspace.locked(f"render {environment.name}", LOCK_WAIT, console.note):
+        for file in _assemble(environment, workspace, variables).files:
+            if file.secret:
+                workspace.write(file.path, file.text, 0o600)
 
 
 def _assemble(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> Stack:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kratosctl.console import Console
 from kratosctl.engine import program
+from kratosctl.files.workspace import SEED_WANTED
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -31,5 +32,15 @@ def restart(found: Found, services: Sequence[str], seconds: float, console: Cons
         console.step(f"restart {', '.join(chosen)}"),
     ):
         program.docker("restart", *containers)
+        warnings = _forgotten(found) if "kratos" in chosen else []
         found.wait_until_ready(seconds)
-    return Result("restart", {"environment": found.name, "restarted": chosen}, lambda: f"restarted {', '.join(chosen)}")
+    data = {"environment": found.name, "restarted": chosen}
+    return Result("restart", data, lambda: f"restarted {', '.join(chosen)}", warnings)
+
+
+def _forgotten(found: Found) -> list[str]:
+    """What a Kratos with a memory database has forgotten; the next `up` fills it with the environment's seed."""
+    if found.running("kratos").labels.get("database") != "memory":
+        return []
+    found.workspace.write(SEED_WANTED, "")
+    return [f"the database is in memory: nobody is in it now; kratosctl up {found.name} fills it with a seed, if any"]

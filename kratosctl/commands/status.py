@@ -120,6 +120,9 @@ def _warnings(found: running.Found, release: str) -> list[str]:
     ]
     if release == "latest":
         warnings.append("release latest changes without notice: pin it with --release " + catalog.NEWEST.tag)
+    # whoever holds the lock may be at it
+    if found.workspace.has_unfinished and not found.workspace.is_held:
+        warnings.append(f"what changes its data was interrupted: kratosctl up {found.name} finishes or undoes it")
     return warnings
 
 

@@ -25,7 +25,15 @@ from kratosctl.commands.verify import Person, target_of
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
-from kratosctl.errors import ChoiceImpossible, DowngradeRefused, KratosctlError, NotReady, UpgradeFailed
+from kratosctl.errors import (
+    ChoiceImpossible,
+    DowngradeRefused,
+    KratosctlError,
+    NotReady,
+    SnapshotDamaged,
+    SnapshotMissing,
+    UpgradeFailed,
+)
 from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
@@ -164,6 +172,14 @@ def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console,
     workspace = subject.found.workspace
     if note["stage"] == _SWAPPING:
         _stop_writers(subject.found)
+        try:
+            store.check(workspace, store.load(workspace, note["snapshot"]))
+        except (SnapshotMissing, SnapshotDamaged) as error:
+            workspace.remove_note(UPGRADE_NOTE)
+            image = ["--kratos-image", note["image"]] if note["image"] else []
+            go_on = shlex.join(["kratosctl", "up", subject.found.name, "--release", note["release"], *image, "--save"])
+            error.fix = f"the upgrade that was interrupted cannot be undone without it; finish it: {go_on}"
+            raise
     if note["stage"] == _SWAPPED:
         save_release(subject, note["release"], note["image"])
         console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")

@@ -116,7 +116,7 @@ def undo_content(subject: Subject, console: Console) -> None:
         workspace.remove_note(CONTENT_NOTE)
         store.remove(workspace, before.name)
         outcome = f"undone, {subject.found.name} has the data from before it"
-    except SnapshotMissing:
+    except (SnapshotMissing, SnapshotDamaged) as error:
         workspace.remove_note(CONTENT_NOTE)
-        outcome = f"it cannot be undone, because snapshot {note['snapshot']} was removed"
+        outcome = f"it cannot be undone: {error.what}"
     console.note(f"a {note['doing']} was interrupted: {outcome}")

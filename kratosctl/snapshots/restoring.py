@@ -11,7 +11,7 @@ from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import DatabaseDamaged, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
-from kratosctl.files.workspace import RESTORE_NOTE, Workspace
+from kratosctl.files.workspace import RESTORE_NOTE, SEED_WANTED, Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.snapshots import putting_back, saving, store
@@ -91,6 +91,8 @@ def _restore(
     except DatabaseDamaged:
         putting_back.put_back_tables(subject, snapshot, before)
         other_tables = True
+    # it is nobody's new database any more
+    subject.found.workspace.remove_note(SEED_WANTED)
     if with_release:
         # also where several releases have the same tables: else the way back would be refused as a downgrade
         state = subject.found.workspace.state()

@@ -117,6 +117,8 @@ def load(workspace: Workspace, name: str) -> Snapshot:
     try:
         return replace(Snapshot(**json.loads(path.read_text(encoding="utf-8"))), name=name)
     except FileNotFoundError:
+        if path.parent.is_dir():
+            raise SnapshotDamaged(f"snapshot {name} is damaged", f"{path.name} is missing") from None
         known = ", ".join(snapshot.name for snapshot in listing(workspace)) or "none yet"
         raise SnapshotMissing(f"no snapshot {name!r} of environment {workspace.name}", f"there is {known}") from None
     except (OSError, ValueError, TypeError) as error:

@@ -117,7 +117,8 @@ def check_downgrade(stack: Stack) -> None:
         raise DowngradeRefused(
             f"the data of environment {environment.name} was migrated by Kratos {before}",
             f"{now} is older and does not know these tables",
-            f"use --release {before}, or start afresh: kratosctl down {environment.name} --volumes",
+            f"use --release {before}; or go back to a snapshot of then: kratosctl snapshot restore NAME --with-release"
+            f" --env {environment.name}; or start afresh: kratosctl down {environment.name} --volumes",
         )
 
 

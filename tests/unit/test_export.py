@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from kratosctl.commands import export
+from kratosctl.console import Console
 from kratosctl.engine import faults, program
 from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
@@ -21,6 +22,7 @@ from kratosctl.stages import apply
 from kratosctl.stages.assemble import Stack
 from tests.unit import stacks
 
+QUIET = Console(quiet=True)
 DSN = {"DSN": "postgres://me:hunter2@host/db"}
 
 
@@ -46,7 +48,7 @@ def environment(**answers: Any) -> Environment:
 
 
 def written(workspace: Workspace, target: Path, asked: Environment, **variables: str) -> dict[str, str]:
-    export.write(asked, workspace, target, False, variables)
+    export.write(asked, workspace, target, False, QUIET, variables)
     return {str(path.relative_to(target)): path.read_text() for path in target.rglob("*") if path.is_file()}
 
 
@@ -131,7 +133,7 @@ def test_the_database_that_is_copied_there_is_for_the_owner_alone(workspace: Wor
     apply._write(kept)
     (workspace.home / "database/db.sqlite").touch()
 
-    result = export.write(environment(), workspace, tmp_path / "out", False, {})
+    result = export.write(environment(), workspace, tmp_path / "out", False, QUIET, {})
     (copying,) = [step for step in result.data["next"] if step.startswith("cp ")]
     subprocess.run(copying, shell=True, check=True)
 
@@ -144,7 +146,7 @@ def test_what_somebody_keeps_from_git_is_not_written_over(workspace: Workspace, 
     (tmp_path / "out/database/.gitignore").write_text("*.sqlite\n")
 
     with pytest.raises(GeneratedFileEdited, match=r"database/\.gitignore is there, and differs"):
-        export.write(environment(), workspace, tmp_path / "out", False, {})
+        export.write(environment(), workspace, tmp_path / "out", False, QUIET, {})
 
     assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "out").rglob("*") if path.is_file()] == [
         "out/database/.gitignore"
@@ -155,11 +157,26 @@ def test_what_somebody_keeps_from_git_is_not_written_over(workspace: Workspace, 
 def test_a_new_postgresql_can_read_what_is_mounted_whatever_the_umask(workspace: Workspace, tmp_path: Path) -> None:
     was = os.umask(0o077)
     try:
-        export.write(environment(database="postgres"), workspace, tmp_path / "out", False, {})
+        export.write(environment(database="postgres"), workspace, tmp_path / "out", False, QUIET, {})
     finally:
         os.umask(was)
 
     assert stat.S_IMODE((tmp_path / "out/initdb").stat().st_mode) == 0o755
+
+
+def test_the_secrets_are_those_that_up_will_find(workspace: Workspace, tmp_path: Path) -> None:
+    """Also where the environment was never made: one that was killed is finished by running it again."""
+    asked = environment(database="postgres", ui=True)
+    files = written(workspace, tmp_path / "out", asked)
+    (tmp_path / "out/secrets/postgres-password").unlink()
+
+    assert written(workspace, tmp_path / "out", asked) == files
+    for name in ("kratos.yml", "postgres-password", "ui.env"):
+        kept = workspace.home / "secrets" / name
+        assert kept.read_text() == files[f"secrets/{name}"]
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(workspace.home.stat().st_mode) == 0o700
+    assert (workspace.directory / ".kratosctl/.gitignore").read_text() == "*\n"
 
 
 def test_the_secrets_are_those_of_the_environment(workspace: Workspace, tmp_path: Path) -> None:
@@ -190,7 +207,7 @@ def test_a_directory_of_the_users_is_copied(workspace: Workspace, tmp_path: Path
 
 def test_a_custom_image_comes_with_its_dockerfile(workspace: Workspace, tmp_path: Path) -> None:
     target = tmp_path / "out"
-    result = export.write(environment(config="image"), workspace, target, False, {})
+    result = export.write(environment(config="image"), workspace, target, False, QUIET, {})
 
     assert "COPY kratos/" in (target / "Dockerfile").read_text()
     assert (target / "kratos" / "kratos.yml").exists()
@@ -200,29 +217,26 @@ def test_a_custom_image_comes_with_its_dockerfile(workspace: Workspace, tmp_path
 def test_writing_again_is_fine_and_a_difference_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     target, asked = tmp_path / "out", environment(database="memory")
     workspace.home.mkdir(parents=True)
-    export.write(asked, workspace, target, False, {})
-    # secrets are new each time until `up` keeps them
-    (workspace.home / "secrets").mkdir()
-    (workspace.home / "secrets" / "kratos.yml").write_text((target / "secrets" / "kratos.yml").read_text())
-    export.write(asked, workspace, target, False, {})
+    export.write(asked, workspace, target, False, QUIET, {})
+    export.write(asked, workspace, target, False, QUIET, {})
 
     (target / "compose.yaml").write_text("services: {}\n")
     with pytest.raises(GeneratedFileEdited, match=r"compose\.yaml is there, and differs"):
-        export.write(asked, workspace, target, False, {})
-    export.write(asked, workspace, target, True, {})
+        export.write(asked, workspace, target, False, QUIET, {})
+    export.write(asked, workspace, target, True, QUIET, {})
     assert "kratos" in (target / "compose.yaml").read_text()
 
 
 def test_the_users_own_compose_file_goes_along_as_it_is(workspace: Workspace, tmp_path: Path) -> None:
     (workspace.directory / "compose.override.yaml").write_bytes(b"services: {}\r\n")
-    export.write(environment(), workspace, tmp_path / "out", False, {})
+    export.write(environment(), workspace, tmp_path / "out", False, QUIET, {})
     assert (tmp_path / "out/compose.override.yaml").read_bytes() == b"services: {}\r\n"
 
 
 def test_a_compose_file_of_the_users_that_is_no_text_is_said(workspace: Workspace, tmp_path: Path) -> None:
     (workspace.directory / "compose.override.yaml").write_bytes(b"services: {}  # \xff\n")
     with pytest.raises(ConfigurationInvalid, match=r"compose\.override\.yaml:1:17: not UTF-8 text"):
-        export.write(environment(), workspace, tmp_path / "out", False, {})
+        export.write(environment(), workspace, tmp_path / "out", False, QUIET, {})
     assert not (tmp_path / "out").exists()
 
 
@@ -232,7 +246,7 @@ def test_other_secrets_are_never_written_over(workspace: Workspace, tmp_path: Pa
     (target / "secrets" / "kratos.yml").write_text("secrets: {cookie: [hunter2-hunter2-1]}\n")
 
     with pytest.raises(GeneratedFileEdited) as caught:
-        export.write(environment(), workspace, target, True, {})
+        export.write(environment(), workspace, target, True, QUIET, {})
 
     assert "hunter2" not in "\n".join(caught.value.lines())
     assert "hunter2" in (target / "secrets" / "kratos.yml").read_text()
@@ -241,12 +255,12 @@ def test_other_secrets_are_never_written_over(workspace: Workspace, tmp_path: Pa
 
 def test_kratosctls_own_directory_is_refused(workspace: Workspace) -> None:
     with pytest.raises(UsageError):
-        export.write(environment(), workspace, workspace.home / "out", False, {})
+        export.write(environment(), workspace, workspace.home / "out", False, QUIET, {})
 
 
 def test_an_external_database_needs_its_address(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match="DSN is not set"):
-        export.write(environment(database="external"), workspace, tmp_path / "out", False, {})
+        export.write(environment(database="external"), workspace, tmp_path / "out", False, QUIET, {})
     files = written(workspace, tmp_path / "out", environment(database="external"), **DSN)
     assert yaml.safe_load(files["secrets/kratos.yml"])["dsn"] == DSN["DSN"]
     assert "hunter2" not in files["compose.yaml"] + files["environment.yml"]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from kratosctl.console import Console
+from kratosctl.errors import DowngradeRefused
 from kratosctl.files.state import State
 from kratosctl.files.workspace import SEED_WANTED, Workspace
 from kratosctl.limits import Limits
-from kratosctl.stages import apply, database_start, postgres_start
+from kratosctl.stages import apply, database_start, observe, postgres_start
 from kratosctl.stages.assemble import Stack
 from kratosctl.stages.plan import Plan
 from tests.unit import stacks
@@ -70,3 +71,13 @@ def test_a_database_that_migrate_made_is_filled_by_up_and_one_that_was_there_is_
     asked.workspace.remove_note(SEED_WANTED)
     apply.migrate_only(asked, Plan(), Console(quiet=True), Limits())
     assert not asked.workspace.wants_seed
+
+
+def test_whoever_wants_an_older_release_is_told_of_the_way_that_loses_nothing_first(tmp_path: Path) -> None:
+    older = stack(tmp_path, "sqlite", release="v1.1.0")
+    older.workspace.write("database/db.sqlite", "")
+
+    with pytest.raises(DowngradeRefused) as caught:
+        observe.check_downgrade(replace(older, state=State(project="p", releases={"sqlite": "v26.2.0"})))
+
+    assert "snapshot restore NAME --with-release --env dev; or start afresh" in caught.value.fix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,15 @@ def test_whoever_says_yes_is_not_asked(workspace: Workspace) -> None:
     assert names(workspace) == []
 
 
-def test_a_damaged_one_can_go(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    (store.directory(workspace) / "one" / store.FACTS).write_text("{")
+def cut_short(facts: Path) -> None:
+    facts.write_text("{")
+
+
+@pytest.mark.parametrize("damage", [cut_short, Path.unlink])
+def test_a_damaged_one_can_go(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+) -> None:
+    damage(store.directory(workspace) / "one" / store.FACTS)
 
     assert main(["snapshot", "remove", "one"]) == 38
     assert "Delete the snapshot one? " in capsys.readouterr().err

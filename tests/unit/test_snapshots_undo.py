@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kratosctl import running
 from kratosctl.commands import upgrade
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
@@ -17,11 +18,12 @@ from kratosctl.errors import (
     DatabaseUnreachable,
     DiskFull,
     KratosctlError,
+    SnapshotDamaged,
     SnapshotForeign,
     UpgradeFailed,
 )
 from kratosctl.files.state import State
-from kratosctl.files.workspace import Workspace
+from kratosctl.files.workspace import CONTENT_NOTE, SEED_WANTED, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
@@ -244,3 +246,46 @@ def test_no_other_database_is_saved_or_emptied_than_the_one_that_kratos_serves_f
 
     assert subject.live.facts().identities == 3
     assert [snapshot.name for snapshot in store.listing(subject.found.workspace)] == ["three"]
+
+
+def test_what_was_restored_is_not_filled_with_the_seed_that_a_new_database_waited_for(subject: Subject) -> None:
+    """As after `migrate`, or an `up` that was killed before it seeded."""
+    subject.found.workspace.write(SEED_WANTED, "")
+
+    restoring.restore(subject, "three", QUIET, False, {})
+
+    assert not subject.found.workspace.wants_seed
+
+
+@pytest.mark.parametrize("what", ["no snapshot 'three'", "snapshot three is damaged"])
+def test_what_cannot_be_undone_is_said_once_and_stops_nobody(
+    subject: Subject, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    workspace = subject.found.workspace
+    workspace.write_note(CONTENT_NOTE, {"doing": "seed", "snapshot": "three"})
+    if "damaged" in what:
+        store.content(workspace, "three").write_bytes(b"no")
+    else:
+        store.remove(workspace, "three")
+
+    putting_back.undo_content(subject, Console())
+
+    assert f"a seed was interrupted: it cannot be undone: {what}" in capsys.readouterr().err
+    assert not workspace.has_unfinished
+    assert subject.live.facts().identities == 3
+
+
+def test_an_upgrade_that_cannot_be_undone_says_once_how_it_is_finished(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = subject.found.workspace
+    note = {"from": "v1.1.0", "to": "v26.2.0", "release": "v26.2.0", "image": None, "stage": "swapping"}
+    workspace.write_note(UPGRADE_NOTE, {**note, "snapshot": "three"})
+    store.content(workspace, "three").write_bytes(b"no")
+    monkeypatch.setattr(running, "find", lambda *_: subject.found)
+
+    with pytest.raises(SnapshotDamaged) as caught:
+        upgrade.settle(workspace.directory, "dev", QUIET, {})
+
+    assert "finish it: kratosctl up dev --release v26.2.0 --save" in caught.value.fix
+    upgrade.settle(workspace.directory, "dev", QUIET, {})

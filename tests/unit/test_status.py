@@ -14,7 +14,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import UsageError
 from kratosctl.files.state import State
-from kratosctl.files.workspace import Workspace
+from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.running import Found
 from kratosctl.states import state_of
@@ -50,6 +50,22 @@ def test_one_environment_has_the_state_that_it_has_among_many(
 
     assert status.status(tmp_path, "seat-01").data["state"] == state
     assert state_of(containers, ready) == state
+
+
+def test_what_was_interrupted_is_said_and_what_is_under_way_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kratos may be stopped then, and nothing else would say why."""
+    found = Found(Workspace(tmp_path, "dev"), State(project="p"), (kratos("exited", code=0),))
+    monkeypatch.setattr(running, "find", lambda directory, name: found)
+    assert status.status(tmp_path, "dev").warnings == []
+
+    found.workspace.write_note(UPGRADE_NOTE, {"stage": "swapping"})
+    (said,) = status.status(tmp_path, "dev").warnings
+    assert "interrupted: kratosctl up dev finishes or undoes it" in said
+
+    with found.workspace.locked("upgrade dev", 0, pytest.fail):
+        assert status.status(tmp_path, "dev").warnings == []
 
 
 @pytest.mark.parametrize(
