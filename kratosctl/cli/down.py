@@ -27,10 +27,17 @@ def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Res
     from kratosctl import running
     from kratosctl.commands import down, upgrade
     from kratosctl.database.data import data_of
+    from kratosctl.errors import KratosctlError
 
     found = running.find(session.directory, name)
     if not volumes:
-        upgrade.settle(session.directory, found.name, session.console, os.environ)
+        try:
+            upgrade.settle(session.directory, found.name, session.console, os.environ)
+        except KratosctlError as error:
+            # whoever wants it stopped gets it stopped, though the image it would go back to is gone
+            session.console.note(
+                "\n  ".join(["what was interrupted is neither finished nor undone yet", *error.lines()])
+            )
     data = data_of(found) if volumes else None
     forgotten = down.forgotten(found) if volumes else ""
     lost = ", and ".join(filter(None, (data.lost if data else "", forgotten)))

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from kratosctl import running
-from kratosctl.commands import down
+from kratosctl.commands import down, upgrade
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
 from kratosctl.engine import program, reading
+from kratosctl.errors import ImageMissing
 from kratosctl.files.state import State
-from kratosctl.files.workspace import Workspace
+from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
+from kratosctl.main import main
 
 FILES = Path("/app/.kratosctl/dev/database")
 VOLUME = "app-dev-1_postgres"
@@ -41,6 +43,25 @@ VOLUME = "app-dev-1_postgres"
 )
 def test_what_is_lost_names_each_database_for_what_it_is(data: Data, said: str) -> None:
     assert data.lost == said
+
+
+def test_what_cannot_be_settled_now_keeps_nothing_from_being_stopped(
+    found: running.Found, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (found.workspace.directory / "kratosctl.yaml").write_text("environments: {dev: {}}\n")
+    found.workspace.write_note(UPGRADE_NOTE, {"stage": "swapping"})
+
+    def settle(*_: object) -> None:
+        raise ImageMissing("image oryd/kratos:v1.1.0 is neither here nor to be had", "", "check the network")
+
+    monkeypatch.setattr(upgrade, "settle", settle)
+
+    assert main(["down", "-C", str(found.workspace.directory)]) == 0
+
+    said = capsys.readouterr()
+    assert "dev is down" in said.out
+    assert "neither finished nor undone yet\n  image oryd/kratos:v1.1.0 is neither here" in said.err
+    assert found.workspace.has_unfinished
 
 
 @pytest.fixture
