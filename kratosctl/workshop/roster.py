@@ -13,6 +13,10 @@ from kratosctl.errors import ConfigurationInvalid
 from kratosctl.files import yaml_text
 
 _NAMED = ("name", "attendee", "full name", "participant", "student")
+# names a column as well, but nobody
+_BESIDE = ("e-mail", "email", "mail", "e-mail address", "email address")
+# by which a spreadsheet tells another one what parts the columns
+_PARTED_BY = re.compile(r"sep=[,;\t]\s*", re.IGNORECASE)
 _FIRST, _LAST = ("first name", "given name", "firstname"), ("last name", "surname", "family name", "lastname")
 
 
@@ -26,10 +30,14 @@ def read(path: Path) -> list[str]:
         path: the CSV file.
 
     Raises:
-        ConfigurationInvalid: it cannot be read, or a line holds no name; with the line.
+        ConfigurationInvalid: it cannot be read, its columns are named and none is of names, or a line holds no name;
+            with the line.
     """
     text = yaml_text.read_text(path).removeprefix(yaml_text.BYTE_ORDER_MARK)
-    head = text.split("\n", 1)[0]
+    head = text.partition("\n")[0]
+    if _PARTED_BY.fullmatch(head):
+        # its line stays: lines are counted
+        text = text.removeprefix(head)
     parted_by = max((",", ";", "\t"), key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=parted_by, strict=True)
     names: list[str] = []
@@ -43,6 +51,7 @@ def read(path: Path) -> list[str]:
                 columns = _columns(cells)
                 if columns:
                     continue
+                _refuse_nameless(cells, f"{path.name}:{reader.line_num}")
                 columns = [0]
             names.append(_name(cells, columns, f"{path.name}:{reader.line_num}"))
     except csv.Error as error:
@@ -64,6 +73,12 @@ def _columns(cells: Sequence[str]) -> list[int]:
         return whole[:1]
     parts = [next((low.index(word) for word in words if word in low), None) for words in (_FIRST, _LAST)]
     return [part for part in parts if part is not None]
+
+
+def _refuse_nameless(cells: Sequence[str], place: str) -> None:
+    if any(cell.lower() in _BESIDE for cell in cells):
+        found = f"found {', '.join(cells)[:60]!r}"
+        raise ConfigurationInvalid(f"{place}: no column of names", found, "call the one with the names: Name")
 
 
 def _name(cells: Sequence[str], columns: Sequence[int], place: str) -> str:
