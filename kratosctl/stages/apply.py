@@ -58,6 +58,9 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     with ExitStack() as until_kept:
         if not plan.subjects("migrate"):
             names = _create_with(stack, compose.services(stack.environment), console)
+            if observed.migrated:
+                # an image may be called another release than before, as one of somebody's own
+                database_start.remember(stack, observed.kratos_id)
         elif database_start.new_from_template(stack, observed):
             names = _new_sqlite(stack, observed, console)
         else:
