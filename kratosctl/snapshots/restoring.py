@@ -53,7 +53,7 @@ def restore(
             with removing_unless_interrupted(workspace, RESTORE_NOTE):
                 subject = _restore(subject, snapshot, before, with_release, variables)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before}
-    said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.environment.release}"
+    said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.migrated_by}"
     undo = f"\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}" if before else ""
     return Result("snapshot restore", data, lambda: f"{said}{undo}")
 

@@ -208,8 +208,10 @@ def test_to_undo_a_reset_takes_back_nothing_that_was_asked_for_since(
     asked = asked_for(subject, "v26.2.0", "v1.1.0")
     resetting.reset(asked, None, "", QUIET)
 
-    restoring.restore(asked, None, QUIET, True, {})
+    told = restoring.restore(asked, None, QUIET, True, {})
 
+    assert told.text().startswith("restored before-reset-")
+    assert "3 identities, Kratos v1.1.0\n" in told.text()
     assert subject.live.facts().identities == 3
     assert brought_up == []
     assert "v26.2.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
@@ -228,8 +230,13 @@ def test_the_way_back_from_an_upgrade_leads_to_a_release_with_the_same_tables_to
 
 def test_an_upgrade_starts_from_the_release_that_the_data_is_of(subject: Subject) -> None:
     upgrade.refuse_another_asked_for(asked_for(subject, "v1.1.0", "v1.1.0"))
-    with pytest.raises(ChoiceImpossible, match=r"is to be Kratos v26\.2\.0, and its data is of v1\.1\.0"):
+    with pytest.raises(ChoiceImpossible, match=r"is to be Kratos v26\.2\.0, and its data is of v1\.1\.0") as forward:
         upgrade.refuse_another_asked_for(asked_for(subject, "v26.2.0", "v1.1.0"))
+    assert "kratosctl up dev" in forward.value.fix
+    # which would refuse the downgrade
+    with pytest.raises(ChoiceImpossible) as back:
+        upgrade.refuse_another_asked_for(asked_for(subject, "v1.1.0", "v26.2.0"))
+    assert back.value.fix == "ask for v26.2.0 in kratosctl.yaml, then upgrade"
 
 
 def test_no_other_database_is_saved_or_emptied_than_the_one_that_kratos_serves_from(subject: Subject) -> None:
