@@ -155,7 +155,7 @@ def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> Non
             f"hand it to another: kratosctl snapshot export {snapshot.name} FILE, then snapshot import FILE NAME",
         )
     newer = version_key(snapshot.release) > version_key(subject.release) and not with_release
-    if newer and snapshot.migrations > _migrations(subject.live):
+    if newer and snapshot.migrations != _migrations(subject.live):
         raise SnapshotForeign(
             f"snapshot {snapshot.name} was migrated by Kratos {snapshot.release}",
             f"{subject.release} is older and does not know its tables",

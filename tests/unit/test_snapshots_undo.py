@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,3 +253,22 @@ def test_no_other_database_is_saved_or_emptied_than_the_one_that_kratos_serves_f
 
     assert subject.live.facts().identities == 3
     assert [snapshot.name for snapshot in store.listing(subject.found.workspace)] == ["three"]
+
+
+def test_a_snapshot_of_a_release_between_the_one_asked_for_and_the_one_that_serves_is_refused_before_it_is_put_in_place(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """As after `up --release v26.2.0` without --save: `up` would refuse to go to what kratosctl.yaml asks for."""
+    between = asked_for(subject, "v1.1.0", "v1.3.0")
+    saving.save(between, "between", "", False, QUIET)
+    served = asked_for(subject, "v1.1.0", "v26.2.0")
+    assert isinstance(served.live, SqliteFile)
+    with closing(sqlite3.connect(served.live.path)) as database, database:
+        database.execute("INSERT INTO schema_migration VALUES (26)")
+
+    with pytest.raises(SnapshotForeign, match=r"migrated by Kratos v1\.3\.0"):
+        restoring.restore(served, "between", QUIET, False, {})
+    assert brought_up == []
+
+    restoring.restore(served, "between", QUIET, True, {})
+    assert brought_up == [("v1.3.0", "v1.3.0")]
