@@ -190,7 +190,7 @@ def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
 def _created(stack: Stack, services: Sequence[str]) -> dict[str, str]:
     """Has Compose create them, and refuses an old one, whose own message would not name its age."""
     create = functools.partial(stack.project.create, services)
-    if not stack.state.generated:
+    if not stack.state.migrated:
         # while it works
         _, made = reading.together(check_compose, create)
         return dict(made)
