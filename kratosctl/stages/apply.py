@@ -267,7 +267,6 @@ def _write(stack: Stack) -> None:
     """Writes the files, and makes the directories that are mounted: Docker would make them as root."""
     stack.workspace.write_all(stack.files, stack.state)
     if stack.database_directory:
-        # it may be copied elsewhere: its own mode then goes along
-        stack.database_directory.mkdir(exist_ok=True, mode=0o700)
+        stack.database_directory.mkdir(exist_ok=True)
     if stack.environment.database == "postgres":
         postgres_start.initdb(stack.workspace.home)
