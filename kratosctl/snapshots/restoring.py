@@ -41,8 +41,9 @@ def restore(
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
         store.check(workspace, snapshot)
-        # what is there is of that release already: whatever was asked for since is not to be taken back
-        with_release = with_release and snapshot.release != subject.migrated_by
+        # to undo takes back nothing that was only asked for since; who names a snapshot may want just that
+        went_on = snapshot.release != subject.migrated_by
+        with_release = with_release and (went_on or (name is not None and snapshot.release != subject.release))
         if with_release and snapshot.release != subject.release:
             with_release_of(subject, snapshot.release)
         before = _keep_what_is_there(subject, snapshot, console)

@@ -204,6 +204,22 @@ def test_a_snapshot_goes_back_to_the_release_its_data_was_on_not_to_the_one_aske
     assert "v1.1.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
 
 
+def test_after_migrations_that_failed_a_snapshot_goes_back_to_the_release_before_them(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """`up --release v26.2.0 --save` was given up half-way: whose the tables are then nobody has noted."""
+    saving.save(asked_for(subject, "v1.1.0", "v1.1.0"), "to-be-sure", "", False, QUIET)
+    failed = asked_for(subject, "v26.2.0", "v1.1.0")
+    assert isinstance(failed.live, SqliteFile)
+    with closing(sqlite3.connect(failed.live.path)) as database, database:
+        database.execute("INSERT INTO schema_migration VALUES (26)")
+
+    restoring.restore(failed, "to-be-sure", QUIET, True, {})
+
+    assert brought_up == [("v1.1.0", "v1.1.0")]
+    assert "v1.1.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
+
+
 def test_to_undo_a_reset_takes_back_nothing_that_was_asked_for_since(
     subject: Subject, brought_up: list[tuple[str, str]]
 ) -> None:
