@@ -148,7 +148,7 @@ def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
         GeneratedFileEdited: a file is there and differs; nothing was written.
     """
     folders = sorted({file.path.rpartition("/")[0] or "." for file in files if file.secret or file.private})
-    everything = [*map(git.kept_out, folders), *files]
+    everything = list(dict.fromkeys([*map(git.kept_out, folders), *files]))
     _refuse_to_overwrite(everything, target, overwrite)
     for file in everything:
         owners = file.secret or file.private
@@ -169,8 +169,10 @@ def _refuse_to_overwrite(files: Sequence[File], target: Path, overwrite: bool) -
 def _result(stack: Stack, target: Path, files: list[File]) -> Result:
     name, where = stack.environment.name, shlex.quote(str(target))
     steps = [f"kratosctl down {name}"]
-    if stack.database_directory and stack.database_directory.exists():
-        steps.append(f"cp -a {shlex.quote(str(stack.database_directory))}/. {where}/database/")
+    database = stack.database_directory
+    if database and (database / "db.sqlite").exists():
+        # not the directory: its mode would go along
+        steps.append(f"cp -a {shlex.quote(str(database))}/db.sqlite* {where}/database/")
     if stack.custom:
         steps.append(f"docker build -t {stack.custom.reference} {where}")
     steps.append(f"cd {where} && docker compose up -d")

@@ -116,12 +116,14 @@ def refuse_another_asked_for(subject: Subject) -> None:
     Raises:
         ChoiceImpossible: with the ways out.
     """
-    if subject.release != subject.migrated_by:
-        name = subject.found.name
+    name, asked, now = subject.found.name, subject.release, subject.migrated_by
+    if asked != now:
+        # to an older one `up` does not go
+        at_once = f"; or without proof: kratosctl up {name}" if version_key(asked) > version_key(now) else ""
         raise ChoiceImpossible(
-            f"environment {name} is to be Kratos {subject.release}, and its data is of {subject.migrated_by}",
+            f"environment {name} is to be Kratos {asked}, and its data is of {now}",
             "`up` was not run since, or with a flag",
-            f"ask for {subject.migrated_by} in kratosctl.yaml, then upgrade; or without proof: kratosctl up {name}",
+            f"ask for {now} in kratosctl.yaml, then upgrade{at_once}",
         )
 
 

@@ -225,7 +225,7 @@ def _make(
     for name, text in configuration.items():
         write_atomically(workspace.directory / folder / name, text, 0o644)
     if made.engine == "sqlite":
-        (workspace.home / "database").mkdir(exist_ok=True, mode=0o700)
+        (workspace.home / "database").mkdir(exist_ok=True)
         templates.copy(content, workspace.home / "database" / "db.sqlite")
     else:
         with said_plainly(content), tempfile.NamedTemporaryFile(dir=workspace.home) as plain:

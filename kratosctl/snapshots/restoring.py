@@ -41,8 +41,9 @@ def restore(
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
         store.check(workspace, snapshot)
-        # what is there is of that release already: whatever was asked for since is not to be taken back
-        with_release = with_release and snapshot.release != subject.migrated_by
+        # to undo takes back nothing that was only asked for since; who names a snapshot may want just that
+        went_on = snapshot.release != subject.migrated_by
+        with_release = with_release and (went_on or (name is not None and snapshot.release != subject.release))
         if with_release and snapshot.release != subject.release:
             with_release_of(subject, snapshot.release)
         before = _keep_what_is_there(subject, snapshot, console)
@@ -53,7 +54,7 @@ def restore(
             with removing_unless_interrupted(workspace, RESTORE_NOTE):
                 subject = _restore(subject, snapshot, before, with_release, variables)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before}
-    said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.environment.release}"
+    said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.migrated_by}"
     undo = f"\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}" if before else ""
     return Result("snapshot restore", data, lambda: f"{said}{undo}")
 
@@ -157,7 +158,7 @@ def _check_fits(subject: Subject, snapshot: Snapshot, with_release: bool) -> Non
             f"hand it to another: kratosctl snapshot export {snapshot.name} FILE, then snapshot import FILE NAME",
         )
     newer = version_key(snapshot.release) > version_key(subject.release) and not with_release
-    if newer and snapshot.migrations > _migrations(subject.live):
+    if newer and snapshot.migrations != _migrations(subject.live):
         raise SnapshotForeign(
             f"snapshot {snapshot.name} was migrated by Kratos {snapshot.release}",
             f"{subject.release} is older and does not know its tables",

@@ -58,6 +58,9 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     with ExitStack() as until_kept:
         if not plan.subjects("migrate"):
             names = _create_with(stack, compose.services(stack.environment), console)
+            if observed.migrated:
+                # an image may be called another release than before, as one of somebody's own
+                database_start.remember(stack, observed.kratos_id)
         elif database_start.new_from_template(stack, observed):
             names = _new_sqlite(stack, observed, console)
         else:
@@ -187,7 +190,7 @@ def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
 def _created(stack: Stack, services: Sequence[str]) -> dict[str, str]:
     """Has Compose create them, and refuses an old one, whose own message would not name its age."""
     create = functools.partial(stack.project.create, services)
-    if not stack.state.generated:
+    if not stack.state.migrated:
         # while it works
         _, made = reading.together(check_compose, create)
         return dict(made)
@@ -264,7 +267,6 @@ def _write(stack: Stack) -> None:
     """Writes the files, and makes the directories that are mounted: Docker would make them as root."""
     stack.workspace.write_all(stack.files, stack.state)
     if stack.database_directory:
-        # it may be copied elsewhere: its own mode then goes along
-        stack.database_directory.mkdir(exist_ok=True, mode=0o700)
+        stack.database_directory.mkdir(exist_ok=True)
     if stack.environment.database == "postgres":
         postgres_start.initdb(stack.workspace.home)

@@ -89,9 +89,10 @@ def migrate(stack: Stack, kratos_id: str, names: Mapping[str, str], console: Con
 def remember(stack: Stack, kratos_id: str) -> None:
     """Notes which image migrated which database, so that it need not run again."""
     mark = observe.migrated_mark(kratos_id, observe.identity(stack))
-    state, database = stack.workspace.state(), stack.environment.database
-    state = replace(state, migrated=mark, releases=state.releases | {database: stack.environment.facts.tag})
+    before, database = stack.workspace.state(), stack.environment.database
+    state = replace(before, migrated=mark, releases=before.releases | {database: stack.environment.facts.tag})
     if database == "postgres":
         state = replace(state, first_start=False, copying=False)
-    stack.workspace.save_state(state)
+    if state != before:
+        stack.workspace.save_state(state)
     postgres_start.forget_snapshot(stack.workspace.home)

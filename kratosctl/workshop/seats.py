@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -234,17 +235,18 @@ def all_locked(
     Args:
         seats: which.
         command: what the holder does, shown to those who wait.
-        patience: seconds to wait for another holder of one.
+        patience: seconds to wait for other holders, for all of them together.
         say: told who is waited for.
 
     Yields:
         By seat, why its lock could not be had.
     """
     busy: dict[str, KratosctlError] = {}
+    end = time.monotonic() + patience
     with contextlib.ExitStack() as held:
         for seat in sorted(seats, key=lambda seat: seat.name):
             try:
-                held.enter_context(seat.workspace.locked(command, patience, say))
+                held.enter_context(seat.workspace.locked(command, max(0.0, end - time.monotonic()), say))
             except KratosctlError as error:
                 busy[seat.name] = error
         yield busy

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -93,6 +94,26 @@ def test_a_seat_at_which_a_command_hangs_keeps_no_other_from_going_down(
     assert gone == ["seat-02"]
     assert caught.value.what.startswith("seat-01: environment seat-01 is held by")
     assert caught.value.what.endswith("(the other 1 seat is down)")
+
+
+def test_many_at_which_commands_hang_are_not_waited_for_one_after_the_other(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five of them would keep a class from ending for the better part of an hour, and the workshop locked."""
+    _, everyone = seats.chosen(classroom, (), everybody=True)
+    now, waited = [0.0], []
+
+    def hangs(_: Workspace, _command: str, timeout: float, _say: Callable[[str], None]) -> None:
+        waited.append(timeout)
+        now[0] += timeout
+        raise EnvironmentBusy("it is held")
+
+    monkeypatch.setattr(Workspace, "locked", hangs)
+    monkeypatch.setattr(seats, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    with seats.all_locked(everyone, "workshop down", 600, lambda _: None) as busy:
+        assert list(busy) == ["seat-01", "seat-02"]
+    assert waited == [600, 0]
 
 
 def test_a_workshop_that_goes_down_for_the_night_keeps_what_is_to_be_settled_but_no_clone(classroom: Path) -> None:

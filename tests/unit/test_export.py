@@ -18,9 +18,6 @@ from kratosctl.environment import Environment, from_answers
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
-from kratosctl.stages import apply
-from kratosctl.stages.assemble import Stack
-from tests.unit import stacks
 
 QUIET = Console(quiet=True)
 DSN = {"DSN": "postgres://me:hunter2@host/db"}
@@ -127,17 +124,16 @@ def test_git_takes_no_secret_and_no_data_whatever_a_gitignore_above_says(workspa
 
 
 def test_the_database_that_is_copied_there_is_for_the_owner_alone(workspace: Workspace, tmp_path: Path) -> None:
-    """Whoever can read it can sign in as anybody."""
-    kept = Stack(environment(), workspace, stacks.place(environment()), State(), (), {})
-    workspace.home.mkdir(parents=True)
-    apply._write(kept)
-    (workspace.home / "database/db.sqlite").touch()
+    """Whoever can read it can sign in as anybody. Where it lies now, a directory above it keeps others out."""
+    (workspace.home / "database").mkdir(parents=True, mode=0o755)
+    for name in ("db.sqlite", "db.sqlite-wal"):
+        (workspace.home / "database" / name).touch()
 
     result = export.write(environment(), workspace, tmp_path / "out", False, QUIET, {})
     (copying,) = [step for step in result.data["next"] if step.startswith("cp ")]
     subprocess.run(copying, shell=True, check=True)
 
-    assert (tmp_path / "out/database/db.sqlite").exists()
+    assert {"db.sqlite", "db.sqlite-wal"} <= {path.name for path in (tmp_path / "out/database").iterdir()}
     assert stat.S_IMODE((tmp_path / "out/database").stat().st_mode) == 0o700
 
 

@@ -14,8 +14,10 @@ from kratosctl.files.workspace import SEED_WANTED, Workspace
 from kratosctl.limits import Limits
 from kratosctl.stages import apply, database_start, observe, postgres_start
 from kratosctl.stages.assemble import Stack
-from kratosctl.stages.plan import Plan
+from kratosctl.stages.plan import Observed, Plan
 from tests.unit import stacks
+
+QUIET = Console(quiet=True)
 
 
 def stack(directory: Path, database: str, **answers: str) -> Stack:
@@ -65,11 +67,11 @@ def test_a_database_that_migrate_made_is_filled_by_up_and_one_that_was_there_is_
     monkeypatch.setattr(apply, "_provide_images", lambda *_: None)
     monkeypatch.setattr(apply, "_migrated", migrated)
 
-    apply.migrate_only(asked, Plan(), Console(quiet=True), Limits())
+    apply.migrate_only(asked, Plan(), QUIET, Limits())
     assert asked.workspace.wants_seed
 
     asked.workspace.remove_note(SEED_WANTED)
-    apply.migrate_only(asked, Plan(), Console(quiet=True), Limits())
+    apply.migrate_only(asked, Plan(), QUIET, Limits())
     assert not asked.workspace.wants_seed
 
 
@@ -81,3 +83,20 @@ def test_whoever_wants_an_older_release_is_told_of_the_way_that_loses_nothing_fi
         observe.check_downgrade(replace(older, state=State(project="p", releases={"sqlite": "v26.2.0"})))
 
     assert "snapshot restore NAME --with-release --env dev; or start afresh" in caught.value.fix
+
+
+def test_an_image_that_is_called_another_release_than_before_has_the_data_be_of_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's own image, or `v26` with a kratosctl that knows a newer one: nothing is left to migrate."""
+    monkeypatch.setattr(apply, "_provide_images", lambda *_: None)
+    monkeypatch.setattr(apply, "_create", lambda *_: {})
+    monkeypatch.setattr(apply, "_serve", lambda *_: None)
+    before = stack(tmp_path, "sqlite", release="v1.3.0", kratos_image="example.org/kratos:ours")
+    database_start.remember(before, "sha256:kratos")
+    after = stack(tmp_path, "sqlite", release="v1.3.1", kratos_image="example.org/kratos:ours")
+    after = replace(after, state=before.workspace.state())
+
+    apply.apply(after, Observed(kratos_id="sha256:kratos", migrated=True), Plan(), QUIET, Limits())
+
+    assert after.workspace.state().releases == {"sqlite": "v1.3.1"}

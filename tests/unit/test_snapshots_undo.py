@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,14 +206,32 @@ def test_a_snapshot_goes_back_to_the_release_its_data_was_on_not_to_the_one_aske
     assert "v1.1.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
 
 
+def test_after_migrations_that_failed_a_snapshot_goes_back_to_the_release_before_them(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """`up --release v26.2.0 --save` was given up half-way: whose the tables are then nobody has noted."""
+    saving.save(asked_for(subject, "v1.1.0", "v1.1.0"), "to-be-sure", "", False, QUIET)
+    failed = asked_for(subject, "v26.2.0", "v1.1.0")
+    assert isinstance(failed.live, SqliteFile)
+    with closing(sqlite3.connect(failed.live.path)) as database, database:
+        database.execute("INSERT INTO schema_migration VALUES (26)")
+
+    restoring.restore(failed, "to-be-sure", QUIET, True, {})
+
+    assert brought_up == [("v1.1.0", "v1.1.0")]
+    assert "v1.1.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
+
+
 def test_to_undo_a_reset_takes_back_nothing_that_was_asked_for_since(
     subject: Subject, brought_up: list[tuple[str, str]]
 ) -> None:
     asked = asked_for(subject, "v26.2.0", "v1.1.0")
     resetting.reset(asked, None, "", QUIET)
 
-    restoring.restore(asked, None, QUIET, True, {})
+    told = restoring.restore(asked, None, QUIET, True, {})
 
+    assert told.text().startswith("restored before-reset-")
+    assert "3 identities, Kratos v1.1.0\n" in told.text()
     assert subject.live.facts().identities == 3
     assert brought_up == []
     assert "v26.2.0" in (subject.found.workspace.directory / "kratosctl.yaml").read_text()
@@ -230,8 +250,13 @@ def test_the_way_back_from_an_upgrade_leads_to_a_release_with_the_same_tables_to
 
 def test_an_upgrade_starts_from_the_release_that_the_data_is_of(subject: Subject) -> None:
     upgrade.refuse_another_asked_for(asked_for(subject, "v1.1.0", "v1.1.0"))
-    with pytest.raises(ChoiceImpossible, match=r"is to be Kratos v26\.2\.0, and its data is of v1\.1\.0"):
+    with pytest.raises(ChoiceImpossible, match=r"is to be Kratos v26\.2\.0, and its data is of v1\.1\.0") as forward:
         upgrade.refuse_another_asked_for(asked_for(subject, "v26.2.0", "v1.1.0"))
+    assert "kratosctl up dev" in forward.value.fix
+    # which would refuse the downgrade
+    with pytest.raises(ChoiceImpossible) as back:
+        upgrade.refuse_another_asked_for(asked_for(subject, "v1.1.0", "v26.2.0"))
+    assert back.value.fix == "ask for v26.2.0 in kratosctl.yaml, then upgrade"
 
 
 def test_no_other_database_is_saved_or_emptied_than_the_one_that_kratos_serves_from(subject: Subject) -> None:
@@ -289,3 +314,22 @@ def test_an_upgrade_that_cannot_be_undone_says_once_how_it_is_finished(
 
     assert "finish it: kratosctl up dev --release v26.2.0 --save" in caught.value.fix
     upgrade.settle(workspace.directory, "dev", QUIET, {})
+
+
+def test_a_snapshot_of_a_release_between_the_one_asked_for_and_the_one_that_serves_is_refused_before_it_is_put_in_place(
+    subject: Subject, brought_up: list[tuple[str, str]]
+) -> None:
+    """As after `up --release v26.2.0` without --save: `up` would refuse to go to what kratosctl.yaml asks for."""
+    between = asked_for(subject, "v1.1.0", "v1.3.0")
+    saving.save(between, "between", "", False, QUIET)
+    served = asked_for(subject, "v1.1.0", "v26.2.0")
+    assert isinstance(served.live, SqliteFile)
+    with closing(sqlite3.connect(served.live.path)) as database, database:
+        database.execute("INSERT INTO schema_migration VALUES (26)")
+
+    with pytest.raises(SnapshotForeign, match=r"migrated by Kratos v1\.3\.0"):
+        restoring.restore(served, "between", QUIET, False, {})
+    assert brought_up == []
+
+    restoring.restore(served, "between", QUIET, True, {})
+    assert brought_up == [("v1.3.0", "v1.3.0")]
