@@ -49,7 +49,8 @@ def edit_taken(facts: Facts) -> Iterator[Finding]:
                 "problem",
                 f"{environment.name}: Kratos did not take the last edit of {file}, and goes on with what it had",
                 environment.rejected,
-                f"mend {file}: Kratos reads it again once it is saved",
+                f"mend {file}, which Kratos reads again once it is saved; what cannot change while it runs needs"
+                f" kratosctl restart {environment.name} kratos",
             )
 
 

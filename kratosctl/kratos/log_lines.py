@@ -165,7 +165,8 @@ def rejected_change(logs: str) -> str:
     if _IMMUTABLE.search(last):
         # its error quotes both values: they may be secrets
         key = _KEY.search(last)
-        return f"{(key[1] or key[2]) if key else 'a key'} cannot change while it runs"
+        which = (key[1] or key[2]) if key else "a key"
+        return f"{which} cannot change while it runs: kratosctl restart takes it in"
     return refused_configuration("\n".join(lines[begin : said[-1]])) or message(last)
 
 

@@ -86,6 +86,13 @@ def test_what_works_or_is_no_configuration_at_all_is_no_fault_of_theirs(said: di
     assert not [f for f in found(lambda kratos: kratos.update(fragments.merge(kratos, said))) if f.rule != "base-url"]
 
 
+def test_an_edit_that_waits_for_a_restart_is_told_the_command_for_it() -> None:
+    environment = EnvironmentFacts("two", kratos=kratos_of("oidc"), rejected="serve.port cannot change while it runs")
+    (finding,) = [f for f in diagnose(Facts(Path("/app"), environments=(environment,))) if f.level != "ok"]
+    assert "kratos/kratos.yml" in finding.fix, "or the edit was wrong"
+    assert "kratosctl restart two kratos" in finding.fix, "saved again, it would be refused again"
+
+
 def test_no_finding_shows_a_password() -> None:
     urls = {"serve": {"public": {"base_url": "http://me:secret@example.org"}}}
     (finding,) = found(lambda kratos: kratos.update(urls))

@@ -234,7 +234,7 @@ _IMMUTABLE = (
         (_WRONG + _SEEN + _REJECTED + _SEEN + _TAKEN, ""),
         (_SEEN + _TAKEN + _WRONG + _SEEN + _REJECTED, _WHY),
         (_WRONG + _SEEN + _REJECTED + _SEEN + _YAML, "yaml: line 3: mapping values are not allowed"),
-        (_SEEN + _IMMUTABLE, "serve.port cannot change while it runs"),
+        (_SEEN + _IMMUTABLE, "serve.port cannot change while it runs: kratosctl restart takes it in"),
     ],
     ids=["nothing", "no edit", "wrong", "wrong, another order", "mended", "right, then wrong", "no YAML", "immutable"],
 )
