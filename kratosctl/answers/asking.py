@@ -165,8 +165,9 @@ def prompt_for(name: str, question: Question, answers: Mapping[str, Any], host: 
 
 def default_of(question: Question, answers: Mapping[str, Any]) -> Any:
     """The answer without a question, given those before it; as `environment.from_answers` fills it in."""
-    if question.key == "ui" and "preset" in answers:
-        return fragments.presets()["presets"][answers["preset"]]["ui"]
+    if question.key in ("ui", "mail"):
+        preset = answers.get("preset") or questions.BY_KEY["preset"].default
+        return fragments.presets()["presets"][preset][question.key]
     return catalog.NEWEST.tag if question.key == "release" else question.default
 
 
