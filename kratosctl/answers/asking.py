@@ -23,6 +23,7 @@ _VARIANTS = {
     "default": "Alpine Linux, with SQLite and a shell",
     "distroless": "Kratos and nothing else: no SQLite, no shell",
 }
+NO_DSN = "DSN is not set: export DSN=postgres://… first"
 _ANOTHER = "another"
 _WIDTH = 78
 
@@ -70,14 +71,14 @@ class Host:
     Attributes:
         is_taken: whether something listens on a port, at an address of this host.
         holder: who holds a taken port, in words.
-        dsn: DSN is set.
+        no_external: why no external database can be picked; empty where one can.
         kept: ports this environment had before, by name.
         ours: ports its own containers hold now.
     """
 
     is_taken: Callable[[int, str], bool]
     holder: Callable[[int], str]
-    dsn: bool = False
+    no_external: str = NO_DSN
     kept: Mapping[str, int] = field(default_factory=dict)
     ours: frozenset[int] = frozenset()
 
@@ -184,8 +185,8 @@ def _values(question: Question) -> dict[str, str]:
 
 
 def _against(question: Question, value: Any, answers: Mapping[str, Any], host: Host) -> str:
-    if question.key == "database" and value == "external" and not host.dsn:
-        return "DSN is not set: export DSN=postgres://… first"
+    if question.key == "database" and value == "external" and host.no_external:
+        return host.no_external
     reason = reason_against({**answers, question.key: value})
     return reason[1] if reason else ""
 

@@ -21,7 +21,7 @@ QUIET = Host(is_taken=lambda _port, _address: False, holder=lambda port: f"nobod
 
 
 def host(*taken: int, dsn: bool = False) -> Host:
-    return Host(lambda port, _address: port in taken, lambda port: f"program {port}", dsn)
+    return Host(lambda port, _address: port in taken, lambda port: f"program {port}", "" if dsn else asking.NO_DSN)
 
 
 def prompt(key: str, /, on: Host = QUIET, **answers: Any) -> Prompt:
