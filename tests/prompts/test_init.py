@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kratosctl.answers import configuration_file
+from kratosctl.answers import configuration_file, selection
 from kratosctl.commands import init
 from kratosctl.main import main
 from kratosctl.questions import PRESETS
@@ -134,6 +134,27 @@ def test_a_flag_does_not_change_an_environment_that_is_there(
     run(tmp_path, "--database", "postgres", code=30)
     assert tree(tmp_path) == before
     assert "environment dev is in kratosctl.yaml already, with database sqlite" in capsys.readouterr().err
+
+
+def test_whoever_wants_another_preset_for_their_own_configuration_is_not_sent_to_where_it_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path)
+    run(tmp_path, "--preset", "passkey", code=30)
+    said = capsys.readouterr().err
+    assert "edit ./kratos" in said
+    assert "kratosctl init NAME --preset passkey --config-dir ./kratos-passkey" in said
+    run(tmp_path, "other", "--preset", "passkey", "--config-dir", "./kratos-passkey")
+
+
+def test_up_is_known_to_change_no_sign_in_method_of_their_own_configuration(tmp_path: Path) -> None:
+    def note(**flags: str) -> str:
+        return " ".join(init.unused_preset(selection.select(tmp_path, "dev", flags, {})))
+
+    assert note(preset="passkey") == ""
+    run(tmp_path)
+    assert "./kratos says how people sign in" in note(preset="passkey")
+    assert note() == note(preset="email-password") == note(database="postgres") == ""
 
 
 def test_what_cannot_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:
