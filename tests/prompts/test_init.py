@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import yaml
 
 from kratosctl.answers import configuration_file, selection
 from kratosctl.commands import init
+from kratosctl.errors import KratosctlError
+from kratosctl.kratos import config_dir
 from kratosctl.main import main
 from kratosctl.questions import PRESETS
 from tests.prompts.terminal import tree
@@ -155,6 +158,28 @@ def test_up_is_known_to_change_no_sign_in_method_of_their_own_configuration(tmp_
     run(tmp_path)
     assert "./kratos says how people sign in" in note(preset="passkey")
     assert note() == note(preset="email-password") == note(database="postgres") == ""
+
+
+@pytest.mark.parametrize("broken", ["empty main file", "no main file", "no directory", "empty directory", "a file"])
+def test_init_is_named_as_the_way_out_only_where_it_is_one(tmp_path: Path, broken: str) -> None:
+    run(tmp_path)
+    kratos = tmp_path / "kratos"
+    if broken in ("no directory", "empty directory", "a file"):
+        shutil.rmtree(kratos)
+    if broken == "empty directory":
+        kratos.mkdir()
+    if broken == "a file":
+        kratos.write_text("")
+    if broken == "empty main file":
+        (kratos / "kratos.yml").write_text("")
+    if broken == "no main file":
+        (kratos / "kratos.yml").unlink()
+    with pytest.raises(KratosctlError) as said:
+        config_dir.read(tmp_path, "./kratos")
+    assert said.value.fix
+    if "kratosctl init" in said.value.fix:
+        run(tmp_path)
+        assert config_dir.read(tmp_path, "./kratos")[0] == "kratos.yml"
 
 
 def test_what_cannot_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:
