@@ -159,7 +159,10 @@ def _no_passkeys(now: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Why no browser makes a passkey for these addresses."""
     host = now.get("host") or "localhost"
     if _is_address(host):
-        return ("passkeys need a host name", "browsers refuse them on an IP address", "use --host localhost")
+        # by TLS people come from other machines, whose localhost is another
+        name = "a name of this host" if now.get("https") else "--host localhost, or by TLS a name of this host"
+        fix = f"use {name}: --host teacher.local"
+        return ("passkeys need a host name", "browsers refuse them on an IP address", fix)
     if host != "localhost" and not host.endswith(".localhost") and not now.get("https"):
         return (
             f"passkeys do not work on http://{host}",

@@ -23,6 +23,7 @@ _VARIANTS = {
     "default": "Alpine Linux, with SQLite and a shell",
     "distroless": "Kratos and nothing else: no SQLite, no shell",
 }
+NO_DSN = "DSN is not set: export DSN=postgres://… first"
 _ANOTHER = "another"
 _WIDTH = 78
 
@@ -70,14 +71,14 @@ class Host:
     Attributes:
         is_taken: whether something listens on a port, at an address of this host.
         holder: who holds a taken port, in words.
-        dsn: DSN is set.
+        no_external: why no external database can be picked; empty where one can.
         kept: ports this environment had before, by name.
         ours: ports its own containers hold now.
     """
 
     is_taken: Callable[[int, str], bool]
     holder: Callable[[int], str]
-    dsn: bool = False
+    no_external: str = NO_DSN
     kept: Mapping[str, int] = field(default_factory=dict)
     ours: frozenset[int] = frozenset()
 
@@ -165,8 +166,9 @@ def prompt_for(name: str, question: Question, answers: Mapping[str, Any], host: 
 
 def default_of(question: Question, answers: Mapping[str, Any]) -> Any:
     """The answer without a question, given those before it; as `environment.from_answers` fills it in."""
-    if question.key == "ui" and "preset" in answers:
-        return fragments.presets()["presets"][answers["preset"]]["ui"]
+    if question.key in ("ui", "mail"):
+        preset = answers.get("preset") or questions.BY_KEY["preset"].default
+        return fragments.presets()["presets"][preset][question.key]
     return catalog.NEWEST.tag if question.key == "release" else question.default
 
 
@@ -183,8 +185,8 @@ def _values(question: Question) -> dict[str, str]:
 
 
 def _against(question: Question, value: Any, answers: Mapping[str, Any], host: Host) -> str:
-    if question.key == "database" and value == "external" and not host.dsn:
-        return "DSN is not set: export DSN=postgres://… first"
+    if question.key == "database" and value == "external" and host.no_external:
+        return host.no_external
     reason = reason_against({**answers, question.key: value})
     return reason[1] if reason else ""
 

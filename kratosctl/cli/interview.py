@@ -88,9 +88,8 @@ def _host(workspace: Workspace) -> Host:
     from kratosctl.host import ports
 
     state = ownership.settled_state(workspace)
-    return asking.Host(
-        ports.is_taken, ports.holder, bool(os.environ.get("DSN")), state.ports, _own_ports(state.project)
-    )
+    no_external = "" if os.environ.get("DSN") else asking.NO_DSN
+    return asking.Host(ports.is_taken, ports.holder, no_external, state.ports, _own_ports(state.project))
 
 
 def _own_ports(project: str) -> frozenset[int]:

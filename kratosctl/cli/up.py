@@ -73,7 +73,12 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         configuration_file.save(session.directory, chosen.name, selection.saved_answers(chosen.answers, environment))
 
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
-    wishes = _wishes(options, save if saving else None, engine, () if saving else _not_kept(chosen))
+    notes = () if saving else _not_kept(chosen)
+    if "preset" in chosen.differs:
+        from kratosctl.commands.init import unused_preset
+
+        notes += unused_preset(chosen)
+    wishes = _wishes(options, save if saving else None, engine, notes)
     # the questions end with a summary, which has them
     wishes = replace(wishes, presented=not chosen.known and chosen.answers is not said.answers)
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"

@@ -19,6 +19,11 @@ from kratosctl.workshop.init import Wanted
 
 # each seat gets its own
 _NOT_ASKED = {"public_port"}
+_REACHES = (
+    ("this-host", "this host", "attendees sit at this machine"),
+    ("lan", "the local network", "plain HTTP: for a classroom's own network"),
+    ("tls", "the local network, by TLS", "attendees install a certificate first"),
+)
 
 
 def wanted(session: Session, said: Mapping[str, Any], yes: bool) -> Wanted:
@@ -30,7 +35,7 @@ def wanted(session: Session, said: Mapping[str, Any], yes: bool) -> Wanted:
         yes: ask nothing.
 
     Raises:
-        UsageError, ConfigurationInvalid, ChoiceImpossible: what was said cannot work.
+        UsageError, ConfigurationInvalid, ChoiceImpossible, FloatingTag: what was said cannot work.
         Interrupted, KeyboardInterrupt, EOFError: the person left.
     """
     flags = {key: value for key, value in said.items() if key in questions.BY_KEY}
@@ -44,15 +49,20 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
     from kratosctl.answers import asking, prompting
 
     session.after_interrupt = interview.NOTHING_WRITTEN
+    host = asking.Host(_free, _nobody, "seats cannot share an external database")
+    init.check_shared(answers)
+    asking.refuse_impossible("seat-01", answers, _NOT_ASKED, host)
     given = dict(said)
-    if not given["name"]:
+    if given["name"]:
+        workshop_file.checked_name(given["name"])
+    else:
         given["name"] = prompting.text("What is the workshop called?", _against_name)
     if given["count"] is None and not given["roster"]:
         against = functools.partial(_against_seats, session)
         text = prompting.text("How many seats? A number, or a CSV file of names:", against).strip()
         given |= {"count": int(text)} if text.isdigit() else {"roster": text}
     coming = init.attendees(given["count"], _roster(session, given["roster"]))
-    answers = asking.interview("seat-01", answers, _NOT_ASKED, asking.Host(_free, _nobody), prompting.ask)
+    answers = asking.interview("seat-01", answers, _NOT_ASKED, host, prompting.ask)
     if given["spares"] is None:
         choices = [
             asking.Choice(0, "none"),
@@ -62,9 +72,8 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
         given["spares"] = prompting.select("Spare seats?", choices, 1 if len(coming) >= 10 else 0)
     if given["reach"] is None:
         reaches = [
-            asking.Choice("this-host", "this host", "attendees sit at this machine"),
-            asking.Choice("lan", "the local network", "plain HTTP: for a classroom's own network"),
-            asking.Choice("tls", "the local network, by TLS", "attendees install a certificate first"),
+            asking.Choice(reach, title, about, _against_reach(session, {**given, "reach": reach}, answers))
+            for reach, title, about in _REACHES
         ]
         given["reach"] = prompting.select("From where do attendees reach their seats?", reaches)
     if given["ends"] is None:
@@ -130,6 +139,14 @@ def _against_seats(session: Session, text: str) -> str:
     except KratosctlError as error:
         # there is one line for it
         return error.what.replace(f"{session.directory}/", "")
+    return ""
+
+
+def _against_reach(session: Session, given: Mapping[str, Any], answers: Mapping[str, Any]) -> str:
+    try:
+        _made(session, {**given, "ends": None}, answers, [])
+    except KratosctlError as error:
+        return f"{error.why or error.what}; {error.fix}"
     return ""
 
 

@@ -89,11 +89,24 @@ def refuse_change(directory: Path, chosen: Selection) -> None:
     differ = [key for key in chosen.differs if key != "config_dir" or key in kept]
     if differ:
         said = ", ".join(f"{key} {kept[key]}" if key in kept else f"no {key}" for key in differ)
+        fix = f"edit {FILE_NAME}, or name a new environment: kratosctl init NAME"
+        if "preset" in differ and "config_dir" in kept:
+            wanted = chosen.answers["preset"]
+            fix = f"edit {kept['config_dir']}, or name a new environment: kratosctl init NAME --preset {wanted}"
+            fix += f" --config-dir {CONFIG_DIR}-{wanted}"
         raise ConfigurationInvalid(
             f"environment {chosen.name} is in {FILE_NAME} already, with {said}",
             "init changes nothing that is there",
-            f"edit {FILE_NAME}, or name a new environment: kratosctl init NAME",
+            fix,
         )
+
+
+def unused_preset(chosen: Selection) -> tuple[str, ...]:
+    """Says that another preset adds nothing to a configuration of somebody's own; empty where nobody asks for one."""
+    config_dir, preset = chosen.answers.get("config_dir"), chosen.answers.get("preset")
+    if not config_dir or "preset" not in chosen.differs:
+        return ()
+    return (f"preset {preset} adds no sign-in method: {config_dir} says how people sign in",)
 
 
 def init(directory: Path, chosen: Selection, environment: Environment, found: Target) -> Result:

@@ -49,7 +49,8 @@ def edit_taken(facts: Facts) -> Iterator[Finding]:
                 "problem",
                 f"{environment.name}: Kratos did not take the last edit of {file}, and goes on with what it had",
                 environment.rejected,
-                f"mend {file}: Kratos reads it again once it is saved",
+                f"mend {file}, which Kratos reads again once it is saved; what cannot change while it runs needs"
+                f" kratosctl restart {environment.name} kratos",
             )
 
 
@@ -108,19 +109,19 @@ def cross_origin(facts: Facts) -> Iterator[Finding]:
         if not kratos.ui or not isinstance(cors, Mapping) or "allowed_origins" not in cors:
             continue
         origins = cors["allowed_origins"] if isinstance(cors["allowed_origins"], list) else []
-        what = ""
-        if cors.get("enabled") is False or not any(_allows(str(origin), kratos.ui) for origin in origins):
-            what = f"a page of {kratos.ui} may not read what Kratos answers"
+        what = f"a page of {kratos.ui} may not read what Kratos answers"
+        if cors.get("enabled") is False:
+            why, mend = "serve.public.cors is off", f"set serve.public.cors.enabled in {kratos.file} to true"
         elif "*" in origins:
-            what = "CORS allows every origin, and browsers send no cookies then"
-        if what:
-            yield Finding(
-                "cross-origin",
-                "warning",
-                f"{environment.name}: {what}",
-                "serve.public.cors names other origins than the UI's",
-                f"put {kratos.ui} into serve.public.cors.allowed_origins of {kratos.file}",
-            )
+            what, why = "CORS allows every origin", "browsers send no cookies then"
+            mend = f"put {kratos.ui} in place of * in serve.public.cors.allowed_origins of {kratos.file}"
+        elif not any(_allows(str(origin), kratos.ui) for origin in origins):
+            why = "serve.public.cors names other origins than the UI's"
+            mend = f"put {kratos.ui} into serve.public.cors.allowed_origins of {kratos.file}"
+        else:
+            continue
+        fix = f"{mend}, then kratosctl restart {environment.name} kratos"
+        yield Finding("cross-origin", "warning", f"{environment.name}: {what}", why, fix)
 
 
 def return_urls(facts: Facts) -> Iterator[Finding]:

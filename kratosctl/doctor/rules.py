@@ -68,12 +68,14 @@ def engine_security(facts: Facts) -> Iterator[Finding]:
             "take userns-remap out of /etc/docker/daemon.json, or use a rootless engine",
         )
     if "selinux" in facts.engine.security:
+        theirs = [facts.directory / Path(e.kratos.file).parent for e in facts.environments if e.kratos]
+        mounted = [str(path) for path in dict.fromkeys((facts.directory / ".kratosctl", *theirs))]
         yield Finding(
             "engine-security",
             "warning",
             "the engine separates containers with SELinux",
             "Kratos may be kept from reading mounted files",
-            f"sudo chcon -Rt container_file_t {shlex.quote(str(facts.directory / '.kratosctl'))}",
+            f"sudo chcon -Rt container_file_t {shlex.join(mounted)}",
         )
 
 

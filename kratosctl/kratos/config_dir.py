@@ -30,7 +30,7 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
     path = directory / config_dir
     try:
         names = [name for name in MAIN_FILES if (path / name).is_file()]
-        state = "" if names else _without_main_file(path)
+        state, fix = ("", "") if names else _without_main_file(path)
     except OSError as error:
         what = f"configuration directory {config_dir[:100]} cannot be used"
         raise ConfigDirectoryMissing(what, error.strerror or "", "correct --config-dir") from error
@@ -38,25 +38,29 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
         raise ConfigDirectoryMissing(
             f"configuration directory {config_dir} {state}",
             "Kratos would start without a configuration, and Docker would make the directory as root",
-            "run `kratosctl init` to write one from a preset, or correct --config-dir",
+            f"{fix}, or correct --config-dir",
         )
     where = str(Path(config_dir) / names[0])
     text = yaml_text.read_text(path / names[0])
     data = _json(text, where) if names[0].endswith(".json") else yaml_text.load(text, where)
     if data is None:
-        raise ConfigurationInvalid(f"{where} is empty", fix="`kratosctl init` writes one from a preset")
+        raise ConfigurationInvalid(
+            f"{where} is empty", fix="put Kratos' configuration into it, or correct --config-dir"
+        )
     if not isinstance(data, dict):
         raise ConfigurationInvalid(f"{where}:1:1: expected a mapping of Kratos configuration keys")
     return names[0], data
 
 
-def _without_main_file(path: Path) -> str:
-    """What is wrong with a directory that has none of the main files."""
+def _without_main_file(path: Path) -> tuple[str, str]:
+    """What is wrong with a directory that has none of the main files, and what to do."""
+    # init writes where nothing is, not among files that it did not make
+    write = "run `kratosctl init` to write one from a preset"
     if not path.exists():
-        return "is not there"
+        return "is not there", write
     if not path.is_dir():
-        return "is not a directory"
-    return "has no kratos.yml" if any(path.iterdir()) else "is empty"
+        return "is not a directory", "put kratos.yml into one"
+    return ("has no kratos.yml", "put one there") if any(path.iterdir()) else ("is empty", write)
 
 
 def value_at(configuration: Any, path: str) -> Any:

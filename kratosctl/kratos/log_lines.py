@@ -155,7 +155,10 @@ def refused_configuration(logs: str) -> str:
 
 
 def rejected_change(logs: str) -> str:
-    """Why a Kratos that runs did not take its changed configuration; empty where it took the last one, or saw none."""
+    """Why a Kratos that runs did not take its changed configuration, with `{env}` for its environment's name.
+
+    Empty where it took the last one, or saw none.
+    """
     lines = logs.splitlines()
     said = [index for index, line in enumerate(lines) if _TAKEN.search(line) or _NOT_TAKEN.search(line)]
     if not said or _TAKEN.search(lines[said[-1]]):
@@ -165,7 +168,8 @@ def rejected_change(logs: str) -> str:
     if _IMMUTABLE.search(last):
         # its error quotes both values: they may be secrets
         key = _KEY.search(last)
-        return f"{(key[1] or key[2]) if key else 'a key'} cannot change while it runs"
+        which = (key[1] or key[2]) if key else "a key"
+        return f"{which} cannot change while it runs: kratosctl restart {{env}} kratos takes it in"
     return refused_configuration("\n".join(lines[begin : said[-1]])) or message(last)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kratosctl import running
 from kratosctl.console import Console
-from kratosctl.errors import LessonMissing
+from kratosctl.errors import KratosctlError, LessonMissing
+from kratosctl.files import yaml_text
 from kratosctl.lessons import breaking, catalogue, notes, telling
 from kratosctl.lessons.notes import Note
 from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
 from kratosctl.running import Found
+from kratosctl.stack.kratos_configuration import secret_texts
 
 _CREDENTIALS = re.compile(r"://[^\s/@'\"]+@")
 
@@ -64,12 +67,31 @@ def fix(found: Found, limits: Limits, console: Console, variables: Mapping[str, 
 
 
 def _differences(found: Found, note: Note) -> Iterator[str]:
-    """What putting the configuration back changes. The secrets file is none of it; passwords in URLs are left out."""
+    """What putting the configuration back changes. The secrets file is none of it; secrets in the others are left
+    out."""
     for name, before in note.configuration.items():
         shown = str(Path(note.config_dir, name))
         try:
             now = (found.workspace.directory / note.config_dir / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             now = ""
+        try:
+            secrets = [*_secrets_in(now, name), *_secrets_in(before, name)]
+        except (KratosctlError, ValueError, RecursionError):
+            yield f"{shown} is put back; what it holds now cannot be read\n"
+            continue
         lines = difflib.unified_diff(now.splitlines(), before.splitlines(), f"now/{shown}", f"then/{shown}", "", "", 0)
-        yield from (f"{_CREDENTIALS.sub('://…@', line.rstrip())}\n" for line in lines)
+        for line in lines:
+            told = _CREDENTIALS.sub("://…@", line.rstrip())
+            for secret in sorted(secrets, key=len, reverse=True):
+                told = told.replace(secret, "…")
+            yield f"{told}\n"
+
+
+def _secrets_in(text: str, name: str) -> Iterator[str]:
+    """The lines of secrets in a file of Kratos' configuration; of addresses the password alone is one."""
+    plain = _CREDENTIALS.sub("://…@", text)
+    # not as YAML: JSON may be indented by tabs
+    data = json.loads(plain or "null") if name.endswith(".json") else yaml_text.load(plain, name)
+    for secret in secret_texts(data):
+        yield from filter(str.strip, secret.splitlines())

@@ -73,22 +73,40 @@ def names_mail_server(theirs: Mapping[str, Any]) -> bool:
     return bool(uri or courier.get("http") or courier.get("channels"))
 
 
-def secrets_in(configuration: Any, path: str = "") -> Iterator[str]:
+def secrets_in(configuration: Any) -> Iterator[str]:
     """The keys of a Kratos configuration that hold secrets, which go along with it to whoever gets it."""
+    return (path for path, _ in _secrets(configuration))
+
+
+def secret_texts(configuration: Any) -> Iterator[str]:
+    """The texts that stand at these keys."""
+    for _, value in _secrets(configuration):
+        yield from _texts(value)
+
+
+def _secrets(configuration: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(configuration, Mapping):
         for key, value in configuration.items():
             here = f"{path}.{key}" if path else str(key)
             name = str(key).lower()
             # `password` is also a sign-in method
             if name in _SECRET_KEYS and value and not (name == "password" and isinstance(value, Mapping)):
-                yield here
+                yield here, value
             else:
-                yield from secrets_in(value, here)
+                yield from _secrets(value, here)
     elif isinstance(configuration, list):
         for index, value in enumerate(configuration):
-            yield from secrets_in(value, f"{path}.{index}")
+            yield from _secrets(value, f"{path}.{index}")
     elif isinstance(configuration, str) and _has_password(configuration):
-        yield path
+        yield path, configuration
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping | list):
+        for below in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(below)
+    elif value:
+        yield str(value)
 
 
 def _has_password(address: str) -> bool:

@@ -33,7 +33,8 @@ def rejected(directory: Path, config_dir: str | None, config: str | None, kratos
         if time.time() - max(found.st_mtime, found.st_ctime) > reading.longest_up(kratos.status):
             return ""
         # from before the edit: the times in the log are another clock's where the engine is in a virtual machine
-        return log_lines.rejected_change(reading.logs_since(kratos.name, found.st_mtime - 2))
+        why = log_lines.rejected_change(reading.logs_since(kratos.name, found.st_mtime - 2))
+        return why.replace("{env}", kratos.labels.get("environment", ""))
     return ""
 
 

@@ -104,12 +104,21 @@ def check(answers: Mapping[str, Any]) -> None:
     Raises:
         ChoiceImpossible, FloatingTag, ConfigurationInvalid.
     """
+    check_shared(answers)
+    from_answers("seat-01", answers)
+
+
+def check_shared(answers: Mapping[str, Any]) -> None:
+    """Refuses what seats cannot have together, whatever else they are.
+
+    Raises:
+        ChoiceImpossible.
+    """
     workshop_file.check_shared(answers)
     for key in answers:
         if key.endswith("_port"):
             fix = f"leave {questions.BY_KEY[key].flag} or {questions.BY_KEY[key].variable} out"
             raise ChoiceImpossible(f"{key} cannot be said for all seats", "each gets ports of its own", fix)
-    from_answers("seat-01", answers)
 
 
 def pinned(answers: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ QUIET = Host(is_taken=lambda _port, _address: False, holder=lambda port: f"nobod
 
 
 def host(*taken: int, dsn: bool = False) -> Host:
-    return Host(lambda port, _address: port in taken, lambda port: f"program {port}", dsn)
+    return Host(lambda port, _address: port in taken, lambda port: f"program {port}", "" if dsn else asking.NO_DSN)
 
 
 def prompt(key: str, /, on: Host = QUIET, **answers: Any) -> Prompt:
@@ -127,9 +127,10 @@ def test_an_external_database_can_be_picked_only_where_dsn_is_set() -> None:
     assert choices(prompt("database", host(dsn=True)))["external"] == ""
 
 
-def test_the_ui_is_off_by_default_where_the_preset_has_no_pages() -> None:
-    assert prompt("ui", preset="api-only").default is False
-    assert prompt("ui", preset="email-password").default is True
+@pytest.mark.parametrize("preset", questions.PRESETS)
+def test_enter_alone_answers_as_yes_does(preset: str) -> None:
+    pressed = asking.interview("dev", {"preset": preset}, (), QUIET, lambda put: put.default)
+    assert from_answers("dev", pressed) == from_answers("dev", {"preset": preset})
 
 
 def test_the_usual_port_is_offered_where_it_is_free() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from kratosctl.answers import configuration_file
+from kratosctl.answers import configuration_file, selection
 from kratosctl.commands import init
+from kratosctl.errors import KratosctlError
+from kratosctl.kratos import config_dir
 from kratosctl.main import main
 from kratosctl.questions import PRESETS
 from tests.prompts.terminal import tree
@@ -134,6 +137,49 @@ def test_a_flag_does_not_change_an_environment_that_is_there(
     run(tmp_path, "--database", "postgres", code=30)
     assert tree(tmp_path) == before
     assert "environment dev is in kratosctl.yaml already, with database sqlite" in capsys.readouterr().err
+
+
+def test_whoever_wants_another_preset_for_their_own_configuration_is_not_sent_to_where_it_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path)
+    run(tmp_path, "--preset", "passkey", code=30)
+    said = capsys.readouterr().err
+    assert "edit ./kratos" in said
+    assert "kratosctl init NAME --preset passkey --config-dir ./kratos-passkey" in said
+    run(tmp_path, "other", "--preset", "passkey", "--config-dir", "./kratos-passkey")
+
+
+def test_up_is_known_to_change_no_sign_in_method_of_their_own_configuration(tmp_path: Path) -> None:
+    def note(**flags: str) -> str:
+        return " ".join(init.unused_preset(selection.select(tmp_path, "dev", flags, {})))
+
+    assert note(preset="passkey") == ""
+    run(tmp_path)
+    assert "./kratos says how people sign in" in note(preset="passkey")
+    assert note() == note(preset="email-password") == note(database="postgres") == ""
+
+
+@pytest.mark.parametrize("broken", ["empty main file", "no main file", "no directory", "empty directory", "a file"])
+def test_init_is_named_as_the_way_out_only_where_it_is_one(tmp_path: Path, broken: str) -> None:
+    run(tmp_path)
+    kratos = tmp_path / "kratos"
+    if broken in ("no directory", "empty directory", "a file"):
+        shutil.rmtree(kratos)
+    if broken == "empty directory":
+        kratos.mkdir()
+    if broken == "a file":
+        kratos.write_text("")
+    if broken == "empty main file":
+        (kratos / "kratos.yml").write_text("")
+    if broken == "no main file":
+        (kratos / "kratos.yml").unlink()
+    with pytest.raises(KratosctlError) as said:
+        config_dir.read(tmp_path, "./kratos")
+    assert said.value.fix
+    if "kratosctl init" in said.value.fix:
+        run(tmp_path)
+        assert config_dir.read(tmp_path, "./kratos")[0] == "kratos.yml"
 
 
 def test_what_cannot_work_is_refused_before_anything_is_written(tmp_path: Path) -> None:

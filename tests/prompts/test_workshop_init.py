@@ -69,3 +69,34 @@ def test_who_leaves_leaves_nothing_behind(tmp_path: Path, at: int, key: str) -> 
         assert "nothing was written" in terminal.screen
 
     assert not list(tmp_path.iterdir())
+
+
+def test_what_no_class_can_be_is_shown_with_the_reason_and_cannot_be_picked(tmp_path: Path) -> None:
+    words = ("--name", "x", "--seats", "2", "--preset", "passkey", "--spares", "0", "--ends", "")
+    with Terminal(tmp_path, "workshop", "init", *words, rows=60) as terminal:
+        terminal.see("seats cannot share an external database")
+        for question, keys in QUESTIONS[3:8]:
+            terminal.answer(question, keys)
+        terminal.see("From where do attendees reach their seats?")
+        terminal.see("--host teacher.local")
+        terminal.press(DOWN + ENTER)
+        terminal.answer("Write workshop.yaml?")
+        assert terminal.end() == 0
+
+    assert {"bind", "host", "https"}.isdisjoint(workshop_file.load(tmp_path).environment), "only this host is left"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (("--public-port", "5000"), 33, "public_port cannot be said for all seats"),
+        (("--name", "two\nlines"), 30, "is no name"),
+    ],
+)
+def test_flags_that_no_class_can_have_are_refused_before_the_first_question(
+    tmp_path: Path, words: tuple[str, ...], code: int, why: str
+) -> None:
+    with Terminal(tmp_path, "workshop", "init", *words, rows=60) as terminal:
+        assert terminal.end() == code
+        assert why in terminal.screen
+        assert "?" not in terminal.screen

@@ -53,7 +53,7 @@ def test_no_preset_has_a_fault(preset: str) -> None:
         ({"courier": {"smtp": {"connection_uri": "smtp://mail:25"}}}, "mail-server", "port 25"),
         ({"courier": {"smtp": {"connection_uri": "smtp://localhost:1025"}}}, "mail-server", "own container"),
         ({"serve": {"public": {"cors": {"allowed_origins": ["https://a.org"]}}}}, "cross-origin", UI),
-        ({"serve": {"public": {"cors": {"allowed_origins": ["*"]}}}}, "cross-origin", "no cookies"),
+        ({"serve": {"public": {"cors": {"allowed_origins": ["*"]}}}}, "cross-origin", "every origin"),
         ({"serve": {"public": {"cors": {"enabled": False, "allowed_origins": [UI]}}}}, "cross-origin", UI),
         ({"selfservice": {"allowed_return_urls": ["https://a.org"]}}, "return-urls", UI),
         ({"session": {"lifespan": "10s"}}, "session-lifespan", "10s"),
@@ -84,6 +84,30 @@ def test_a_fault_is_found_by_its_rule_alone(said: dict[str, Any], rule: str, wor
 )
 def test_what_works_or_is_no_configuration_at_all_is_no_fault_of_theirs(said: dict[str, Any]) -> None:
     assert not [f for f in found(lambda kratos: kratos.update(fragments.merge(kratos, said))) if f.rule != "base-url"]
+
+
+def test_the_advice_about_other_origins_mends_what_was_found() -> None:
+    """Followed once, it is not given again."""
+
+    def advice(cors: dict[str, Any]) -> str:
+        said = {"serve": {"public": {"cors": cors}}}
+        (finding,) = found(lambda kratos: kratos.update(fragments.merge(kratos, said)))
+        assert "kratosctl restart dev kratos" in finding.fix, "Kratos does not take it while it runs"
+        return f"{finding.why}: {finding.fix}"
+
+    assert "enabled" in advice({"enabled": False, "allowed_origins": [UI]})
+    for origins in (["*"], ["*", UI]):
+        assert "in place of *" in advice({"enabled": True, "allowed_origins": origins})
+    other = advice({"enabled": True, "allowed_origins": ["https://a.org"]})
+    assert f"put {UI} into" in other
+    assert "enabled" not in other
+
+
+def test_an_edit_that_waits_for_a_restart_is_told_the_command_for_it() -> None:
+    environment = EnvironmentFacts("two", kratos=kratos_of("oidc"), rejected="serve.port cannot change while it runs")
+    (finding,) = [f for f in diagnose(Facts(Path("/app"), environments=(environment,))) if f.level != "ok"]
+    assert "kratos/kratos.yml" in finding.fix, "or the edit was wrong"
+    assert "kratosctl restart two kratos" in finding.fix, "saved again, it would be refused again"
 
 
 def test_no_finding_shows_a_password() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl.doctor import rules
-from kratosctl.doctor.facts import Disk, EngineFacts, EnvironmentFacts, Facts, FileFact, Port
+from kratosctl.doctor.facts import Disk, EngineFacts, EnvironmentFacts, Facts, FileFact, KratosFacts, Port
 from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import MIB, Rule, diagnose
@@ -74,6 +74,13 @@ def test_security_options_that_keep_kratos_from_its_files(option: str, level: st
     finding = one(rules.engine_security, engine=EngineFacts("28", ENGINE, security=("seccomp", option)))
     assert finding.level == level
     assert finding.fix
+
+
+def test_selinux_lets_kratos_read_a_configuration_of_their_own_too() -> None:
+    theirs = EnvironmentFacts("dev", kratos=KratosFacts("my kratos/kratos.yml", {}))
+    engine = EngineFacts("28", ENGINE, security=("selinux",))
+    fix = one(rules.engine_security, engine=engine, environments=(theirs, EnvironmentFacts("ci"))).fix
+    assert shlex.split(fix)[3:] == ["container_file_t", str(HERE / ".kratosctl"), str(HERE / "my kratos")]
 
 
 def test_no_compose_plugin_is_said_once_docker_is_there() -> None:

@@ -126,7 +126,12 @@ class TestImpossible:
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "192.168.1.5"])
     def test_a_passkey_needs_a_host_name(self, host: str) -> None:
-        assert refused(preset="passkey", host=host).fix == "use --host localhost"
+        assert refused(preset="passkey", host=host).fix.startswith("use --host localhost")
+
+    def test_people_on_other_machines_are_not_told_to_open_localhost_for_a_passkey(self) -> None:
+        fix = refused(preset="passkey", host="192.168.1.20", https=True).fix
+        assert "--host teacher.local" in fix
+        assert "localhost" not in fix
 
     def test_a_passkey_needs_localhost_or_tls(self) -> None:
         assert "browsers make them on localhost, or by TLS" in refused(preset="passkey", host="teacher.local").why

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kratosctl.engine import reading
+from kratosctl.engine.objects import Container
 from kratosctl.errors import (
     DatabasePasswordWrong,
     DatabaseUnreachable,
@@ -18,6 +20,7 @@ from kratosctl.errors import (
     ServiceFailed,
 )
 from kratosctl.kratos import log_lines
+from kratosctl.stages import taken
 
 
 def read(path: Path) -> dict[str, str]:
@@ -234,9 +237,22 @@ _IMMUTABLE = (
         (_WRONG + _SEEN + _REJECTED + _SEEN + _TAKEN, ""),
         (_SEEN + _TAKEN + _WRONG + _SEEN + _REJECTED, _WHY),
         (_WRONG + _SEEN + _REJECTED + _SEEN + _YAML, "yaml: line 3: mapping values are not allowed"),
-        (_SEEN + _IMMUTABLE, "serve.port cannot change while it runs"),
+        (_SEEN + _IMMUTABLE, "serve.port cannot change while it runs: kratosctl restart {env} kratos takes it in"),
     ],
     ids=["nothing", "no edit", "wrong", "wrong, another order", "mended", "right, then wrong", "no YAML", "immutable"],
 )
 def test_an_edit_that_a_running_kratos_did_not_take(logs: str, why: str) -> None:
     assert log_lines.rejected_change(logs) == why
+
+
+def test_an_edit_that_waits_for_a_restart_is_told_with_the_command_for_this_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kratos").mkdir()
+    (tmp_path / "kratos" / "kratos.yml").write_text("serve: {public: {port: 1}}")
+    kratos = Container(
+        "1", "x-kratos-1", "kratos", "x", "running", "Up 2 hours", "", None, "i", labels={"environment": "two"}
+    )
+    monkeypatch.setattr(reading, "logs_since", lambda *_: _SEEN + _IMMUTABLE)
+    why = taken.rejected(tmp_path, "kratos", None, kratos)
+    assert why == "serve.port cannot change while it runs: kratosctl restart two kratos takes it in"

@@ -353,6 +353,26 @@ def test_a_difference_shows_no_password_in_a_url(tmp_path: Path) -> None:
     assert "never-shown" not in shown
 
 
+def test_giving_up_shows_no_secret_of_the_configuration(tmp_path: Path) -> None:
+    """What is shown may be logged: `--json` is documented to hold none."""
+    (tmp_path / "kratos").mkdir()
+    (tmp_path / "kratos" / "kratos.yml").write_text("providers: [{id: example, client_secret: now-hidden}]\n")
+    then = (
+        "log: {level: info}\nsecrets:\n  cookie:\n    - then-hidden-1\nproviders:\n  - client_secret: 'then-hidden-2'\n"
+    )
+    note = Note("no-mail", "running", "./kratos", {"kratos.yml": then})
+    shown = "".join(fix._differences(Found(Workspace(tmp_path, "dev"), State(), ()), note))
+    assert "hidden" not in shown
+    assert "+log: {level: info}" in shown
+    assert "+    - …" in shown
+    (tmp_path / "kratos" / "kratos.yml").write_text("client_secret: now-hidden\n: [")
+    shown = "".join(fix._differences(Found(Workspace(tmp_path, "dev"), State(), ()), note))
+    assert "hidden" not in shown, "what cannot be read is not shown at all"
+
+    note = Note("sign-up-refused", "running", "./kratos", {"identity.schema.json": '{\n\t"title": "then"\n}\n'})
+    assert '+\t"title": "then"' in "".join(fix._differences(Found(Workspace(tmp_path, "dev"), State(), ()), note))
+
+
 def test_what_is_broken_shows_no_text_where_it_is_printed() -> None:
     assert "secret" not in repr(Broken({"a": "secret"}, {"b": "secret"}))
     assert "secret" not in repr(Ground("a", {"a": "secret"}, {"a": "secret"}, secrets="secret"))

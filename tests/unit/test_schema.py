@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from kratosctl import catalog, questions
 from kratosctl.answers import configuration_file, workshop_file
 from kratosctl.answers.schema import schema, workshop_schema
+from kratosctl.environment import from_answers
 from kratosctl.errors import KratosctlError
 
 EXAMPLE = """\
@@ -49,6 +50,14 @@ def test_every_question_is_described() -> None:
 
     assert list(properties) == [question.key for question in questions.QUESTIONS]
     assert all(value["description"] for value in properties.values())
+
+
+@pytest.mark.parametrize("preset", questions.PRESETS)
+def test_a_default_that_editors_show_holds_whatever_the_preset(preset: str) -> None:
+    properties = schema()["$defs"]["environment"]["properties"]
+    made = from_answers("dev", {"preset": preset})
+    shown = {key: value["default"] for key, value in properties.items() if "default" in value and key != "preset"}
+    assert shown == {key: getattr(made, key) for key in shown}
 
 
 @pytest.mark.parametrize("text", [EXAMPLE, "", "environments:", "environments: {dev: }", "environments: {dev: {}}"])
