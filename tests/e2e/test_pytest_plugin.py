@@ -303,7 +303,7 @@ def test_how_long_kratos_may_take_is_a_number_in_the_file(tmp_path: Path, table:
 @pytest.mark.engine
 def test_whoever_waited_in_vain_is_told_how_to_wait_longer(directory: Directory) -> None:
     write(directory, TESTS)
-    done = pytest_of(directory, "-k", "0", "--kratos-wait-timeout", "0.01")
+    done = pytest_of(directory, "-k", "0", "--kratos-mail", "false", "--kratos-wait-timeout", "0.01")
     assert "was not ready within 0.01 s" in done.stdout, done.stdout + done.stderr
     assert "with pytest --kratos-wait-timeout" in done.stdout
 

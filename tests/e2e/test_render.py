@@ -51,8 +51,10 @@ def test_compose_takes_what_is_printed_and_what_is_written(
 
     compose(directory.path, "-f", "-", "config", "--quiet", text=printed.out)
     compose(directory.path, "-f", "out $y/compose.yaml", "config", "--quiet")
-    # nothing was made beside the directory that was asked for
-    assert [path.name for path in directory.path.iterdir()] == ["out $y"]
+    # beside the directory that was asked for there are the secrets, which the next time and `up` find
+    assert sorted(path.name for path in directory.path.iterdir()) == [".kratosctl", "out $y"]
+    assert {path.name for path in directory.home().iterdir()} <= {"secrets", "lock"}
+    directory.run("render", *flags, "--output", "out $y", variables=NOWHERE)
 
 
 def test_it_prints_what_up_writes(directory: Directory) -> None:

@@ -136,9 +136,10 @@ def _command_lines() -> Iterator[set[str]]:
 
     def look() -> None:
         while not done.is_set():
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in Path("/proc").iterdir():
+                # it may have ended meanwhile
                 with contextlib.suppress(OSError):
-                    seen.add(file.read_text(errors="replace"))
+                    seen.add((process / "cmdline").read_text(errors="replace"))
 
     watcher = threading.Thread(target=look)
     watcher.start()
