@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import functools
 import ipaddress
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +16,8 @@ from typing import Any
 from kratosctl import ownership
 from kratosctl.answers import workshop_file
 from kratosctl.answers.wishes import Wishes
-from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import upgrade
 from kratosctl.console import Console
-from kratosctl.database import identity_count
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine, Image
 from kratosctl.environment import Environment
@@ -41,7 +38,7 @@ from kratosctl.host.subnets import Network
 from kratosctl.results import Result, counted, table
 from kratosctl.stages import apply, assemble, converge, images
 from kratosctl.stages.look import Look
-from kratosctl.workshop import allot, capacity, keeper, proxy, seats
+from kratosctl.workshop import allot, capacity, keeper, moving, proxy, seats
 from kratosctl.workshop.seats import Seat
 
 AT_ONCE = 6
@@ -142,7 +139,7 @@ def up(
             if front != proxy.front(directory, sound):
                 # somebody was faster at a port: that seat has another one since
                 proxy.up(directory, workshop, sound, console)
-            moved, unmoved = _replace(directory, workshop, everyone, outcomes)
+            moved, unmoved = moving.move(directory, workshop, everyone, outcomes)
             took = time.monotonic() - began
             if notes:
                 notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
@@ -314,47 +311,6 @@ def _raise_common(outcomes: Mapping[str, Came | KratosctlError]) -> None:
 def _met(error: KratosctlError) -> object:
     """What tells errors apart at whichever seat they are met; what to do next names the seat."""
     return type(error), error.what, error.why
-
-
-def _replace(
-    directory: Path, workshop: Workshop, everyone: Sequence[Seat], outcomes: Mapping[str, Came | KratosctlError]
-) -> tuple[dict[str, str], list[str]]:
-    """Gives those whose seat fails a free one, unless they have work at theirs.
-
-    Returns:
-        The new seat by the old, and what to say where nobody could be moved.
-    """
-    free = [seat.name for seat in everyone if isinstance(outcomes[seat.name], Came) and _is_free(seat)]
-    free.sort(key=workshop_file.is_spare, reverse=True)
-    moved: dict[str, str] = {}
-    for seat in everyone:
-        failed = isinstance(outcomes[seat.name], KratosctlError)
-        if failed and seat.attendee and free and not has_work(seat):
-            moved[seat.name] = free.pop(0)
-    if moved:
-        changes: dict[str, str | None] = dict.fromkeys(moved, "")
-        try:
-            workshop_file.change(directory, changes | {new: workshop.seats[old] for old, new in moved.items()})
-        except KratosctlError as error:
-            # those who are up stay so, and so does their table
-            return {}, ["; ".join(error.lines())]
-    return moved, []
-
-
-def _is_free(seat: Seat) -> bool:
-    """Whether somebody can be given a seat: a spare one, or one where nobody who just came has begun."""
-    return not seat.attendee and (workshop_file.is_spare(seat.name) or not has_work(seat))
-
-
-def has_work(seat: Seat) -> bool:
-    """Whether somebody may have left something in a seat's database."""
-    database = seat.workspace.home / "database" / "db.sqlite"
-    try:
-        if seat.environment.database != "sqlite" or not database.exists():
-            return bool(seat.workspace.state().releases)
-        return identity_count.in_file(database, 1) > 0
-    except (KratosctlError, sqlite3.Error):
-        return True
 
 
 def _result(

@@ -19,7 +19,7 @@ from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import HostTooSmall, NotReady
 from kratosctl.files.state import State
 from kratosctl.host import watchers
-from kratosctl.workshop import seats, up
+from kratosctl.workshop import moving, seats, up
 from kratosctl.workshop.up import Came, Shared
 
 CAME = Came({}, changed=True, seconds=1.0)
@@ -58,7 +58,7 @@ def test_who_moves_to_a_free_seat_finds_nobody_elses_work_there(
     workshop, everyone = seats.chosen(tmp_path, (), everybody=True)
     outcomes = {seat.name: NotReady("Kratos is not ready") if seat.attendee else CAME for seat in everyone}
 
-    found, _ = up._replace(tmp_path, workshop, everyone, outcomes)
+    found, _ = moving.move(tmp_path, workshop, everyone, outcomes)
 
     assert found == ({"seat-01": moved} if moved else {})
     sits = {who: name for name, who in workshop_file.load(tmp_path).seats.items() if who}
