@@ -211,7 +211,8 @@ def refuse_impossible(seats: Sequence[Seat]) -> None:
     """
     for seat in seats:
         with named(seat):
-            from_answers(seat.name, seat.answers)
+            # made once: it keeps it
+            _ = seat.environment
 
 
 def failed(outcomes: Mapping[str, object]) -> dict[str, KratosctlError]:
