@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -31,6 +31,8 @@ __all__ = ["Asked", "Identity", "Kratos", "kratos"]
 
 _QUIET = Console(quiet=True)
 _MAIL_PATIENCE = 5.0
+_LOG_PATIENCE = 1.0
+_MARK = "kratosctl-reads-the-log-"
 _PAUSE = 0.005
 _CODE = re.compile(r"\b\d{6}\b")
 
@@ -244,7 +246,7 @@ class Kratos:
         self._empty_inbox()
 
     def logs(self, since: float | None = None, service: str = "kratos") -> str:
-        """What a service printed.
+        """What a service printed; of Kratos, all it says of what it has answered so far.
 
         Args:
             since: seconds since 1970, as `time.time()` counts them; None is the start.
@@ -254,8 +256,22 @@ class Kratos:
             NotRunning: there is no such service.
         """
         words = () if since is None else ("--since", f"{since:.6f}")
-        done = program.docker("logs", *words, self._subject.found.running(service).name)
-        return done.stdout + done.stderr
+        container = self._subject.found.running(service).name
+        mark = self._leave_mark() if service == "kratos" else ""
+        until = time.monotonic() + _LOG_PATIENCE
+        while mark not in (said := _printed(container, words)) and time.monotonic() < until:
+            time.sleep(_PAUSE)
+        return "".join(line for line in said.splitlines(keepends=True) if _MARK not in line)
+
+    def _leave_mark(self) -> str:
+        """Has Kratos log a request: what it says of earlier ones, which comes after their answers, stands before that.
+
+        Returns:
+            What that line of the log holds; empty where Kratos does not answer.
+        """
+        mark = _MARK + secrets.token_hex(8)
+        asking = Client(self.public_url, browser=False, timeout=_LOG_PATIENCE)
+        return mark if asking.get(f"{self.public_url}/{mark}").status else ""
 
     @property
     def _live(self) -> live.Live:
@@ -274,6 +290,11 @@ class Kratos:
     def _close(self) -> None:
         if self._opened:
             self._opened.close()
+
+
+def _printed(container: str, words: Sequence[str]) -> str:
+    done = program.docker("logs", *words, container)
+    return done.stdout + done.stderr
 
 
 @contextlib.contextmanager

@@ -111,6 +111,14 @@ def test_without_a_message_there_is_no_code(k: Kratos) -> None:
         k.last_code("nobody@example.org", timeout=0.1)
 
 
+def test_the_log_holds_what_kratos_has_just_answered_and_nothing_of_its_reader(k: Kratos) -> None:
+    began = time.time()
+    for number in range(20):
+        people.request("GET", f"{k.public_url}/nowhere-{number}-{began}")
+        assert f"/nowhere-{number}-{began}" in k.logs(since=began)
+    assert "kratosctl" not in k.logs(since=began)
+
+
 def test_after_a_reset_nobody_is_known_and_no_session_is_valid(k: Kratos) -> None:
     token = people.sign_up_and_ask(k.public_url, "ada@example.org")
     k.reset()

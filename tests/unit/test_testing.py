@@ -125,8 +125,8 @@ class Login(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Login) as server:
+def serving(handler: type[BaseHTTPRequestHandler] = Login) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -143,3 +143,33 @@ def test_a_form_that_asks_who_it_is_first_takes_the_password_at_once(monkeypatch
     monkeypatch.setattr(Login, "group", "identifier_first")
     with serving() as public:
         assert kratos(public_url=public).session_token("ada@example.org", "a-password") == "t1"
+
+
+class Late(Login):
+    """A Kratos whose log reaches docker later than its answers reach whoever asked."""
+
+    late: list[str]
+
+    def do_GET(self) -> None:
+        self.late.append(self.path)
+        self.answer({}, False)
+
+
+def test_the_log_is_read_when_all_that_kratos_has_answered_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Late.late = ["/the-last-of-the-test"]
+    logged: list[str] = []
+
+    def docker(*words: str) -> SimpleNamespace:
+        said = SimpleNamespace(stdout="".join(logged), stderr="")
+        logged.extend(f"GET {path}\n" for path in Late.late[len(logged) : len(logged) + 1])
+        return said
+
+    monkeypatch.setattr("kratosctl.engine.program.docker", docker)
+    found = SimpleNamespace(running=lambda service: SimpleNamespace(name="kratos"))
+    with serving(Late) as public:
+        k = kratos(public_url=public, _subject=SimpleNamespace(found=found))
+
+        assert k.logs() == "GET /the-last-of-the-test\n"
+
+    # one that has ended says no more
+    assert k.logs() == "GET /the-last-of-the-test\n"
