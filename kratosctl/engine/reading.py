@@ -315,7 +315,8 @@ def address(container: str) -> str:
 
 def configuration_flags(container: str) -> list[str]:
     """The -c flags a Kratos was started with, each with its file."""
-    words = json.loads(program.docker("inspect", "--format", "{{json .Args}}", container).stdout)
+    # the command alone: an entrypoint of the user's own, such as `sh -c`, has a -c that is none
+    words = json.loads(program.docker("inspect", "--format", "{{json .Config.Cmd}}", container).stdout) or []
     return [word for index, flag in enumerate(words) if flag == "-c" for word in words[index : index + 2]]
 
 

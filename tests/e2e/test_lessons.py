@@ -267,6 +267,9 @@ def test_a_lesson_from_start_to_fix_keeps_what_was_there_and_who_came_meanwhile(
 
 
 def test_on_a_slow_machine_fix_waits_as_long_as_it_is_told(directory: Directory) -> None:
+    slowly = ["sh", "-c", 'sleep 2; exec kratos "$$@"', "kratos"]
+    override = directory.path / "compose.override.yaml"
+    override.write_text(json.dumps({"services": {"kratos": {"entrypoint": slowly}}}))
     directory.run("up", "--no-ui", "--no-mail", "--yes", "--quiet")
     directory.run("lesson", "start", "never-ready", "dev", "--wait-timeout", "300")
 
