@@ -50,12 +50,8 @@ class Running:
         assert self.process.poll() is None
         told = json.loads(self.said.read_text())
         self.public, self.command = told["urls"]["KRATOS_PUBLIC_URL"], told["pid"]
-        (labels,) = (
-            row["Config"]["Labels"]
-            for row in engine.inspect(*engine.listed("container", [f"{engine.LABEL}owner"]))
-            if _publishes(row, self.public)
-        )
-        self.directory = Path(labels[f"{engine.LABEL}directory"])
+        port, directory_of = self.public.rpartition(":")[2], f'{{{{.Label "{engine.LABEL}directory"}}}}'
+        self.directory = Path(engine.docker("ps", "--filter", f"publish={port}", "--format", directory_of).strip())
 
     def serves(self) -> bool:
         return people.request("GET", f"{self.public}/health/ready").status == 200
@@ -69,10 +65,6 @@ class Running:
         """Ends it in an orderly way."""
         self.process.terminate()
         return self.process.wait(60)
-
-
-def _publishes(row: dict[str, object], url: str) -> bool:
-    return f'"HostPort": "{url.rpartition(":")[2]}"' in json.dumps(row["NetworkSettings"])
 
 
 @contextlib.contextmanager
