@@ -35,14 +35,18 @@ class Act:
 
 
 def environments(rows: Sequence[Mapping[str, Any]], here: str) -> list[Choice]:
-    """The environments to pick from, each with its state.
+    """The environments to pick from, each with its state. What tests run is theirs: of that, only what was kept.
 
     Args:
         rows: what `list` found.
         here: the directory we are in.
     """
     room = max(_PATH, _NAME_AND_PATH - max((len(row["environment"]) for row in rows), default=0))
-    found = [Choice(n, row["environment"], _about(row, here, room), _gone(row, room)) for n, row in enumerate(rows)]
+    found = [
+        Choice(number, row["environment"], _about(row, here, room), _gone(row, room))
+        for number, row in enumerate(rows)
+        if row["ephemeral"] in (None, "kept")
+    ]
     return [*found, Choice(NEW, "new", "answer a few questions, and bring it up here"), Choice(QUIT, "quit")]
 
 

@@ -24,6 +24,7 @@ def row(**changed: Any) -> dict[str, Any]:
         "release": "v26.2.0",
         "database": "sqlite",
         "state": "running",
+        "ephemeral": None,
     }
     return found | changed
 
@@ -51,6 +52,12 @@ def test_environments_here_and_elsewhere_can_be_picked_and_a_new_one_made() -> N
     assert (here.value, here.about.split()) == (0, ["running", "Kratos", "v26.2.0", "on", "sqlite", "here"])
     assert (elsewhere.value, elsewhere.about.split()[-1]) == (1, "/home/ann/other")
     assert (new.value, leave.value) == (menu.NEW, menu.QUIT)
+
+
+def test_the_kratos_of_tests_that_run_cannot_be_stopped_by_accident() -> None:
+    rows = [row(environment="t", ephemeral=fate) for fate in ("alive", "dead", "unseen")] + [row(ephemeral="kept")]
+    kept, *_ = menu.environments(rows, HERE)
+    assert (kept.title, rows[int(str(kept.value))]["ephemeral"]) == ("dev", "kept")
 
 
 def test_of_a_long_path_the_end_is_shown_and_the_line_fits_eighty_columns() -> None:
