@@ -13,7 +13,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.ephemeral import owner
 from kratosctl.errors import KratosctlError
-from kratosctl.files.workspace import Workspace
+from kratosctl.files.workspace import GENERATED, UPGRADE_CLONE, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.results import Result, table
 from kratosctl.stack import inbox
@@ -159,7 +159,7 @@ def listing(directory: Path) -> Result:
     of_project: dict[str, list[Container]] = {}
     containers, kept = reading.together(reading.containers, reading.labelled_volumes)
     for container in containers:
-        if container.labels["environment"].startswith("."):
+        if container.labels["environment"].startswith(".") or _is_clone(container.labels["directory"]):
             continue  # what stands before others is none
         row = _row(rows, container.labels["directory"], container.labels["environment"], container.project)
         row["services"][container.service] = container.state
@@ -178,10 +178,17 @@ def listing(directory: Path) -> Result:
     for project, where, name in kept:
         # a volume's label names the directory it was made in, which may have moved since
         known = next((row for row in rows.values() if row["project"] == project), None)
-        (known or _row(rows, where, name, project))["volume"] = True
+        if known or not _is_clone(where):
+            (known or _row(rows, where, name, project))["volume"] = True
     found = [{**row, "state": _list_state(of_project.get(row["project"], []))} for row in rows.values()]
     found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
     return Result("list", {"environments": found}, lambda: _list_text(found, directory), faults)
+
+
+def _is_clone(directory: str) -> bool:
+    """Whether that is where an upgrade is tried: no environment of its own, and gone when it was tried."""
+    path = Path(directory)
+    return path.name == UPGRADE_CLONE and path.parent.parent.name == GENERATED
 
 
 def _asked_for(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:

@@ -103,6 +103,17 @@ def test_list_tells_the_state_that_status_tells_and_one_bad_state_file_hides_nob
     assert [str(broken) in warning for warning in found.warnings] == [True]
 
 
+def test_what_an_upgrade_is_tried_on_is_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone = str(tmp_path / ".kratosctl" / "dev" / "upgrade-rehearsal")
+    serving = replace(kratos("running"), labels={"directory": clone, "environment": "dev"})
+    theirs = ("p3", str(tmp_path / "upgrade-rehearsal"), "dev")
+    monkeypatch.setattr(reading, "together", lambda *_: ((serving,), [("p2", clone, "dev"), theirs]))
+
+    found = status.listing(tmp_path)
+
+    assert [row["directory"] for row in found.data["environments"]] == [str(tmp_path / "upgrade-rehearsal")]
+
+
 @pytest.mark.parametrize(("rootless", "reached"), [(False, "http://172.18.0.3:4434"), (True, "")])
 def test_the_unpublished_admin_api_is_reached_where_containers_share_the_networks_of_this_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rootless: bool, reached: str
