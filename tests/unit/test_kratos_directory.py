@@ -86,7 +86,7 @@ class TestMissing:
         ("kratos.yml", "", "kratos/kratos.yml is empty"),
         ("kratos.yml", "# nothing\n", "kratos/kratos.yml is empty"),
         ("kratos.json", "", "kratos/kratos.json is empty"),
-        ("kratos.json", '{\n "a": 1,\n}', "kratos/kratos.json:3:1: not valid JSON"),
+        ("kratos.json", '{\n "a": 1\n "b": 2}', "kratos/kratos.json:3:2: not valid JSON"),
         ("kratos.json", "[]", "kratos/kratos.json:1:1: expected a mapping"),
         ("kratos.json", "[" * 100_000, "kratos/kratos.json: not valid JSON"),
         ("kratos.yml", "{a: " * 100_000, "kratos/kratos.yml:1:401: nested more than 100 levels deep"),
