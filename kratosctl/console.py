@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -23,10 +26,14 @@ class Console:
     Attributes:
         json: results and errors are printed as the JSON envelope.
         quiet: steps and notes are not printed; results and errors are.
+        directory: as it was given with --directory: commands that are told to type act on it, too.
+        commands: the names by which such a command is known.
     """
 
     json: bool = False
     quiet: bool = False
+    directory: str = ""
+    commands: Collection[str] = ()
 
     @property
     def styled(self) -> bool:
@@ -105,30 +112,43 @@ class Console:
     def note(self, line: str) -> None:
         """Says something a person should know; not with --quiet."""
         if not self.quiet:
-            _say(line)
+            _say(self._told(line))
 
     def result(self, result: results.Result) -> None:
         """Prints what a command found."""
         for warning in () if self.json else result.warnings:
             self.note(self._coloured("33", "warning: ") + warning)
-        text = result.json() if self.json else result.text()
+        text = self._told_in_json(result.json()) if self.json else self._told(result.text())
         if text:
             print(text, flush=True)
 
     def redraw(self, text: str) -> None:
         """Shows a result that replaces the one shown before: in its place on a terminal, below it elsewhere."""
         if _is_screen(sys.stdout):
-            print(f"\x1b[H\x1b[J{text}", flush=True)
+            print(f"\x1b[H\x1b[J{self._told(text)}", flush=True)
         else:
-            print(text + "\n", flush=True)
+            print(self._told(text) + "\n", flush=True)
 
     def error(self, command: str, error: KratosctlError) -> None:
         """Prints an error: one to three lines, or the envelope on standard output."""
         if self.json:
-            print(results.error_json(command, error), flush=True)
+            print(self._told_in_json(results.error_json(command, error)), flush=True)
             return
-        first, *rest = error.lines()
+        first, *rest = map(self._told, error.lines())
         _say("\n  ".join([self._coloured("31", "error: ") + first, *rest]))
+
+    def _told(self, text: str) -> str:
+        return self._with_directory(text, shlex.quote(self.directory))
+
+    def _told_in_json(self, text: str) -> str:
+        return self._with_directory(text, json.dumps(shlex.quote(self.directory))[1:-1])
+
+    def _with_directory(self, text: str, directory: str) -> str:
+        """The text, in which each command to type says which directory it is about."""
+        if not self.directory:
+            return text
+        command = rf"kratosctl(?=\s+(?:{'|'.join(self.commands)})\b)"
+        return re.sub(command, lambda _: f"kratosctl -C {directory}", text)
 
     def _coloured(self, code: str, text: str) -> str:
         wanted = _is_screen(sys.stderr) and not os.environ.get("NO_COLOR")

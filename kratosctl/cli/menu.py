@@ -106,6 +106,7 @@ def _run(session: Session, directory: Path, words: tuple[str, ...], returns: boo
     from kratosctl.errors import KratosctlError
 
     where = () if directory == Path.cwd() else ("-C", str(directory))
+    session.directory_given = None
     session.console.note(f"$ kratosctl {shlex.join((*where, *words))}")
     try:
         kratosctl.main([*where, *words], prog_name="kratosctl", standalone_mode=False, obj=session)

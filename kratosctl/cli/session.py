@@ -35,9 +35,10 @@ class Session:
 
     @property
     def console(self) -> Console:
+        from kratosctl.cli import COMMANDS
         from kratosctl.console import Console
 
-        return Console(json=self.json, quiet=self.quiet)
+        return Console(self.json, self.quiet, self.directory_given or "", COMMANDS)
 
     @property
     def interactive(self) -> bool:

@@ -219,9 +219,9 @@ def nothing_left_behind(facts: Facts) -> Iterator[Finding]:
             "remains",
             "warning",
             f"{' and '.join(parts)} of environment {remains.environment}, which is gone from {remains.directory}",
-            "a volume holds its data; if the directory was only moved, run `kratosctl up` there instead"
+            "a volume holds its data; if the directory was only moved, run `up` there instead"
             if remains.names("volume")
-            else "if the directory was only moved, run `kratosctl up` there instead",
+            else "if the directory was only moved, run `up` there instead",
             _removal(remains),
         )
 

@@ -146,7 +146,7 @@ def test_whoever_wants_another_preset_for_their_own_configuration_is_not_sent_to
     run(tmp_path, "--preset", "passkey", code=30)
     said = capsys.readouterr().err
     assert "edit ./kratos" in said
-    assert "kratosctl init NAME --preset passkey --config-dir ./kratos-passkey" in said
+    assert f"kratosctl -C {tmp_path} init NAME --preset passkey --config-dir ./kratos-passkey" in said
     run(tmp_path, "other", "--preset", "passkey", "--config-dir", "./kratos-passkey")
 
 
@@ -197,7 +197,7 @@ def test_json_tells_what_was_written_and_what_comes_next(tmp_path: Path, capsys:
         "preset": "email-password",
         "written": ["kratos/", "kratosctl.yaml"],
         "kept": [],
-        "next": "kratosctl up",
+        "next": f"kratosctl -C {tmp_path} up",
     }
 
 

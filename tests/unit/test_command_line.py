@@ -167,3 +167,29 @@ def test_a_directory_that_is_a_link_to_itself_is_said(run: Callable[..., str], t
 
 def test_a_configuration_directory_with_a_name_too_long_for_any_is_said(run: Callable[..., str]) -> None:
     assert "cannot be used" in run("render", "--config-dir", "x" * 300, code=35)
+
+
+def test_a_command_that_is_told_to_type_acts_on_the_directory_that_was_given(
+    run: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my shop").mkdir()
+
+    assert "make one: kratosctl -C 'my shop' up\n" in run("-C", "my shop", "status", code=2)
+    assert "make it: kratosctl -C 'my shop' up qa\n" in run("down", "-C", "my shop", "qa", code=2)
+    assert main(("-C", "my shop", "status", "--json")) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["fix"] == "make one: kratosctl -C 'my shop' up"
+    assert main(("-C", "my shop", "init", "--yes")) == 0
+    assert capsys.readouterr().out.endswith("next: kratosctl -C 'my shop' up\n")
+
+
+def test_a_directory_of_any_name_is_told_in_whole_json(
+    run: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'a "b\\c').mkdir()
+
+    assert main(("-C", 'a "b\\c', "status", "--json")) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["fix"] == "make one: kratosctl -C 'a \"b\\c' up"
+
+
+def test_a_command_that_is_told_stays_short_where_no_directory_was_given(run: Callable[..., str]) -> None:
+    assert "make one: kratosctl up\n" in run("status", code=2)

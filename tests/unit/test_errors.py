@@ -27,8 +27,6 @@ WITHOUT = (
     "kratosctl snapshot export makes one",
     "`kratosctl seed` takes --format",
     "use `kratosctl list`, and `kratosctl up`, `status`, `logs` or `down` with a name",
-    "if the directory was only moved, run `kratosctl up` there instead",
-    "a volume holds its data; if the directory was only moved, run `kratosctl up` there instead",
     "The environments that `kratosctl up` makes.",
     "# What `kratosctl up` makes.",
     "seeds are not filled in there: `kratosctl seed` speaks to environments of this host",
