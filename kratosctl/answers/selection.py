@@ -99,6 +99,23 @@ def saved_answers(answers: Mapping[str, Any], environment: Environment) -> dict[
     return kept
 
 
+def without_effect(answers: Mapping[str, Any], environment: Environment) -> tuple[str, ...]:
+    """Says of what was asked for in vain why it is: it belongs to what the environment does not have."""
+    database = f"the database is {environment.database}"
+    needs = {
+        "postgres_port": (environment.database == "postgres", database),
+        "ui_port": (environment.ui, "there is no self-service UI"),
+        "mail_port": (environment.mail, "there is no mail inbox"),
+        "seed": (environment.database != "external", f"{database}, and `up` makes nobody in it"),
+        "expose_admin_without_authentication": (environment.admin_port, "the admin API is not published: --admin-port"),
+    }
+    return tuple(
+        f"{questions.BY_KEY[key].flag.split('/')[0]} has no effect: {why}"
+        for key, (there, why) in needs.items()
+        if answers.get(key) and not there
+    )
+
+
 def environment_of(selection: Selection) -> Environment:
     """The model of a selection.
 

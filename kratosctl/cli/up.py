@@ -74,6 +74,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
 
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
     notes = () if saving else _not_kept(chosen)
+    notes += selection.without_effect(chosen.answers, environment)
     if "preset" in chosen.differs:
         from kratosctl.commands.init import unused_preset
 

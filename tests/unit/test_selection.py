@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kratosctl import questions
 from kratosctl.answers import configuration_file, selection
 from kratosctl.answers.configuration_file import FILE_NAME
+from kratosctl.environment import from_answers
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, NameInvalid, UnknownKey, UsageError
 from kratosctl.questions import BY_KEY
 
@@ -203,3 +204,36 @@ class TestSaving:
     def test_every_saved_key_is_a_row_of_the_table(self, tmp_path: Path) -> None:
         chosen = select(tmp_path)
         assert set(selection.saved_answers(chosen.answers, selection.environment_of(chosen))) <= set(BY_KEY)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"postgres_port": 5433}, "--postgres-port has no effect: the database is sqlite"),
+        ({"ui": False, "ui_port": 4456}, "--ui-port has no effect: there is no self-service UI"),
+        ({"preset": "api-only", "mail": False, "mail_port": 8026}, "--mail-port has no effect: there is no mail inbox"),
+        ({"database": "external", "seed": "people.yaml"}, "--seed has no effect: the database is external, and"),
+        (
+            {"expose_admin_without_authentication": True},
+            "--expose-admin-without-authentication has no effect: the admin",
+        ),
+    ],
+)
+def test_who_asks_for_what_the_environment_does_not_have_is_told(asked: dict[str, Any], said: str) -> None:
+    (note,) = selection.without_effect(asked, from_answers("dev", asked))
+
+    assert note.startswith(said)
+
+
+def test_what_has_an_effect_is_not_spoken_of() -> None:
+    asked = {
+        "database": "postgres",
+        "postgres_port": 5433,
+        "ui_port": 4456,
+        "mail_port": 8026,
+        "seed": "people.yaml",
+        "admin_port": 4434,
+        "expose_admin_without_authentication": True,
+    }
+
+    assert selection.without_effect(asked, from_answers("dev", asked)) == ()
