@@ -11,6 +11,7 @@ import yaml
 from kratosctl import ownership
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
+from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.limits import LOCK_WAIT
@@ -36,12 +37,13 @@ def rotate(
 
     Raises:
         NotRunning: the environment has no secrets yet.
-        ChoiceImpossible: a kind is decided elsewhere.
+        ChoiceImpossible: a kind is decided elsewhere, or something else than secrets would change with them.
         KratosctlError: Kratos does not come up with the new secrets; they are kept, and `up` goes on.
     """
     kratos = found.container("kratos")
     running = kratos is not None and kratos.state == "running"
-    if running:
+    if kratos and running:
+        _refuse_another_kratos(environment, kratos)
         # what would stop `up` shall do so before anything is changed
         prepare(environment, found.workspace, Wishes(dry_run=True), console, variables)
     with found.workspace.locked(f"secrets rotate {found.name}", LOCK_WAIT, console.note):
@@ -54,6 +56,21 @@ def rotate(
     said = f"rotated {', '.join(chosen)} of {found.name}; the old secrets still verify, so nobody is logged out"
     later = "" if running else f"\nKratos does not run: it gets them with the next `kratosctl up {found.name}`"
     return Result("secrets rotate", data, lambda: said + later, warnings)
+
+
+def _refuse_another_kratos(environment: Environment, kratos: Container) -> None:
+    """Refuses where another Kratos or database was asked for than runs: they would come along, with migrations."""
+    asked = {key: str(getattr(environment, key)) for key in ("release", "variant", "database")}
+    runs = {key: kratos.labels.get(key, value) for key, value in asked.items()}
+    differ = [key for key in asked if runs[key] != asked[key]]
+    if not differ:
+        return
+    now, then = (", ".join(f"{key} {values[key]}" for key in differ) for values in (runs, asked))
+    raise ChoiceImpossible(
+        f"environment {environment.name} runs with {now}, and is to have {then}",
+        "rotating would bring that along: `up` was not run since, or with a flag",
+        f"kratosctl up {environment.name} brings it first; or ask for {now} in kratosctl.yaml, and rotate then",
+    )
 
 
 def _choose(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,28 @@ def test_the_rest_of_the_file_stays_and_only_the_owner_reads_it(workspace: Works
 def test_a_kratos_that_runs_is_made_to_run_with_them(workspace: Workspace, ups: list[str]) -> None:
     assert rotate(workspace, state="running").data["kratos_runs_with_them"] is True
     assert ups == ["prepare", "up"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ({"release": "v1.1.0"}, "release v1.1.0, and is to have release v26.2.0"),
+        ({"release": "v26.2.0", "database": "postgres"}, "database postgres, and is to have database sqlite"),
+    ],
+)
+def test_no_other_release_and_no_other_database_comes_along(
+    workspace: Workspace, ups: list[str], runs: dict[str, str], said: str
+) -> None:
+    """The migrations of a release that was written down, and not brought up yet, could not be undone."""
+    kratos = replace(found(workspace, "running").containers[0], labels=runs)
+    subject = Found(workspace, workspace.state(), (kratos,))
+    asked = from_answers("dev", {"release": "v26.2.0", "ui": False, "mail": False})
+
+    with pytest.raises(ChoiceImpossible, match=said):
+        rotation.rotate(asked, subject, (), Console(quiet=True), {})
+
+    assert ups == []
+    assert {kind: list(workspace.secrets().of(kind)) for kind in KINDS} == OLD
 
 
 def test_a_kratos_that_is_stopped_stays_stopped(workspace: Workspace, ups: list[str]) -> None:
