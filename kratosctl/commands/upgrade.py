@@ -40,8 +40,8 @@ from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import postgres, putting_back, restoring, saving, sqlite, store
-from kratosctl.snapshots.subject import Subject, image_of, save_release
-from kratosctl.stages import converge, postgres_start, up
+from kratosctl.snapshots.subject import Subject, image_of, save_release, with_release_of
+from kratosctl.stages import behind, converge, postgres_start, up
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
@@ -148,7 +148,7 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
             console.note("an upgrade was interrupted while it was tried: undone, nothing was changed")
         if all(workspace.note(name) is None for name in (UPGRADE_NOTE, RESTORE_NOTE, CONTENT_NOTE)):
             return
-        environment = selection.environment_of(selection.select(directory, name, {}, variables))
+        environment = _as_it_was(running.find(directory, name), variables)
         postgres_start.wake(running.find(directory, name), environment.database)
         subject = Subject(running.find(directory, name), environment)
         if note is not None:
@@ -156,6 +156,16 @@ def settle(directory: Path, name: str, console: Console, variables: Mapping[str,
         else:
             restoring.finish_restore(subject, console, variables)
             putting_back.undo_content(subject, console)
+
+
+def _as_it_was(found: Found, variables: Mapping[str, str]) -> Environment:
+    """The environment that was interrupted. kratosctl.yaml may ask for another database by now: that one is `up`'s."""
+    chosen = selection.select(found.workspace.directory, found.name, {}, variables)
+    served = behind.served_last(found)
+    was = {"database": served} if served in ("sqlite", "postgres") else {}
+    # the other one cannot use it
+    was |= {"variant": "default"} if served == "sqlite" else {}
+    return selection.environment_of(replace(chosen, answers={**chosen.answers, **was}))
 
 
 def _start_again(workspace: Workspace, console: Console) -> None:
@@ -172,6 +182,9 @@ def _start_again(workspace: Workspace, console: Console) -> None:
 
 def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console, variables: Mapping[str, str]) -> None:
     workspace = subject.found.workspace
+    if note["stage"] != _SWAPPED and subject.release != note["from"]:
+        # kratosctl.yaml may ask for another release by now: `up` goes there, from what is whole again
+        subject = replace(subject, environment=with_release_of(subject, note["from"]))
     if note["stage"] == _SWAPPING:
         _stop_writers(subject.found)
         try:

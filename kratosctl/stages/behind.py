@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from kratosctl import running
 from kratosctl.database.data import data_of
-from kratosctl.files.state import State
 from kratosctl.stages.assemble import Stack
 from kratosctl.stages.plan import Observed
 
@@ -16,12 +15,11 @@ def left_behind(stack: Stack, observed: Observed) -> list[str]:
         stack: what will be there.
         observed: what is there.
     """
-    state, now = stack.workspace.state(), stack.environment.database
-    kratos = next((container for container in observed.containers if container.service == "kratos"), None)
-    before = kratos.labels.get("database", "") if kratos else _migrated_last(state)
-    if before not in ("sqlite", "postgres") or before == now:
+    found = running.Found(stack.workspace, stack.workspace.state(), tuple(observed.containers))
+    before = served_last(found)
+    if before not in ("sqlite", "postgres") or before == stack.environment.database:
         return []
-    data = data_of(running.Found(stack.workspace, state, tuple(observed.containers)))
+    data = data_of(found)
     said = data.of_kind(before)
     if not said or data.counts.get(before) == 0:
         return []
@@ -29,6 +27,8 @@ def left_behind(stack: Stack, observed: Observed) -> list[str]:
     return [f"{said} stays behind, its data is not moved: kratosctl up {name} --database {before} goes back to it"]
 
 
-def _migrated_last(state: State) -> str:
-    mark = state.migrated.get("database", "")
-    return "postgres" if mark.endswith("_postgres") else "sqlite" if mark else ""
+def served_last(found: running.Found) -> str:
+    """The kind of database that Kratos serves from, or last did; empty where nothing tells."""
+    kratos, mark = found.container("kratos"), found.state.migrated.get("database", "")
+    migrated = "postgres" if mark.endswith("_postgres") else "sqlite" if mark else ""
+    return kratos.labels.get("database", "") if kratos else migrated

@@ -316,6 +316,50 @@ def test_an_upgrade_that_cannot_be_undone_says_once_how_it_is_finished(
     upgrade.settle(workspace.directory, "dev", QUIET, {})
 
 
+@pytest.mark.parametrize("down", [False, True], ids=["it runs", "it is down"])
+def test_what_was_interrupted_is_undone_where_another_database_is_asked_for_by_now(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], down: bool
+) -> None:
+    workspace = subject.found.workspace
+    workspace.save_state(State(project="p", migrated={"image": "i", "database": "file 1 2"}))
+    workspace.write_note(CONTENT_NOTE, {"doing": "seed", "snapshot": "three"})
+    ask_for(workspace, "database: postgres, variant: distroless")
+    labels = {"database": "sqlite", "variant": "default"}
+    kratos = Container("1", "kratos", "kratos", "p", "exited", "", "", None, "i", {}, labels)
+    there = Found(workspace, workspace.state(), () if down else (kratos,))
+    monkeypatch.setattr(running, "find", lambda *_: there)
+    assert isinstance(subject.live, SqliteFile)
+    with closing(sqlite3.connect(subject.live.path)) as database, database:
+        database.execute("DELETE FROM identities")
+
+    upgrade.settle(workspace.directory, "dev", Console(), {})
+
+    assert "a seed was interrupted: undone" in capsys.readouterr().err
+    assert subject.live.facts().identities == 3
+    assert not workspace.has_unfinished
+
+
+def test_an_interrupted_upgrade_is_undone_to_the_release_before_it_whatever_is_asked_for_by_now(
+    subject: Subject, brought_up: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its data would be migrated again at once, while it is said to be back."""
+    workspace = subject.found.workspace
+    saving.save(asked_for(subject, "v1.1.0", "v1.1.0"), "before", "", False, QUIET)
+    note = {"from": "v1.1.0", "to": "v26.2.0", "release": "v26.2.0", "image": None, "stage": "swapping"}
+    workspace.write_note(UPGRADE_NOTE, {**note, "snapshot": "before"})
+    ask_for(workspace, "database: sqlite, release: v26.2.0")
+    monkeypatch.setattr(running, "find", lambda *_: subject.found)
+
+    upgrade.settle(workspace.directory, "dev", QUIET, {})
+
+    assert brought_up == [("v1.1.0", "v1.1.0")]
+    assert "release: v26.2.0" in (workspace.directory / "kratosctl.yaml").read_text()
+
+
+def ask_for(workspace: Workspace, answers: str) -> None:
+    (workspace.directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{{answers}}}\n")
+
+
 def test_a_snapshot_of_a_release_between_the_one_asked_for_and_the_one_that_serves_is_refused_before_it_is_put_in_place(
     subject: Subject, brought_up: list[tuple[str, str]]
 ) -> None:
