@@ -41,7 +41,7 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import postgres, putting_back, restoring, saving, sqlite, store
 from kratosctl.snapshots.subject import Subject, image_of, save_release, with_release_of
-from kratosctl.stages import behind, converge, postgres_start, up
+from kratosctl.stages import assemble, behind, converge, postgres_start, up
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
@@ -220,12 +220,13 @@ def _check_newer(change: Change) -> None:
 
 def _rehearse(found: Found, clone: Workspace, change: Change, console: Console, variables: Mapping[str, str]) -> None:
     """Runs the old release on a clone, makes somebody, then the new one, and lets that person sign in."""
+    unproven = _without_proof(found.name, change.after)
     try:
         with console.step(f"migrate the clone with {change.after.release}, sign in"):
             quiet = Console(quiet=True)
             old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
             up.up(old, clone, change.wishes, quiet, variables)
-            somebody = _sign_up(clone, old, _without_proof(found.name, change.after))
+            somebody = _sign_up(clone, old, unproven)
             up.up(new, clone, change.wishes, quiet, variables)
             # the clone's ports are chosen: another environment may have taken one meanwhile
             somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
@@ -234,11 +235,15 @@ def _rehearse(found: Found, clone: Workspace, change: Change, console: Console, 
             _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")
     except KratosctlError as error:
         longer = "give it longer with --wait-timeout" if isinstance(error, NotReady) else ""
-        also = error.fix if isinstance(error, UpgradeFailed) else longer
+        override = assemble.override_file(found.workspace.directory)
+        # its ports and names are the environment's own: a clone that had them would collide with it
+        alone = f"the clone runs without {override.name}; if that is why, without proof: {unproven}" if override else ""
+        also = alone or (error.fix if isinstance(error, UpgradeFailed) else "")
+        kept = f"nothing was changed: {change.before.release} serves with its data"
         raise UpgradeFailed(
             f"{change.after.release} cannot take over: {error.what}",
             error.why,
-            f"nothing was changed: {change.before.release} serves with its data" + (f"; {also}" if also else ""),
+            "; ".join(filter(None, (kept, longer, also))),
         ) from error
 
 

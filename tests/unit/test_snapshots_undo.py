@@ -20,6 +20,7 @@ from kratosctl.errors import (
     DatabaseUnreachable,
     DiskFull,
     KratosctlError,
+    ServiceFailed,
     SnapshotDamaged,
     SnapshotForeign,
     UpgradeFailed,
@@ -31,7 +32,7 @@ from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
 from kratosctl.snapshots.live import SqliteFile
 from kratosctl.snapshots.subject import Subject
-from kratosctl.stages import converge
+from kratosctl.stages import converge, up
 from tests.unit import stacks
 from tests.unit.test_snapshots_sqlite import database
 
@@ -141,6 +142,30 @@ def test_an_upgrade_that_failed_is_nothing_to_undo(
     assert subject.live.facts().identities == 0
     restoring.restore(subject, None, QUIET, True, {})
     assert subject.live.facts().identities == 3
+
+
+@pytest.mark.parametrize("name", ["compose.override.yaml", "compose.override.yml"])
+def test_an_upgrade_that_cannot_be_tried_says_that_the_clone_has_no_compose_file_of_ones_own(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Such as one that gives Kratos the variable, or the host, without which it does not start."""
+
+    def stops(*_asked: object) -> None:
+        raise ServiceFailed("Kratos stopped (exit code 1)", "no such host")
+
+    monkeypatch.setattr(up, "up", stops)
+    change = upgrade.Change(stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0"))
+    clone = Workspace(subject.found.workspace.home / "clone", "dev")
+
+    with pytest.raises(UpgradeFailed) as without:
+        upgrade._rehearse(subject.found, clone, change, QUIET, {})
+    assert without.value.fix == "nothing was changed: v1.1.0 serves with its data"
+
+    (subject.found.workspace.directory / name).write_text("services: {kratos: {environment: {PROVIDER: ours}}}\n")
+    with pytest.raises(UpgradeFailed) as caught:
+        upgrade._rehearse(subject.found, clone, change, QUIET, {})
+    assert f"the clone runs without {name}" in caught.value.fix
+    assert "without proof: kratosctl up dev --release v26.2.0 --save" in caught.value.fix
 
 
 def test_what_was_there_before_an_upgrade_is_kept(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
