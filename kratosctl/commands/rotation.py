@@ -44,6 +44,7 @@ def rotate(
     running = kratos is not None and kratos.state == "running"
     if kratos and running:
         _refuse_another_kratos(environment, kratos)
+        _refuse_memory(environment)
         # what would stop `up` shall do so before anything is changed
         prepare(environment, found.workspace, Wishes(dry_run=True), console, variables)
     with found.workspace.locked(f"secrets rotate {found.name}", LOCK_WAIT, console.note):
@@ -71,6 +72,15 @@ def _refuse_another_kratos(environment: Environment, kratos: Container) -> None:
         "rotating would bring that along: `up` was not run since, or with a flag",
         f"kratosctl up {environment.name} brings it first; or ask for {now} in kratosctl.yaml, and rotate then",
     )
+
+
+def _refuse_memory(environment: Environment) -> None:
+    if environment.database == "memory":
+        raise ChoiceImpossible(
+            f"the database of environment {environment.name} is in memory, and would be empty afterwards",
+            "Kratos has to be replaced to read new secrets, and its data dies with it",
+            f"if nobody in it is needed: kratosctl down {environment.name}, rotate, kratosctl up {environment.name}",
+        )
 
 
 def _choose(

@@ -117,6 +117,19 @@ def test_no_other_release_and_no_other_database_comes_along(
     assert {kind: list(workspace.secrets().of(kind)) for kind in KINDS} == OLD
 
 
+def test_people_in_a_memory_database_are_not_lost_for_new_secrets(workspace: Workspace, ups: list[str]) -> None:
+    asked = from_answers("dev", {"database": "memory", "ui": False, "mail": False})
+
+    with pytest.raises(ChoiceImpossible, match="is in memory") as caught:
+        rotation.rotate(asked, found(workspace, "running"), (), Console(quiet=True), {})
+    assert "kratosctl down dev" in caught.value.fix
+    assert ups == []
+    assert workspace.state().secrets_generation == 4
+
+    rotation.rotate(asked, found(workspace), (), Console(quiet=True), {})
+    assert workspace.state().secrets_generation == 5
+
+
 def test_a_kratos_that_is_stopped_stays_stopped(workspace: Workspace, ups: list[str]) -> None:
     result = rotate(workspace, state="exited")
     assert result.data["kratos_runs_with_them"] is False
