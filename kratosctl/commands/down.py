@@ -62,6 +62,9 @@ def down(found: running.Found, data: Data | None, console: Console, forget: bool
         project = found.state.project
         # containers that were made since we looked are ours too
         containers = [container.name for container in reading.containers(project, oneoff=True)]
+        if data:
+            # an `up` that was waited for may have made it, another `down` may have deleted it
+            data = replace(data_of(found), serves=data.serves)
         with console.step(f"stop {found.name}") if containers else contextlib.nullcontext():
             remove(containers, [project])
         if data:

@@ -99,6 +99,30 @@ def test_what_is_deleted_is_said(found: running.Found, capsys: pytest.CaptureFix
     assert not directory.exists()
 
 
+def test_what_was_made_while_it_waited_is_deleted_too_and_what_was_deleted_is_not_missed(
+    found: running.Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `up` was under way when `down --volumes --yes` looked, or another `down --volumes`."""
+    removed: list[tuple[str, ...]] = []
+
+    def docker(*words: str, **_: Any) -> subprocess.CompletedProcess[str]:
+        removed.extend([words] if words[:2] == ("volume", "rm") else [])
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    monkeypatch.setattr(program, "docker", docker)
+    seen = data_of(found)
+    monkeypatch.setattr(reading, "project_volumes", lambda _: {VOLUME: str(found.workspace.directory)})
+
+    told = down.down(found, seen, Console(quiet=True))
+
+    assert removed == [("volume", "rm", VOLUME)]
+    assert told.text() == "dev is down, its data deleted"
+
+    monkeypatch.setattr(reading, "project_volumes", lambda _: {})
+    down.down(found, Data((VOLUME,)), Console(quiet=True))
+    assert len(removed) == 1
+
+
 def test_of_an_environment_that_kratosctl_yaml_names_the_secrets_stay(found: running.Found) -> None:
     (found.workspace.directory / "kratosctl.yaml").write_text("environments: {dev: {}}\n")
     assert down.forgotten(found) == ""
