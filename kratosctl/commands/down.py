@@ -66,7 +66,7 @@ def down(found: running.Found, data: Data | None, console: Console, forget: bool
             # an `up` that was waited for may have made it, another `down` may have deleted it
             data = replace(data_of(found), serves=data.serves)
         with console.step(f"stop {found.name}") if containers else contextlib.nullcontext():
-            remove(containers, [project])
+            remove(containers, [project], volumes=data is not None)
         if data:
             with console.step("delete the database") if data.lost else contextlib.nullcontext():
                 delete(found, data)
@@ -88,16 +88,17 @@ def _said_of_data(found: running.Found, data: Data | None) -> str:
     return deleted + ("; your own database is as it was" if data.serves == "external" else "")
 
 
-def remove(containers: Sequence[str], projects: Sequence[str]) -> None:
+def remove(containers: Sequence[str], projects: Sequence[str], volumes: bool) -> None:
     """Stops and removes containers, then the networks of their projects.
 
     Args:
         containers: their names.
         projects: Compose projects whose networks go, too.
+        volumes: the anonymous volumes of services of compose.override.yaml go with them.
     """
     if containers:
         program.docker("stop", "--time", "10", *containers)
-        program.docker("rm", "--force", *containers)
+        program.docker("rm", "--force", *(["--volumes"] if volumes else []), *containers)
     if projects:
         reading.remove_networks(projects)
 

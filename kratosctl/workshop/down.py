@@ -109,7 +109,7 @@ def _stop(chosen: Sequence[Seat], work: Work | None, console: Console) -> tuple[
     found = {name: one for name, one in looked.items() if isinstance(one, Found) and name not in failed}
     names = [container.name for one in found.values() for container in one.containers]
     with console.step(f"stop {counted(len(found), 'seat')}"):
-        down.remove(names, [one.state.project for one in found.values()] if work else [])
+        down.remove(names, [one.state.project for one in found.values()] if work else [], bool(work))
     stopped = [seat for seat in chosen if seat.name in found]
     # of an upgrade that was killed while it was tried; what it began at the data is settled by the next `up`
     failed |= seats.failed(seats.each(stopped, 1, lambda seat: down.remove_clone(seat.workspace)))

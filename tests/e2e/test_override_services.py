@@ -39,3 +39,14 @@ def test_a_service_of_ones_own_is_started_and_started_again_and_goes_with_down(d
 
     directory.down()
     assert engine.running(project) == set()
+
+
+def test_with_the_data_goes_what_such_a_service_kept_in_a_volume_without_a_name(directory: Directory) -> None:
+    (directory.path / "compose.override.yaml").write_text(_OVERRIDE.format(image=images.postgres()))
+    project = directory.up()["project"]
+    (unnamed,) = {mount["Name"] for mount in engine.container(project, "side")["Mounts"]}
+    assert unnamed in engine.volumes()
+
+    directory.down("dev", "--volumes", "--yes")
+
+    assert unnamed not in engine.volumes()
