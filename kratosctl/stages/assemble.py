@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from kratosctl import fragments
 from kratosctl.engine import reading
@@ -32,6 +36,7 @@ from kratosctl.stages import images
 KRATOS_SERVICES = ("kratos", "kratos-migrate")
 _HOLDING = ("running", "paused")
 _START_INTERVAL = (25,)  # the first engine that knows it
+_ALONE = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_]\w*)[\"']?:?\s*$", re.MULTILINE)
 OVERRIDES = ("compose.override.yaml", "compose.override.yml")
 
 
@@ -143,7 +148,7 @@ def assemble(
         postgres_major=state.postgres_major or 17,
         config_file=config_file,
         secrets_generation=generation,
-        override=_override_digest(workspace.directory),
+        override=_override_digest(workspace.directory, variables),
         sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
         content=custom.content if custom else "",
         start_interval=engine is not None and reading.version_tuple(engine.version) >= _START_INTERVAL,
@@ -235,6 +240,44 @@ def _services(override: Path) -> list[str]:
     return found
 
 
-def _override_digest(directory: Path) -> str:
+def _override_digest(directory: Path, variables: Mapping[str, str]) -> str:
+    """Tells the user's own Compose file from what it was: by its text, and by what Compose reads for it beside."""
     path = override_file(directory)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+    if path is None:
+        return ""
+    digest = hashlib.sha256(path.read_bytes())
+    for text in (*_values_named(path, variables), *_variable_files(path)):
+        digest.update(text.encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _values_named(override: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    """The variables that a Compose file names, with what each is set to: in the process environment, else in `.env`."""
+    text = _text(override).replace("$$", "")
+    kept = _text(override.with_name(".env"))
+    # what stands alone in a line may be one that is passed on as it is
+    for name in sorted({*re.findall(r"\$\{?([A-Za-z_]\w*)", text), *_ALONE.findall(text)}):
+        if name in variables:
+            yield f"{name}={variables[name]}"
+        else:
+            yield from re.findall(rf"^\s*(?:export\s+)?{name}\s*[=:].*", kept, re.MULTILINE)
+
+
+def _variable_files(override: Path) -> Iterator[str]:
+    """The texts of the files of variables that a Compose file gives to services."""
+    with suppress(ConfigurationInvalid):
+        root = yaml_text.parse(yaml_text.read_text(override), override.name)
+        for _, service in yaml_text.items(yaml_text.value_of(root, "services")):
+            found = yaml_text.value_of(service, "env_file")
+            for one in found.value if isinstance(found, yaml.SequenceNode) else [found]:
+                named = yaml_text.value_of(one, "path") or one
+                if isinstance(named, yaml.ScalarNode):
+                    yield _text(override.parent / named.value)
+
+
+def _text(path: Path) -> str:
+    """A file's text; of one that cannot be read, which Compose then says, none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,86 @@
+"""A compose.override.yaml of somebody's own: what it takes from elsewhere counts as much as its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
+from kratosctl.stages import assemble
+from tests.unit.stacks import environment
+
+OVERRIDE = """\
+services:
+  kratos:
+    environment:
+      PROVIDER: ${PROVIDER_SECRET:-none}
+      PRICE: $$5
+      PASSED_ON:
+    env_file:
+      - provider.env
+      - path: more.env
+        required: false
+  side:
+    env_file: side.env
+    environment:
+      - "LISTED"
+"""
+
+
+def revision(directory: Path, variables: Mapping[str, str] | None = None) -> str:
+    """What says that Kratos' container is to be made anew."""
+    state = State(project="app-dev-1", ports={"public": 4433})
+    asked = environment(ui=False, mail=False)
+    return assemble.assemble(asked, Workspace(directory, "dev"), state, None, {4433}, variables or {}).revisions[
+        "kratos"
+    ]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "compose.override.yaml").write_text(OVERRIDE)
+    (tmp_path / ".env").write_text("PROVIDER_SECRET=one\nPASSED_ON=1\n# of the shop itself\nPRICES=5\n")
+    (tmp_path / "provider.env").write_text("KEY=one\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (".env", "PROVIDER_SECRET=two\nPASSED_ON=1\n"),
+        (".env", "PROVIDER_SECRET=one\nPASSED_ON=2\n"),
+        ("provider.env", "KEY=two\n"),
+        ("more.env", "KEY=two\n"),
+        ("side.env", "KEY=two\n"),
+    ],
+)
+def test_a_value_that_it_takes_from_a_file_is_not_served_on_when_it_changed(shop: Path, file: str, text: str) -> None:
+    """Such as a provider's new secret: `up` said that all is up to date, and Kratos went on with the old one."""
+    before = revision(shop)
+    (shop / file).write_text(text)
+    assert revision(shop) != before
+
+
+@pytest.mark.parametrize("name", ["PROVIDER_SECRET", "PASSED_ON", "LISTED"])
+def test_nor_is_one_that_it_takes_from_the_shell(shop: Path, name: str) -> None:
+    assert len({revision(shop), revision(shop, {name: "a"}), revision(shop, {name: "b"})}) == 3
+
+
+def test_what_it_does_not_read_makes_nothing_anew(shop: Path) -> None:
+    before = revision(shop)
+    (shop / ".env").write_text("PRICES=6\nPROVIDER_SECRET=one\nPASSED_ON=1\n")
+    (shop / "other.env").write_text("KEY=two\n")
+    assert revision(shop, {"PRICES": "7", "HOME": "/elsewhere", "5": "6"}) == before
+
+
+def test_a_file_that_compose_will_refuse_is_left_to_it(tmp_path: Path) -> None:
+    for wrong in (
+        "services: [",
+        "services: {kratos: {env_file: {a: b}}}",
+        "services: {kratos: {env_file: [[a], null]}}",
+    ):
+        (tmp_path / "compose.override.yaml").write_text(wrong)
+        assert revision(tmp_path)
