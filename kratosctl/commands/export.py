@@ -70,14 +70,17 @@ def write(
     _make_secrets(environment, workspace, console, variables)
     stack = _assemble(environment, workspace, variables)
     files = export(stack.files, workspace.home, configuration_texts(environment, workspace), stack.custom)
-    override = assemble.override_file(workspace.directory)
+    override, warnings = assemble.override_file(workspace.directory), list[str]()
     if override and override.parent != target:
         files.append(File(override.name, yaml_text.read_text(override)))
+        warnings.append(
+            f"{override.name} goes along, and nothing that it names, such as .env or ./file: copy that, too"
+        )
     # Docker would make the directories that are mounted as root
     write_files([*files, *([git.kept_out("database")] if stack.database_directory else [])], target, overwrite)
     if environment.database == "postgres":
         postgres_start.initdb(target)
-    return _result(stack, target, files)
+    return replace(_result(stack, target, files), warnings=warnings)
 
 
 def _make_secrets(

@@ -225,8 +225,12 @@ def test_writing_again_is_fine_and_a_difference_is_refused(workspace: Workspace,
 
 def test_the_users_own_compose_file_goes_along_as_it_is(workspace: Workspace, tmp_path: Path) -> None:
     (workspace.directory / "compose.override.yaml").write_bytes(b"services: {}\r\n")
-    export.write(environment(), workspace, tmp_path / "out", False, QUIET, {})
+    told = export.write(environment(), workspace, tmp_path / "out", False, QUIET, {})
     assert (tmp_path / "out/compose.override.yaml").read_bytes() == b"services: {}\r\n"
+    # Compose would look for them there
+    assert told.warnings == [
+        "compose.override.yaml goes along, and nothing that it names, such as .env or ./file: copy that, too"
+    ]
 
 
 def test_a_compose_file_of_the_users_that_is_no_text_is_said(workspace: Workspace, tmp_path: Path) -> None:
