@@ -90,7 +90,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         # others may be waiting for what it keeps
         result.after()
         result = replace(result, after=None)
-    result = _seeded(session, environment, result)
+    result = _seeded(session, environment, result, bool(flags["seed"]) and "seed" in chosen.differs)
     if options["verify"]:
         result = _verified(session, environment, result)
     return _afterwards(session, chosen.name, result, options)
@@ -130,14 +130,18 @@ def _wishes(
     )
 
 
-def _seeded(session: Session, environment: Environment, result: Result) -> Result:
-    """The result of `up` with that of filling a new database behind it."""
+def _seeded(session: Session, environment: Environment, result: Result, asked: bool) -> Result:
+    """The result of `up` with that of filling a new database behind it; one that was there is left as it is, which is
+    said to whoever asked for it."""
+    import shlex
     from dataclasses import replace
 
     from kratosctl.files.workspace import Workspace
 
     if not Workspace(session.directory, environment.name).wants_seed:
-        return result
+        fill = shlex.join(["kratosctl", "seed", str(environment.seed), "--env", environment.name])
+        left = f"the database was there already, and is not filled with the seed: {fill} does that"
+        return replace(result, warnings=[*result.warnings, left]) if asked else result
     from kratosctl import running
     from kratosctl.seeding import seed
     from kratosctl.snapshots.subject import Subject

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from kratosctl.cli import up
+from kratosctl.cli.session import Session
+from kratosctl.environment import from_answers
 from kratosctl.main import main
+from kratosctl.results import Result
 
 DSN = "postgres://ada:hunter2@db.example/shop"
 
@@ -193,3 +197,17 @@ def test_a_directory_of_any_name_is_told_in_whole_json(
 
 def test_a_command_that_is_told_stays_short_where_no_directory_was_given(run: Callable[..., str]) -> None:
     assert "make one: kratosctl up\n" in run("status", code=2)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_who_asks_for_a_seed_is_told_that_a_database_that_was_there_is_not_filled(tmp_path: Path, asked: bool) -> None:
+    session = Session()
+    session.directory_given = str(tmp_path)
+    environment = from_answers("dev", {"seed": "our people.yaml"})
+
+    told = up._seeded(session, environment, Result("up", {}), asked)
+
+    fill = "kratosctl seed 'our people.yaml' --env dev"
+    assert list(told.warnings) == (
+        [f"the database was there already, and is not filled with the seed: {fill} does that"] if asked else []
+    )
