@@ -24,6 +24,7 @@ from kratosctl.commands import down
 from kratosctl.commands.verify import Person, target_of
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
+from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
 from kratosctl.errors import (
     ChoiceImpossible,
@@ -41,6 +42,7 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import postgres, putting_back, restoring, saving, sqlite, store
 from kratosctl.snapshots.subject import Subject, image_of, save_release, with_release_of
+from kratosctl.stack.files import COMPOSE_FILE
 from kratosctl.stages import assemble, behind, converge, postgres_start, up
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
@@ -76,12 +78,14 @@ def upgrade(
 
     Raises:
         DowngradeRefused: the release is not newer.
+        ComposeFileInvalid: compose.override.yaml was edited since; nothing was changed.
         UpgradeFailed: with what stood in the way; the old release serves, with its data.
     """
     _check_newer(change)
     found.running("kratos")
     subject = Subject(found, change.before)
     with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):
+        _check_override(found)
         try:
             with console.step("clone the data"):
                 clone = _make_clone(subject)
@@ -102,6 +106,15 @@ def upgrade(
     if rehearse_only:
         said = f"{found.name} can be upgraded to {change.after.release}: its data migrates, and people can sign in"
     return Result("upgrade", data, lambda: said)
+
+
+def _check_override(found: Found) -> None:
+    """Refuses a Compose file of the user's own that Compose cannot read: the clone does without it, and so neither the
+    new release nor the way back could be brought up."""
+    override = assemble.override_file(found.workspace.directory)
+    if override:
+        files = [found.workspace.home / COMPOSE_FILE, override]
+        Project(found.state.project, files, found.workspace.directory).check()
 
 
 def newest_already(name: str, release: str) -> Result:

@@ -45,18 +45,29 @@ class Project:
             compose_project_directory=str(self.directory),
         )
 
+    @property
+    def _where(self) -> list[str]:
+        files = [word for file in self.files for word in ("--file", str(file))]
+        return [*files, "--project-name", self.name, "--project-directory", str(self.directory)]
+
+    def check(self) -> None:
+        """Has Compose read the files.
+
+        Raises:
+            ComposeFileInvalid: it refuses them.
+        """
+        program.docker("compose", *self._where, "config", "--quiet", doing="reading the Compose files")
+
     def create(self, services: Sequence[str]) -> dict[str, str]:
         """Creates the containers, networks and volumes that are missing; makes changed containers anew, stopped.
 
         Returns:
             The containers that Compose says it created under the names it gives first ones: by service.
         """
-        where = [word for file in self.files for word in ("--file", str(file))]
-        where += ["--project-name", self.name, "--project-directory", str(self.directory)]
         words = ("create", "--remove-orphans", "--pull", "never", *services)
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
-                said = program.docker("compose", *where, *words, doing="creating containers").stderr
+                said = program.docker("compose", *self._where, *words, doing="creating containers").stderr
             except EngineFailed as error:
                 # the Compose of a kratosctl that was killed may still be at it
                 if not tries_left or not re.search(_AT_ONCE, error.why):

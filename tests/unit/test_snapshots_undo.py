@@ -12,11 +12,12 @@ import pytest
 from kratosctl import running
 from kratosctl.commands import upgrade
 from kratosctl.console import Console
-from kratosctl.engine import program, reading
+from kratosctl.engine import faults, program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import (
     ChoiceImpossible,
+    ComposeFileInvalid,
     DatabaseUnreachable,
     DiskFull,
     KratosctlError,
@@ -166,6 +167,29 @@ def test_an_upgrade_that_cannot_be_tried_says_that_the_clone_has_no_compose_file
         upgrade._rehearse(subject.found, clone, change, QUIET, {})
     assert f"the clone runs without {name}" in caught.value.fix
     assert "without proof: kratosctl up dev --release v26.2.0 --save" in caught.value.fix
+
+
+def test_a_compose_file_that_compose_refuses_stops_an_upgrade_before_kratos(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the new release nor the old one could be brought up with it, and nobody was served until then."""
+    path = subject.found.workspace.directory / "compose.override.yaml"
+    path.write_text("services: {kratos: {environment: {A: ${A}}}}\n")
+    kratos = Container("1", "kratos", "kratos", "p", "running", "", "", None, "i")
+    asked: list[tuple[str, ...]] = []
+
+    def docker(*words: str, **_: object) -> None:
+        asked.append(words)
+        raise faults.from_output(f"failed to parse {path}: did not find expected ',' or '}}'", "reading")
+
+    monkeypatch.setattr(program, "docker", docker)
+    change = upgrade.Change(stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0"))
+
+    with pytest.raises(ComposeFileInvalid, match="did not find expected"):
+        upgrade.upgrade(replace(subject.found, containers=(kratos,)), change, False, QUIET, {})
+
+    assert [words[0] for words in asked] == ["compose"]
+    assert not subject.found.workspace.has_unfinished
 
 
 def test_what_was_there_before_an_upgrade_is_kept(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
