@@ -42,5 +42,5 @@ def _forgotten(found: Found) -> list[str]:
     """What a Kratos with a memory database has forgotten; the next `up` fills it with the environment's seed."""
     if found.running("kratos").labels.get("database") != "memory":
         return []
-    found.workspace.write(SEED_WANTED, "")
+    found.workspace.write(SEED_WANTED, "memory")
     return [f"the database is in memory: nobody is in it now; kratosctl up {found.name} fills it with a seed, if any"]

@@ -35,7 +35,7 @@ CONTENT_NOTE = "content.json"
 LESSON_NOTE = "secrets/lesson.json"
 # Kratos was stopped, to be started again at once
 STOPPED_NOTE = "stopped.json"
-# a database that `up` made is still to be filled with the environment's seed
+# a database that `up` made is still to be filled with the environment's seed; the file says which kind it is
 SEED_WANTED = "seed-wanted"
 REPLACED = ".replaced-"  # before the name of a snapshot: it was about to be replaced by another
 _STATE = "state.json"

@@ -171,13 +171,16 @@ def finish_first(subject: Subject, console: Console) -> Result | None:
     Returns:
         What `seed` says; None where nothing is to be done.
     """
-    mark = subject.found.workspace.home / SEED_WANTED
-    if not mark.exists():
+    workspace = subject.found.workspace
+    wanted = workspace.read(SEED_WANTED)
+    if wanted is None:
         return None
-    found = own_sources(subject.environment, subject.found.workspace.directory)
+    # what was made and never filled may have been left for another one, such as somebody's own
+    new = wanted == subject.environment.database
+    found = own_sources(subject.environment, workspace.directory) if new else None
     result = seed(subject, found, Wishes(), console) if found else None
     # killed before this, the next `up` seeds again, which creates nothing twice
-    mark.unlink(missing_ok=True)
+    workspace.remove_note(SEED_WANTED)
     return result
 
 

@@ -174,7 +174,7 @@ def _want_seed(stack: Stack, plan: Plan, exists: bool) -> None:
     if stack.environment.database == "memory":
         empty = "kratos" in plan.subjects("create", "replace", "start", "restart")
     if stack.environment.seed and empty:
-        stack.workspace.write(SEED_WANTED, "")
+        stack.workspace.write(SEED_WANTED, stack.environment.database)
 
 
 def _create(stack: Stack, services: Sequence[str]) -> dict[str, str]:
