@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shlex
@@ -118,7 +117,7 @@ class Console:
         """Prints what a command found."""
         for warning in () if self.json else result.warnings:
             self.note(self._coloured("33", "warning: ") + warning)
-        text = self._told_in_json(result.json()) if self.json else self._told(result.text())
+        text = result.json(self._told) if self.json else self._told(result.text())
         if text:
             print(text, flush=True)
 
@@ -132,23 +131,17 @@ class Console:
     def error(self, command: str, error: KratosctlError) -> None:
         """Prints an error: one to three lines, or the envelope on standard output."""
         if self.json:
-            print(self._told_in_json(results.error_json(command, error)), flush=True)
+            print(results.error_json(command, error, self._told), flush=True)
             return
         first, *rest = map(self._told, error.lines())
         _say("\n  ".join([self._coloured("31", "error: ") + first, *rest]))
 
     def _told(self, text: str) -> str:
-        return self._with_directory(text, shlex.quote(self.directory))
-
-    def _told_in_json(self, text: str) -> str:
-        return self._with_directory(text, json.dumps(shlex.quote(self.directory))[1:-1])
-
-    def _with_directory(self, text: str, directory: str) -> str:
         """The text, in which each command to type says which directory it is about."""
         if not self.directory:
             return text
         command = rf"kratosctl(?=\s+(?:{'|'.join(self.commands)})\b)"
-        return re.sub(command, lambda _: f"kratosctl -C {directory}", text)
+        return re.sub(command, lambda _: f"kratosctl -C {shlex.quote(self.directory)}", text)
 
     def _coloured(self, code: str, text: str) -> str:
         wanted = _is_screen(sys.stderr) and not os.environ.get("NO_COLOR")

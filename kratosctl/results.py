@@ -38,19 +38,19 @@ class Result:
     exit_code: int = 0
     after: Callable[[], None] | None = None
 
-    def json(self) -> str:
-        """The envelope that scripts read."""
-        return _envelope(self.command, self.exit_code == 0, self.data, self.warnings, None)
+    def json(self, told: Callable[[str], str] = str) -> str:
+        """The envelope that scripts read; `told` completes the commands in what is said to people."""
+        return _envelope(self.command, self.exit_code == 0, self.data, [told(line) for line in self.warnings], None)
 
 
-def error_json(command: str, error: KratosctlError) -> str:
+def error_json(command: str, error: KratosctlError, told: Callable[[str], str] = str) -> str:
     """The envelope of a failure."""
     said = {
         "code": error.code,
         "exit_code": error.exit_code,
-        "what": error.what,
-        "why": error.why,
-        "fix": error.fix,
+        "what": told(error.what),
+        "why": told(error.why),
+        "fix": told(error.fix),
     }
     return _envelope(command, False, {}, (), said)
 

@@ -11,6 +11,7 @@ import pytest
 
 from kratosctl.cli import up
 from kratosctl.cli.session import Session
+from kratosctl.console import Console
 from kratosctl.environment import from_answers
 from kratosctl.main import main
 from kratosctl.results import Result
@@ -184,6 +185,23 @@ def test_a_command_that_is_told_to_type_acts_on_the_directory_that_was_given(
     assert json.loads(capsys.readouterr().out)["error"]["fix"] == "make one: kratosctl -C 'my shop' up"
     assert main(("-C", "my shop", "init", "--yes")) == 0
     assert capsys.readouterr().out.endswith("next: kratosctl -C 'my shop' up\n")
+
+
+def test_the_schema_is_the_same_whatever_directory_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(("schema",)) == 0
+    schema = capsys.readouterr().out
+    assert main(("-C", "shop", "schema")) == 0
+    assert capsys.readouterr().out == schema
+
+
+def test_what_is_data_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = Result("snapshot list", {"note": "before kratosctl up"}, warnings=["kratosctl up dev finishes it"])
+
+    Console(json=True, directory="shop", commands=("up",)).result(found)
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["data"] == {"note": "before kratosctl up"}
+    assert said["warnings"] == ["kratosctl -C shop up dev finishes it"]
 
 
 def test_a_directory_of_any_name_is_told_in_whole_json(
