@@ -78,10 +78,17 @@ def upgrade(
 
     Raises:
         DowngradeRefused: the release is not newer.
+        ChoiceImpossible: its database cannot be cloned.
         ComposeFileInvalid: compose.override.yaml was edited since; nothing was changed.
         UpgradeFailed: with what stood in the way; the old release serves, with its data.
     """
     _check_newer(change)
+    if change.before.database not in ("sqlite", "postgres"):
+        raise ChoiceImpossible(
+            f"the upgrade of environment {found.name} cannot be tried first",
+            f"a database of kind {change.before.database} cannot be cloned",
+            f"save what you need of it, then go there without proof: {_without_proof(found.name, change.after)}",
+        )
     found.running("kratos")
     subject = Subject(found, change.before)
     with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):

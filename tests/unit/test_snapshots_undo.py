@@ -192,6 +192,17 @@ def test_a_compose_file_that_compose_refuses_stops_an_upgrade_before_kratos(
     assert not subject.found.workspace.has_unfinished
 
 
+@pytest.mark.parametrize("database", ["external", "memory"])
+def test_where_an_upgrade_cannot_be_tried_the_way_without_is_told(subject: Subject, database: str) -> None:
+    """Of snapshots, which nobody asked for, there is nothing to say."""
+    before, after = (stacks.environment(release=tag, database=database) for tag in ("v1.1.0", "v26.2.0"))
+
+    with pytest.raises(ChoiceImpossible, match=f"a database of kind {database} cannot be cloned") as caught:
+        upgrade.upgrade(subject.found, upgrade.Change(before, after), False, QUIET, {})
+
+    assert caught.value.fix.endswith("without proof: kratosctl up dev --release v26.2.0 --save")
+
+
 def test_what_was_there_before_an_upgrade_is_kept(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = upgraded(subject, monkeypatch, "").data["snapshot"]
     assert safety(subject) == ["upgrade"]
