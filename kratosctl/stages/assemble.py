@@ -34,7 +34,7 @@ from kratosctl.stack.render import render
 from kratosctl.stages import images
 
 KRATOS_SERVICES = ("kratos", "kratos-migrate")
-_HOLDING = ("running", "paused")
+HOLDING = ("running", "paused")  # states of containers whose ports are theirs
 _START_INTERVAL = (25,)  # the first engine that knows it
 _ALONE = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_]\w*)[\"']?:?\s*$", re.MULTILINE)
 OVERRIDES = ("compose.override.yaml", "compose.override.yml")
@@ -194,7 +194,7 @@ def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) 
 
 def ports_held(containers: tuple[Container, ...]) -> set[int]:
     """The ports of this host that running containers hold, and paused ones."""
-    return {int(host.rsplit(":", 1)[1]) for c in containers if c.state in _HOLDING for host in c.published}
+    return {int(host.rsplit(":", 1)[1]) for c in containers if c.state in HOLDING for host in c.published}
 
 
 def _user(engine: Engine | None) -> str:

@@ -25,7 +25,7 @@ from kratosctl.files.workspace import PROXY, Workspace, authority
 from kratosctl.host import ports
 from kratosctl.kratos import readiness
 from kratosctl.stack.labels import LABEL
-from kratosctl.stages import apply, images
+from kratosctl.stages import apply, assemble, images
 from kratosctl.workshop import proxy_files, seats
 from kratosctl.workshop.proxy_files import SERVICE, Front
 from kratosctl.workshop.seats import Seat
@@ -104,7 +104,10 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
     state = ownership.settled_state(workspace)
     containers = reading.containers(state.project)
     ownership.check_ours(str(directory), PROXY, containers)
-    running = next((one for one in containers if one.service == SERVICE and one.state == "running"), None)
+    running = _there(containers)
+    if running and running.state == "paused":
+        # docker neither restarts nor replaces it while it is
+        program.docker("unpause", running.name, doing="letting the TLS proxy go on")
     asked = behind(everyone)[0].environment
     kept = state.ports.get(_PORT)
     if kept is None or (running is None and ports.is_taken(kept, asked.bind)):
@@ -162,10 +165,15 @@ def fingerprint(directory: Path) -> str:
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2)).upper()
 
 
-def is_running(directory: Path) -> bool:
-    """Whether the proxy runs."""
+def holds_ports(directory: Path) -> bool:
+    """Whether the proxy listens at the ports of seats: it runs, or is paused."""
     state = ownership.settled_state(_workspace(directory))
-    return any(one.service == SERVICE and one.state == "running" for one in reading.containers(state.project))
+    return _there(reading.containers(state.project)) is not None
+
+
+def _there(containers: Sequence[Container]) -> Container | None:
+    """The proxy's container where it holds its ports."""
+    return next((one for one in containers if one.service == SERVICE and one.state in assemble.HOLDING), None)
 
 
 def warning(directory: Path, everyone: Sequence[Seat], containers: Mapping[str, Sequence[Container]]) -> str:

@@ -125,7 +125,7 @@ def up(
         secure = proxy.behind(sound)
         if secure:
             proxy.refuse_impossible(secure, shared.engine)
-        fronted = bool(secure) and proxy.is_running(directory)
+        fronted = bool(secure) and proxy.holds_ports(directory)
         # asked for where there is a new seat, and then once
         taken = functools.cache(networks.taken)
         if not force:

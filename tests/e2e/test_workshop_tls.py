@@ -86,6 +86,9 @@ def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_ni
         assert open_all_along.begin("login").ok
     assert proxy_id(classroom) == before
     classroom.run("verify", "seat-03")
+    engine.docker("pause", before)
+    assert ready(classroom)["seat-01"] == urls["seat-01"]
+    assert proxy_id(classroom) == before
     known = authority(classroom.path).read_bytes()
     engine.docker("kill", before)
     warnings = classroom.run("workshop", "status", "--json").envelope["warnings"]

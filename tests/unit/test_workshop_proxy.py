@@ -79,20 +79,23 @@ def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up(tmp_pat
         handout.write(tmp_path, workshop, everyone, tmp_path / "handouts")
 
 
-@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize("state", ["exited", "running", "paused"])
 def test_where_another_class_has_the_port_of_the_certificate_it_gets_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], runs: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str
 ) -> None:
     monkeypatch.setenv("KRATOSCTL_CACHE_DIR", str(tmp_path / "cache"))
     workshop_file.write(tmp_path, Workshop("class", {"https": True, "bind": "127.0.0.1"}, {"seat-01": "Ada"}))
     workshop, everyone = seats.chosen(tmp_path, (), everybody=True)
     workspace = Workspace(tmp_path, PROXY)
     labels = {"directory": str(tmp_path), "environment": PROXY}
-    own = Container("id", "c", "proxy", "p", "running", "Up", "", None, "caddy", {}, labels)
-    monkeypatch.setattr(reading, "containers", lambda _: (own,) if runs else ())
+    own = Container("id", "c", "proxy", "p", state, "Up", "", None, "caddy", {}, labels)
+    monkeypatch.setattr(reading, "containers", lambda _: (own,))
     monkeypatch.setattr(proxy, "_start", lambda *_: None)
     monkeypatch.setattr(proxy, "_wait", lambda *_: None)
-    monkeypatch.setattr(program, "docker", lambda *_, **__: SimpleNamespace(stdout=""))
+    told: list[str] = []
+    monkeypatch.setattr(program, "docker", lambda *words, **_: told.append(words[0]) or SimpleNamespace(stdout=""))
+    # what is paused holds its port, and with it what attendees were told
+    holds = state != "exited"
 
     with socket.create_server(("127.0.0.1", 0)) as listens:
         kept = listens.getsockname()[1]
@@ -100,10 +103,12 @@ def test_where_another_class_has_the_port_of_the_certificate_it_gets_another(
         workspace.save_state(replace(settled_state(workspace), ports={"certificate": kept}))
         found = proxy.up(tmp_path, workshop, everyone, Console())
 
-    assert (found.certificate_port == kept) == runs
+    assert (found.certificate_port == kept) == holds
+    assert proxy.holds_ports(tmp_path) == holds
+    assert ("unpause" in told) == (state == "paused")
     assert f"http://:{found.certificate_port} {{" in (workspace.home / "proxy" / "Caddyfile").read_text()
     assert workspace.state().ports["certificate"] == found.certificate_port
-    assert (f"port {kept} is taken" in capsys.readouterr().err) != runs
+    assert (f"port {kept} is taken" in capsys.readouterr().err) != holds
 
 
 @pytest.mark.parametrize("https", [True, False])
