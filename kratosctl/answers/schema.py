@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kratosctl import catalog
-from kratosctl.answers.workshop_file import MOST_SEATS
+from kratosctl.answers.workshop_file import MOST_SEATS, NOT_OF_SEATS
 from kratosctl.questions import ENVIRONMENT_NAME, HOST, PLAIN_TEXT, QUESTIONS, Question
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,7 +51,7 @@ def workshop_schema() -> dict[str, Any]:
                 "description": "Who sits where; an empty name is a seat for whoever comes.",
                 "type": ["object", "null"],
                 "maxProperties": MOST_SEATS,
-                "propertyNames": {"pattern": _whole(ENVIRONMENT_NAME)},
+                "propertyNames": {"pattern": _whole(ENVIRONMENT_NAME), "not": {"enum": list(NOT_OF_SEATS)}},
                 "additionalProperties": {"type": ["string", "null"], "maxLength": 200},
             },
         },

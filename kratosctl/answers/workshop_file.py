@@ -15,7 +15,7 @@ import yaml
 
 from kratosctl import questions
 from kratosctl.answers import yaml_answers
-from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, KratosctlError, UsageError
+from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, KratosctlError, NameInvalid, UsageError
 from kratosctl.files import yaml_text
 from kratosctl.files.atomic import one_writer, write_atomically
 from kratosctl.host.subnets import DEFAULT_POOL
@@ -25,6 +25,8 @@ MOST_SEATS = 1000
 SPARE = "spare"
 _DATABASE = questions.BY_KEY["database"]
 _KEYS = ("name", "environment", "ends", "seats")
+# what handouts and renderings have beside the pages and directories of seats
+NOT_OF_SEATS = ("index", "all", "handouts")
 _HEADER = """\
 # A classroom: `kratosctl workshop up` gives every seat a Kratos of its own. Yours to edit and commit;
 # `kratosctl schema workshop.yaml` prints the JSON Schema of this file.
@@ -111,7 +113,11 @@ def _seats(node: yaml.Node) -> dict[str, str]:
         return {}
     seats = {}
     for key, value in yaml_answers.items(node, FILE_NAME, None, "a mapping of seats to attendees"):
-        seats[yaml_answers.name(key, FILE_NAME)] = "" if yaml_answers.is_empty(value) else _text(value)
+        name = yaml_answers.name(key, FILE_NAME)
+        if name in NOT_OF_SEATS:
+            what = f"{yaml_answers.place(key, FILE_NAME)}: no seat can be called {name!r}"
+            raise NameInvalid(what, "handouts for the whole class are called that", "rename it, such as seat-07")
+        seats[name] = "" if yaml_answers.is_empty(value) else _text(value)
     if len(seats) > MOST_SEATS:
         raise ConfigurationInvalid(
             f"{yaml_answers.place(node, FILE_NAME)}: {len(seats)} seats are too many",

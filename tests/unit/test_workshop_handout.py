@@ -7,7 +7,11 @@ import datetime
 import re
 from html.parser import HTMLParser
 
+import pytest
+
+from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
+from kratosctl.errors import NameInvalid
 from kratosctl.stack.inbox import Login
 from kratosctl.workshop import handout
 from kratosctl.workshop.handout import Sheet
@@ -57,6 +61,14 @@ def test_all_of_them_are_on_the_page_to_print_one_sheet_each() -> None:
     assert [link for link in Text(pages["index.html"]).links if link.startswith("seat-")] == [
         f"seat-{number:02d}.html" for number in range(1, 31)
     ]
+
+
+def test_no_seat_has_the_name_of_a_page_that_is_for_the_whole_class() -> None:
+    own = handout.render(Workshop("class"), [sheet()]).keys() - {"seat-01.html"}
+
+    for name in (*(page.removesuffix(".html") for page in own), handout.DIRECTORY):
+        with pytest.raises(NameInvalid, match=f"workshop.yaml:1:10: no seat can be called '{name}'"):
+            workshop_file.parse(f"seats: {{ {name}: Ada }}\n")
 
 
 def test_what_a_name_holds_is_text() -> None:
