@@ -84,22 +84,25 @@ def up(session: Session, at_once: int | None, wait_timeout: float, force: bool) 
     *question_options(),
 )
 def plan(session: Session, count: int | None, **flags: Any) -> Result:
-    """Show what N seats need, how many fit this host, and what runs out first."""
+    """Show what N seats need [those not up yet], how many fit this host, and what runs out first."""
     from kratosctl.answers import selection, workshop_file
     from kratosctl.environment import from_answers
     from kratosctl.errors import UsageError
     from kratosctl.host import networks
-    from kratosctl.workshop import capacity, init
+    from kratosctl.workshop import capacity, init, seats
 
     answers = selection.said(flags, os.environ)
+    everyone, down = list[seats.Seat](), list[seats.Seat]()
     if workshop_file.exists(session.directory):
-        workshop = workshop_file.load(session.directory)
-        answers, count = {**workshop.environment, **answers}, count or len(workshop.seats)
+        workshop, everyone = seats.chosen(session.directory, (), everybody=True)
+        down = seats.down(everyone, seats.by_project())
+        answers, count = {**workshop.environment, **answers}, len(down) if count is None else count
     if count is None:
         raise UsageError("how many seats?", fix="say the number: kratosctl workshop plan 30")
     init.check(answers)
     environment = from_answers("seat-01", answers)
-    return capacity.plan(environment, count, capacity.look(environment, networks.taken()))
+    host = capacity.look(environment, networks.taken(), down)
+    return capacity.plan(environment, count, host, len(everyone) - len(down))
 
 
 @define(

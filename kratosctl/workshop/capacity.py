@@ -21,6 +21,7 @@ from kratosctl.host import ports, subnets, watchers
 from kratosctl.host.subnets import Network
 from kratosctl.results import Result, counted, sized, table
 from kratosctl.stack import compose
+from kratosctl.workshop.seats import Seat, state_of
 
 MIB = 1024 * 1024
 _MEMORY = {"kratos": 64 * MIB, "ui": 55 * MIB, "mail": 22 * MIB, "postgres": 90 * MIB}
@@ -83,12 +84,13 @@ def seconds_to_start(environment: Environment, count: int, cores: int) -> float:
     return count * sum(_CPU_SECONDS_TO_START[service] for service in compose.services(environment)) / max(1, cores)
 
 
-def look(environment: Environment, taken: Sequence[Network]) -> Host:
+def look(environment: Environment, taken: Sequence[Network], down: Sequence[Seat] = ()) -> Host:
     """What this host has for further seats.
 
     Args:
         environment: what a seat is.
-        taken: networks that others have.
+        taken: networks that there are.
+        down: seats to come up: `workshop down` leaves networks with the addresses they were allotted.
     """
     import psutil
 
@@ -100,7 +102,8 @@ def look(environment: Environment, taken: Sequence[Network]) -> Host:
         blocks += max(block) <= 65535 and listening.isdisjoint(block)
     pool = ipaddress.IPv4Network(environment.subnets or subnets.DEFAULT_POOL)
     # one of Docker's is there twice: this host is in it, too
-    others = sum(network.overlaps(pool) for network in set(taken))
+    own = {state_of(seat).subnet for seat in down}
+    others = sum(network.overlaps(pool) for network in set(taken) if str(network) not in own)
     root = program.docker("info", "--format", "{{.DockerRootDir}}", check=False).stdout.strip()
     return Host(
         memory=psutil.virtual_memory().available,
@@ -175,13 +178,14 @@ def _shortage(environment: Environment, host: Host, scarce: str, count: int) -> 
     return f"{count} need {count * one[scarce]}"
 
 
-def plan(environment: Environment, count: int, host: Host) -> Result:
+def plan(environment: Environment, count: int, host: Host, up: int = 0) -> Result:
     """What so many seats need, and whether they fit.
 
     Args:
         environment: what a seat is.
         count: how many.
         host: what there is for them.
+        up: how many there are already, which are not counted.
     """
     one, fits = need(environment), fitting(environment, host)
     scarce, most = next(iter(fits.items()))
@@ -219,7 +223,8 @@ def plan(environment: Environment, count: int, host: Host) -> Result:
             ]
         )
 
-    return Result("workshop plan", data, text, exit_code=0 if count <= most else 1)
+    there = f"{counted(up, 'seat')} of this workshop {'is' if up == 1 else 'are'} there already, and not counted"
+    return Result("workshop plan", data, text, [there] if up else [], exit_code=0 if count <= most else 1)
 
 
 def _amount(name: str, number: int) -> str:

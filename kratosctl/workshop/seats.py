@@ -150,6 +150,12 @@ def chosen(directory: Path, names: Iterable[str], everybody: bool) -> tuple[Work
     return workshop, picked
 
 
+def down(everyone: Sequence[Seat], containers: Mapping[str, Sequence[Container]]) -> list[Seat]:
+    """The seats that the engine has nothing of: those that `workshop up` starts. One that is damaged is left alone."""
+    found = each(everyone, 1, lambda seat: seat.found(containers))
+    return [seat for seat in everyone if isinstance(one := found[seat.name], Found) and not one.containers]
+
+
 def by_project(oneoff: bool = False) -> dict[str, list[Container]]:
     """All containers of this engine that belong to a Compose project, by project.
 

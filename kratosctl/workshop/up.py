@@ -161,12 +161,9 @@ def _refuse_too_many(everyone: Sequence[Seat], shared: Shared, taken: Callable[[
     """Stops before seats that are to be started make those that run starve."""
     if not shared.engine.local:
         return
-    new = [seat for seat in everyone if not seat.found(shared.containers).containers]
+    new = seats.down(everyone, shared.containers)
     if new:
-        # of those that were down: `workshop down` leaves networks with the addresses they were allotted
-        own = {seats.state_of(seat).subnet for seat in new}
-        others = [network for network in taken() if str(network) not in own]
-        capacity.refuse(new[0].environment, len(new), capacity.look(new[0].environment, others))
+        capacity.refuse(new[0].environment, len(new), capacity.look(new[0].environment, taken(), new))
 
 
 def _look(wanted: Sequence[Seat], console: Console) -> Shared:

@@ -93,7 +93,12 @@ def test_where_another_class_has_the_port_of_the_certificate_it_gets_another(
     monkeypatch.setattr(proxy, "_start", lambda *_: None)
     monkeypatch.setattr(proxy, "_wait", lambda *_: None)
     told: list[str] = []
-    monkeypatch.setattr(program, "docker", lambda *words, **_: told.append(words[0]) or SimpleNamespace(stdout=""))
+
+    def docker(*words: str, **_: str) -> SimpleNamespace:
+        told.append(words[0])
+        return SimpleNamespace(stdout="")
+
+    monkeypatch.setattr(program, "docker", docker)
     # what is paused holds its port, and with it what attendees were told
     holds = state != "exited"
 

@@ -18,8 +18,10 @@ from kratosctl.engine import program
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import HostTooSmall, NotReady
 from kratosctl.files.state import State
-from kratosctl.host import watchers
+from kratosctl.host import networks, watchers
+from kratosctl.main import main
 from kratosctl.workshop import moving, seats, up
+from kratosctl.workshop.seats import Seat
 from kratosctl.workshop.up import Came, Shared
 
 CAME = Came({}, changed=True, seconds=1.0)
@@ -77,20 +79,55 @@ class TestNetworks:
         monkeypatch.setattr(program, "docker", lambda *_, **__: subprocess.CompletedProcess((), 0, "", ""))
 
     def begin(self, directory: Path, allotted: int, number: int, runs: bool = False) -> None:
-        """Brings a class up, of which some were up before, or are: Docker has their networks, and so has the host."""
+        """Brings a class up."""
+        everyone, taken, containers = self.make(directory, allotted, number, runs)
+        shared = Shared(Engine("27", "linux/amd64", True, False, "local"), containers)
+        up._refuse_too_many(everyone, shared, lambda: taken)
+
+    def make(
+        self, directory: Path, allotted: int, number: int, runs: bool
+    ) -> tuple[list[Seat], list[IPv4Network], dict[str, list[Container]]]:
+        """Makes a class of which some were up before, or are: Docker has their networks, and so has the host."""
         names = [f"seat-{each:02d}" for each in range(1, number + 1)]
         environment = {"database": "sqlite", "subnets": "10.214.0.0/24", "ui": False, "mail": False}
         workshop_file.write(directory, Workshop("class", environment, dict.fromkeys(names, "")))
         _, everyone = seats.chosen(directory, (), everybody=True)
-        networks = list(IPv4Network("10.214.0.0/24").subnets(new_prefix=28))[:allotted]
+        there = list(IPv4Network("10.214.0.0/24").subnets(new_prefix=28))[:allotted]
         containers: dict[str, list[Container]] = {}
-        for seat, network in zip(everyone, networks, strict=False):
+        for seat, network in zip(everyone, there, strict=False):
             seat.workspace.save_state(State(project=seat.name, directory=str(directory), subnet=str(network)))
             labels = {"directory": str(directory), "environment": seat.name}
             one = Container("id", "c", "kratos", seat.name, "running", "Up", "", None, "kratos", {}, labels)
             containers |= {seat.name: [one]} if runs else {}
-        shared = Shared(Engine("27", "linux/amd64", True, False, "local"), containers)
-        up._refuse_too_many(everyone, shared, lambda: [*networks, *networks])
+        return everyone, [*there, *there], containers
+
+    @pytest.mark.parametrize(
+        ("allotted", "runs", "said"),
+        [
+            (12, False, "16 seats of kratos fit this host"),
+            # as many as `workshop up` would start
+            (12, True, "4 seats of kratos fit this host"),
+            (16, True, "0 seats of kratos fit this host"),
+        ],
+    )
+    def test_the_plan_says_what_up_would_do(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        allotted: int,
+        runs: bool,
+        said: str,
+    ) -> None:
+        _, taken, containers = self.make(tmp_path, allotted, 16, runs)
+        monkeypatch.setattr(networks, "taken", lambda: taken)
+        monkeypatch.setattr(seats, "by_project", lambda: containers)
+
+        code = main(["workshop", "plan", "--directory", str(tmp_path)])
+
+        told = capsys.readouterr()
+        assert (code, told.out.splitlines()[0]) == (0, said)
+        assert (f"{allotted} seats of this workshop are there already" in told.err) == runs
 
     def test_a_class_that_went_down_for_the_night_fits_the_next_morning(self, tmp_path: Path) -> None:
         self.begin(tmp_path, allotted=12, number=12)
