@@ -132,22 +132,27 @@ def remove(directory: Path, who: Sequence[str], console: Console) -> Result:
         UsageError: there is no such seat.
         ConfigurationInvalid: workshop.yaml cannot be changed line by line; nothing was removed.
         EnvironmentBusy: the workshop is being brought up or down, and that took too long.
+        KratosctlError: of the first seat that could not be removed; the others are gone.
     """
     with seats.locked(directory, "workshop remove", console):
         workshop, chosen = seats.chosen(directory, who, everybody=False)
-        changes = {seat.name: None for seat in chosen}
-        workshop_file.check_change(directory, changes)
-        down.stop(workshop, chosen, down.work_of(chosen), console)
+        workshop_file.check_change(directory, {seat.name: None for seat in chosen})
+        _, failed = down.stop(chosen, down.work_of(chosen), console)
+        gone = [seat for seat in chosen if seat.name not in failed]
         # from here on a seat that is still in the file comes up empty with the next `up`
-        workshop_file.change(directory, changes)
-        for seat in chosen:
-            with said_plainly(seat.workspace.home):
-                shutil.rmtree(seat.workspace.home, ignore_errors=False)
+        workshop_file.change(directory, {seat.name: None for seat in gone})
+        failed |= seats.failed(seats.each(gone, _AT_ONCE, _delete))
+    down.raise_first(failed, chosen, "gone")
     names = [seat.name for seat in chosen]
     said = "\n".join(f"{workshop.label(name)} is gone" for name in names)
     return Result(
         "workshop remove", {"workshop": workshop.name, "removed": names}, lambda: said, _left(directory, names)
     )
+
+
+def _delete(seat: Seat) -> None:
+    with said_plainly(seat.workspace.home):
+        shutil.rmtree(seat.workspace.home)
 
 
 def _left(directory: Path, gone: Sequence[str]) -> list[str]:

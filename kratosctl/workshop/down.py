@@ -51,27 +51,19 @@ def work_of(chosen: Sequence[Seat]) -> Work:
     return Work(found, sum(data.identities or 0 for data in found.values()), seats.failed(looked))
 
 
-def stop(
-    workshop: Workshop,
-    chosen: Sequence[Seat],
-    work: Work | None,
-    console: Console,
-    exported: Taken = NOTHING,
-) -> Result:
+def stop(chosen: Sequence[Seat], work: Work | None, console: Console) -> tuple[list[str], dict[str, KratosctlError]]:
     """Removes the containers of seats, and with `work` their networks and databases too.
 
     Networks stay with the addresses that were allotted to them: Docker takes 0.2 s to remove one, all seats' one after
     the other. A seat that fails keeps no other from it.
 
     Args:
-        workshop: the workshop.
-        chosen: its seats that are meant.
+        chosen: the seats that are meant.
         work: what to delete for good; None keeps it.
         console: where steps are shown.
-        exported: what was written to files of it, for the result.
 
-    Raises:
-        KratosctlError: of the first seat that could not be stopped; the others are down.
+    Returns:
+        The containers that are gone, and by seat the error it met.
     """
     names: list[str] = []
     failed: dict[str, KratosctlError] = {}
@@ -84,20 +76,7 @@ def stop(
                 stopped, met = _stop(free, work, console)
                 names, failed = names + stopped, failed | met
         left = [seat for seat in left if seat.name in busy]
-    failed |= busy
-    _raise_first(failed, chosen)
-    deleted = bool(work and work.lost)
-    data = {
-        "workshop": workshop.name,
-        "seats": [seat.name for seat in chosen],
-        "removed": {"containers": len(names), "data": deleted},
-        "exported": [str(file) for file in exported.files],
-    }
-    are_down = f"{counted(len(chosen), 'seat')} {'is' if len(chosen) == 1 else 'are'} down"
-    said = f"{workshop.name}: {are_down}" + ("; their data is deleted" if deleted else "")
-    files = exported.files
-    kept = f"\nwrote {counted(len(files), 'file')} to {files[0].parent}/" if files else ""
-    return Result("workshop down", data, lambda: said + kept, exported.warnings)
+    return names, failed | busy
 
 
 def _stop(chosen: Sequence[Seat], work: Work | None, console: Console) -> tuple[list[str], dict[str, KratosctlError]]:
@@ -139,20 +118,38 @@ def stop_all(
 
     Raises:
         EnvironmentBusy: that took longer.
-        KratosctlError: data could not be written to files: nothing was stopped then.
+        KratosctlError: data could not be written to files: nothing was stopped then; or of the first seat that could
+            not be stopped: the others are down.
     """
     with seats.locked(directory, "workshop down", console, patience):
         workshop, everyone = seats.chosen(directory, (), everybody=True)
         work = work_of(everyone) if delete else None
         exported = takeaway.write(everyone, target, console) if target else NOTHING
         proxy.down(directory, forget=delete)
-        return stop(workshop, everyone, work, console, exported)
+        names, failed = stop(everyone, work, console)
+    raise_first(failed, everyone, "down")
+    return _result(workshop, names, bool(work and work.lost), exported)
 
 
-def _raise_first(failed: Mapping[str, KratosctlError], chosen: Sequence[Seat]) -> None:
-    """Raises the first error with its seat, and says how many seats met none."""
+def _result(workshop: Workshop, names: Sequence[str], deleted: bool, exported: Taken) -> Result:
+    data = {
+        "workshop": workshop.name,
+        "seats": list(workshop.seats),
+        "removed": {"containers": len(names), "data": deleted},
+        "exported": [str(file) for file in exported.files],
+    }
+    number = len(workshop.seats)
+    are_down = f"{counted(number, 'seat')} {'is' if number == 1 else 'are'} down"
+    said = f"{workshop.name}: {are_down}" + ("; their data is deleted" if deleted else "")
+    files = exported.files
+    kept = f"\nwrote {counted(len(files), 'file')} to {files[0].parent}/" if files else ""
+    return Result("workshop down", data, lambda: said + kept, exported.warnings)
+
+
+def raise_first(failed: Mapping[str, KratosctlError], chosen: Sequence[Seat], done: str) -> None:
+    """Raises the first error with its seat, and says how many seats met none, and are done with."""
     for name, error in failed.items():
         others = len(chosen) - len(failed)
-        told = f" (the other {counted(others, 'seat')} {'is' if others == 1 else 'are'} down)" if others else ""
+        told = f" (the other {counted(others, 'seat')} {'is' if others == 1 else 'are'} {done})" if others else ""
         error.what = f"{name}: {error.what}{told}"
         raise error

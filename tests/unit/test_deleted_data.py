@@ -70,11 +70,11 @@ def test_nothing_that_was_known_of_deleted_data_is_believed_of_what_takes_its_pl
 
 
 def test_a_workshop_whose_data_is_deleted_has_nothing_to_settle_at_the_next_up(classroom: Path) -> None:
-    workshop, everyone = seats.chosen(classroom, (), everybody=True)
+    _, everyone = seats.chosen(classroom, (), everybody=True)
     interrupted(everyone[0].workspace)
     work = workshop_down.Work({seat.name: DATA for seat in everyone}, 0)
 
-    workshop_down.stop(workshop, everyone, work, QUIET)
+    workshop_down.stop(everyone, work, QUIET)
 
     assert not everyone[0].workspace.has_unfinished
 
@@ -82,14 +82,14 @@ def test_a_workshop_whose_data_is_deleted_has_nothing_to_settle_at_the_next_up(c
 def test_a_seat_at_which_a_command_hangs_keeps_no_other_from_going_down(
     classroom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workshop, everyone = seats.chosen(classroom, (), everybody=True)
+    _, everyone = seats.chosen(classroom, (), everybody=True)
     gone: list[str] = []
     monkeypatch.setattr(workshop_down, "LOCK_WAIT", 0.2)
     monkeypatch.setattr(down, "remove_clone", lambda workspace: gone.append(workspace.name))
     everyone[0].workspace.home.mkdir(parents=True)
 
     with FileLock(everyone[0].workspace.home / "lock"), pytest.raises(EnvironmentBusy) as caught:
-        workshop_down.stop(workshop, everyone, None, QUIET)
+        workshop_down.stop_all(classroom, False, None, QUIET)
 
     assert gone == ["seat-02"]
     assert caught.value.what.startswith("seat-01: environment seat-01 is held by")
@@ -117,13 +117,32 @@ def test_many_at_which_commands_hang_are_not_waited_for_one_after_the_other(
 
 
 def test_a_workshop_that_goes_down_for_the_night_keeps_what_is_to_be_settled_but_no_clone(classroom: Path) -> None:
-    workshop, everyone = seats.chosen(classroom, (), everybody=True)
+    _, everyone = seats.chosen(classroom, (), everybody=True)
     seat = interrupted(everyone[0].workspace)
 
-    workshop_down.stop(workshop, everyone, None, QUIET)
+    workshop_down.stop(everyone, None, QUIET)
 
     assert all(seat.note(name) for name in NOTES)
     assert not down.clone_directory(seat).exists()
+
+
+def test_of_seats_that_are_removed_one_that_fails_is_named_and_the_others_are_gone_as_a_whole(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A seat whose data is deleted would still be in workshop.yaml, and its attendee find an empty one."""
+    _, (ada, other) = seats.chosen(classroom, (), everybody=True)
+    for seat in (ada, other):
+        (seat.workspace.home / "database").mkdir(parents=True)
+    (other.workspace.home / "state.json").write_text("not what kratosctl wrote")
+
+    with pytest.raises(ConfigurationInvalid) as caught:
+        acts.remove(classroom, ["Ada", "seat-02"], QUIET)
+
+    assert caught.value.what.startswith("seat-02: ")
+    assert caught.value.what.endswith("(the other 1 seat is gone)")
+    assert dict(workshop_file.load(classroom).seats) == {"seat-02": ""}
+    assert not ada.workspace.home.exists()
+    assert (other.workspace.home / "database").exists()
 
 
 def test_with_a_seat_that_is_removed_the_clone_of_its_upgrade_is_taken_down(
