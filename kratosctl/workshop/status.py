@@ -6,7 +6,7 @@ import datetime
 import itertools
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kratosctl.answers import workshop_file
@@ -22,7 +22,9 @@ from kratosctl.workshop.seen import Picture, Seen
 EVERY = 2.0  # seconds between two looks
 _HEAD = ("SEAT", "ATTENDEE", "STATE", "RELEASE", "DATABASE", "IDENTITIES", "ADDRESS", "LAST ERROR")
 _BESIDE = 6  # lines beside those of the seats
-_LEAST = 20  # columns for the last error
+_LEAST = 12  # characters for the last error
+_SAME = slice(3, 5)  # columns that most seats have the same in: left out where there is no room
+_ANY = 10_000  # characters: more than a line has
 
 
 def status(directory: Path) -> Result:
@@ -67,7 +69,7 @@ def text(picture: Picture, columns: int = 0, lines: int = 0) -> str:
 
     Args:
         picture: the workshop.
-        columns: what a line may take; 0: whatever it needs.
+        columns: characters that a line may take; 0: whatever it needs.
         lines: how many there may be, then the seats that are not ready come first; 0: one for every seat.
     """
     count = {state: sum(seat.state == state for seat in picture.seats) for state in STATES}
@@ -77,17 +79,30 @@ def text(picture: Picture, columns: int = 0, lines: int = 0) -> str:
     seats = list(picture.seats)
     if lines and len(seats) + _BESIDE > lines:
         seats = sorted(seats, key=lambda seat: STATES.index(seat.state))[: max(lines - _BESIDE, 1)]
-    rows = table(_HEAD, [_row(seat) for seat in seats]).splitlines()
-    # the last column takes what is left
-    width = max(columns, rows[0].index(_HEAD[-1]) + _LEAST) if columns else None
+    width = columns or None
     more = [f"and {len(picture.seats) - len(seats)} more"] if len(seats) < len(picture.seats) else []
     taught = [f"{seat.seat} {seat.lesson}" for seat in picture.seats if seat.lesson]
     lessons = [_cut("lessons: " + ", ".join(taught), width)] if taught else []
-    return "\n".join([head, "", *(_cut(row, width) for row in rows), *more, *lessons])
+    return "\n".join([_cut(head, width), "", *_table(seats, columns), *more, *lessons])
 
 
-def _row(seen: Seen) -> tuple[object, ...]:
-    identities = "-" if seen.identities is None else seen.identities
+def _table(seats: Sequence[Seen], columns: int) -> list[str]:
+    """A line for each seat; on a terminal the last column takes what is left."""
+    rows = [_row(seat) for seat in seats]
+    if not columns:
+        return table(_HEAD, rows).splitlines()
+    lines = table(_HEAD, rows, width=_ANY).splitlines()
+    if lines[0].index(_HEAD[-1]) + _LEAST > columns:
+        lines = table(_without_same(_HEAD), [_without_same(row) for row in rows], width=_ANY).splitlines()
+    return [_cut(line, columns) for line in lines]
+
+
+def _without_same(row: tuple[str, ...]) -> tuple[str, ...]:
+    return row[: _SAME.start] + row[_SAME.stop :]
+
+
+def _row(seen: Seen) -> tuple[str, ...]:
+    identities = "-" if seen.identities is None else str(seen.identities)
     known = (seen.release or "-", seen.database or "-", identities, seen.address or "-", seen.error or "-")
     return (seen.seat, seen.attendee or "-", seen.state, *known)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kratosctl import results
 from kratosctl.engine.objects import Container
 from kratosctl.kratos import log_lines
 from kratosctl.states import ended, state_of
@@ -95,6 +96,16 @@ class TestTable:
 
         assert max(map(len, rows)) == 120
         assert rows[4].endswith("…")
+
+    @pytest.mark.parametrize("columns", [200, 100, 80, 40])
+    def test_on_a_narrow_terminal_each_seat_has_a_line(self, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+        monkeypatch.setattr(results, "_terminal_width", lambda: columns)
+
+        rows = status.text(PICTURE, columns, 24).splitlines()
+
+        assert len(rows) == 6
+        assert max(map(len, rows)) <= columns
+        assert ("kratos was" in rows[4]) == (columns >= 80)
 
     def test_on_a_low_terminal_those_that_are_not_ready_come_first(self) -> None:
         rows = status.text(PICTURE, columns=200, lines=6).splitlines()
