@@ -34,8 +34,12 @@ def status(directory: Path) -> Result:
         KratosctlError: workshop.yaml or the engine cannot be read.
     """
     picture = Observer(directory, window.opened()).look(everything=True)
-    warnings = [keeper.warning(workshop_file.load(directory), datetime.datetime.now()), *picture.warnings]
-    return Result("workshop status", picture.data(), lambda: text(picture), [said for said in warnings if said])
+    return Result("workshop status", picture.data(), lambda: text(picture), _warnings(directory, picture))
+
+
+def _warnings(directory: Path, picture: Picture) -> list[str]:
+    ending = keeper.warning(workshop_file.load(directory), datetime.datetime.now())
+    return [*([ending] if ending else []), *picture.warnings]
 
 
 def watch(directory: Path, console: Console, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -53,7 +57,8 @@ def watch(directory: Path, console: Console, sleep: Callable[[float], None] = ti
     shown = ""
     for number in itertools.count():
         try:
-            said = text(observer.look(everything=number == 0), *shutil.get_terminal_size((0, 0)))
+            picture = observer.look(everything=number == 0)
+            said = screen(picture, _warnings(directory, picture), *shutil.get_terminal_size((0, 0)))
         except KratosctlError as error:
             if not number:
                 raise
@@ -62,6 +67,13 @@ def watch(directory: Path, console: Console, sleep: Callable[[float], None] = ti
             console.redraw(said)
             shown = said
         sleep(EVERY)
+
+
+def screen(picture: Picture, warnings: Sequence[str], columns: int, lines: int) -> str:
+    """A workshop as a table, with what is to be said beside it below: all on one terminal, as `text`."""
+    below = [f"warning: {warning}" for warning in warnings]
+    taken = sum(1 + len(line) // columns for line in below) if columns else 0
+    return "\n".join([text(picture, columns, max(lines - taken, 1) if lines else 0), *below])
 
 
 def text(picture: Picture, columns: int = 0, lines: int = 0) -> str:

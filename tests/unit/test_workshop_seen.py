@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kratosctl import results
+from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
+from kratosctl.console import Console
+from kratosctl.engine import window
 from kratosctl.engine.objects import Container
 from kratosctl.kratos import log_lines
 from kratosctl.states import ended, state_of
 from kratosctl.workshop import status
 from kratosctl.workshop.counting import Count
+from kratosctl.workshop.observe import Observer
 from kratosctl.workshop.seen import Picture, Seen
 
 
@@ -113,6 +120,28 @@ class TestTable:
         assert len(rows) <= 6
         assert rows[3].startswith("seat-02")
         assert rows[-1] == "and 2 more"
+
+    def test_who_watches_is_told_what_is_to_be_said_of_the_whole_class(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        ends = datetime.datetime.now() + datetime.timedelta(minutes=5)
+        workshop_file.write(tmp_path, Workshop("class", {}, {"seat-01": "Ada"}, ends))
+        picture = replace(PICTURE, warnings=("the TLS proxy does not run",))
+        monkeypatch.setattr(window, "opened", lambda: None)
+        monkeypatch.setattr(Observer, "look", lambda *_, **__: picture)
+
+        def sleep(_: float) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            status.watch(tmp_path, Console(), sleep)
+
+        said = capsys.readouterr().out
+        assert "warning: class ends in " in said
+        assert "warning: the TLS proxy does not run" in said
+        shown = status.screen(picture, picture.warnings, 60, 10)
+        assert len(shown.splitlines()) < 10
+        assert shown.endswith("warning: the TLS proxy does not run")
 
     def test_a_teacher_sees_whose_seat_is_broken_on_purpose(self) -> None:
         seats = (Seen("seat-01", "Ada", "ready", lesson="no-mail"), Seen("seat-02", "Bob", "ready"))
