@@ -12,12 +12,16 @@ from kratosctl.answers.workshop_file import MOST_SEATS, is_name
 from kratosctl.errors import ConfigurationInvalid
 from kratosctl.files import yaml_text
 
-_NAMED = ("name", "attendee", "full name", "participant", "student")
+_NAMED = (
+    *("name", "full name", "names", "attendee", "attendees", "attendee name"),
+    *("participant", "participants", "participant name", "student", "students", "student name"),
+)
 # names a column as well, but nobody
 _BESIDE = ("e-mail", "email", "mail", "e-mail address", "email address")
 # by which a spreadsheet tells another one what parts the columns
 _PARTED_BY = re.compile(r"sep=[,;\t]\s*", re.IGNORECASE)
-_FIRST, _LAST = ("first name", "given name", "firstname"), ("last name", "surname", "family name", "lastname")
+_FIRST = ("first name", "given name", "firstname", "first", "forename")
+_LAST = ("last name", "surname", "family name", "lastname", "last")
 
 
 def read(path: Path) -> list[str]:
@@ -30,18 +34,19 @@ def read(path: Path) -> list[str]:
         path: the CSV file.
 
     Raises:
-        ConfigurationInvalid: it cannot be read, its columns are named and none is of names, or a line holds no name;
-            with the line.
+        ConfigurationInvalid: it cannot be read, its columns are named and none is of names, or a line holds no name,
+            or more than the first one names; with the line.
     """
-    text = yaml_text.read_text(path).removeprefix(yaml_text.BYTE_ORDER_MARK)
-    head = text.partition("\n")[0]
+    text = _text(path)
+    head = next((line for line in text.splitlines() if line.strip(",;\t ")), "")
     if _PARTED_BY.fullmatch(head):
         # its line stays: lines are counted
-        text = text.removeprefix(head)
+        text = text.replace(head, "", 1)
     parted_by = max((",", ";", "\t"), key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=parted_by, strict=True)
     names: list[str] = []
     columns: list[int] | None = None
+    width = 0
     try:
         for row in reader:
             cells = [re.sub(r"\s+", " ", cell).strip() for cell in row]
@@ -50,10 +55,15 @@ def read(path: Path) -> list[str]:
             if columns is None:
                 columns = _columns(cells)
                 if columns:
+                    width = len(cells)
                     continue
                 _refuse_nameless(cells, f"{path.name}:{reader.line_num}")
                 columns = [0]
-            names.append(_name(cells, columns, f"{path.name}:{reader.line_num}"))
+            place = f"{path.name}:{reader.line_num}"
+            if width and any(cells[width:]):
+                found = f"found {', '.join(cells)[:60]!r}"
+                raise ConfigurationInvalid(f"{place}: more cells than columns", found, 'quote it: "Lovelace, Ada"')
+            names.append(_name(cells, columns, place))
     except csv.Error as error:
         raise ConfigurationInvalid(f"{path.name}:{reader.line_num}: not valid CSV: {error}") from error
     if not names:
@@ -65,9 +75,18 @@ def read(path: Path) -> list[str]:
     return names
 
 
+def _text(path: Path) -> str:
+    try:
+        return yaml_text.read_text(path).removeprefix(yaml_text.BYTE_ORDER_MARK)
+    except ConfigurationInvalid as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            error.fix = "where a spreadsheet wrote it: save it as CSV UTF-8"
+        raise
+
+
 def _columns(cells: Sequence[str]) -> list[int]:
     """The columns to read a name from, where this line names them; else none."""
-    low = [cell.lower() for cell in cells]
+    low = [cell.lower().replace("_", " ") for cell in cells]
     whole = [low.index(word) for word in _NAMED if word in low]
     if whole:
         return whole[:1]

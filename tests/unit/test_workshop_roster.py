@@ -39,6 +39,10 @@ def read(directory: Path, text: str) -> list[str]:
         ("SEP=,\nAda\nGrace", ["Ada", "Grace"]),
         ("First name\tLast name\nAda\tLovelace\nMadonna\t\n", ["Ada Lovelace", "Madonna"]),
         ('"Grace ""Amazing"" Hopper"\n李小龍\n  José   María \n', ['Grace "Amazing" Hopper', "李小龍", "José María"]),
+        ("No,First,Last\r\n1,Ada,Lovelace\r\n", ["Ada Lovelace"]),
+        ("first_name;last_name\nAda;Lovelace\n", ["Ada Lovelace"]),
+        ("Email,Participant Name\na@x,Ada\n", ["Ada"]),
+        ("\n;;\nName;E-mail;\nAda, the first;a@x;\n", ["Ada, the first"]),
         ("Ada\nAda\n", ["Ada", "Ada"]),
         ('"Two\nlines"\n', ["Two lines"]),
         ("=cmd|' /C calc'!A0\n<script>\n- x: [y]\n", ["=cmd|' /C calc'!A0", "<script>", "- x: [y]"]),
@@ -58,6 +62,7 @@ def test_names_are_read_in_their_order(tmp_path: Path, text: str, names: list[st
         ("sep=;\nName;E-mail\n;a@x\n", "names.csv:3: no name that can be shown"),
         ("Ada\nbell \x07\n", "names.csv:2: no name that can be shown"),
         ('Ada\n"Grace\n', "names.csv:2: not valid CSV"),
+        ("Name\nLovelace, Ada\n", "names.csv:2: more cells than columns"),
         ("Ada\n" * 1001, "names.csv holds 1001 names"),
     ],
 )
@@ -66,6 +71,19 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, what: st
         read(tmp_path, text)
 
     assert caught.value.what.startswith(what)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_file_that_a_spreadsheet_wrote_in_another_encoding_is_refused_with_how_to_save_it(
+    tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "names.csv").write_bytes("Name;E-mail\r\nJörg;j@x\r\n".encode(encoding))
+
+    with pytest.raises(ConfigurationInvalid) as caught:
+        roster.read(tmp_path / "names.csv")
+
+    assert "not UTF-8" in caught.value.what
+    assert "CSV UTF-8" in caught.value.fix
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=20))
