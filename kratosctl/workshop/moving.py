@@ -32,17 +32,24 @@ def move(
     free = [seat.name for seat in everyone if seat.name not in failed and _is_free(seat)]
     free.sort(key=workshop_file.is_spare, reverse=True)
     moved: dict[str, str] = {}
+    staying: list[str] = []
     for seat in everyone:
-        if seat.name in failed and seat.attendee and free and not _has_work(seat):
-            moved[seat.name] = free.pop(0)
+        if seat.name in failed and seat.attendee and free:
+            if _has_work(seat):
+                staying.append(workshop.label(seat.name))
+            else:
+                moved[seat.name] = free.pop(0)
+    unmoved = (
+        [f"not moved to a free seat, as something may have been made there: {', '.join(staying)}"] if staying else []
+    )
     if moved:
         changes: dict[str, str | None] = dict.fromkeys(moved, "")
         try:
             workshop_file.change(directory, changes | {new: workshop.seats[old] for old, new in moved.items()})
         except KratosctlError as error:
             # those who are up stay so, and so does their table
-            return {}, ["; ".join(error.lines())]
-    return moved, []
+            return {}, [*unmoved, "; ".join(error.lines())]
+    return moved, unmoved
 
 
 def _is_free(seat: Seat) -> bool:

@@ -141,7 +141,7 @@ def up(
                 proxy.up(directory, workshop, sound, console)
             moved, unmoved = moving.move(directory, workshop, everyone, outcomes)
             took = time.monotonic() - began
-            if notes:
+            if notes or moved:
                 notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
             strange = of_another_host(sound) if shared.engine.local else []
             return _result(directory, everyone, outcomes, moved, [*unmoved, *strange, *notes], took)

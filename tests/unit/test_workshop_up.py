@@ -67,6 +67,19 @@ def test_who_moves_to_a_free_seat_finds_nobody_elses_work_there(
     assert sits == {"Ada": moved or "seat-01"}
 
 
+def test_who_stays_at_a_seat_that_fails_is_named_where_they_could_have_moved(tmp_path: Path) -> None:
+    classroom(tmp_path, seat_01=1, spare_01=0)
+    workshop, everyone = seats.chosen(tmp_path, (), everybody=True)
+
+    def move(spare: object) -> tuple[dict[str, str], list[str]]:
+        outcomes = {"seat-01": NotReady("Kratos is not ready"), "spare-01": spare}
+        return moving.move(tmp_path, workshop, everyone, outcomes)
+
+    said = "not moved to a free seat, as something may have been made there: seat-01 (Ada)"
+    assert move(CAME) == ({}, [said])
+    assert move(NotReady("Kratos is not ready")) == ({}, [])
+
+
 class TestNetworks:
     """A range for sixteen, as somebody who manages a company's network gives it."""
 
