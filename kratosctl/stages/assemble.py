@@ -227,17 +227,26 @@ def override_file(directory: Path) -> Path | None:
     return next((directory / name for name in OVERRIDES if (directory / name).is_file()), None)
 
 
+def override_images(directory: Path) -> list[str]:
+    """The images that the user's own Compose file names, without a variable, for services that no profile hides."""
+    override = override_file(directory)
+    found = (yaml_text.value_of(service, "image") for _, service in (_shown(override) if override else ()))
+    named = [str(image.value) for image in found if isinstance(image, yaml.ScalarNode)]
+    return [image for image in named if image and "$" not in image]
+
+
 def _services(override: Path) -> list[str]:
+    return [name for name, _ in _shown(override)]
+
+
+def _shown(override: Path) -> list[tuple[str, yaml.Node]]:
     """The services of a Compose file that no profile hides. A file that is wrong has none: Compose says what is."""
     try:
         root = yaml_text.parse(yaml_text.read_text(override), override.name)
     except ConfigurationInvalid:
         return []
-    found = []
-    for name, service in yaml_text.items(yaml_text.value_of(root, "services")):
-        if yaml_text.value_of(service, "profiles") is None:
-            found.append(name)
-    return found
+    services = yaml_text.items(yaml_text.value_of(root, "services"))
+    return [(name, service) for name, service in services if yaml_text.value_of(service, "profiles") is None]
 
 
 def _override_digest(directory: Path, variables: Mapping[str, str]) -> str:

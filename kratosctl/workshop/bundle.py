@@ -28,7 +28,7 @@ from kratosctl.files.workspace import GENERATED
 from kratosctl.kratos import config_dir, log_lines
 from kratosctl.results import Result, counted, sized
 from kratosctl.snapshots.handing import SUFFIX
-from kratosctl.stages import images
+from kratosctl.stages import assemble, images
 from kratosctl.stages.assemble import OVERRIDES
 from kratosctl.workshop import handout, image_tar, proxy, seats
 from kratosctl.workshop.seats import Seat
@@ -58,7 +58,7 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already", fix="say --overwrite to replace it")
     seats.refuse_impossible(everyone)
-    references = _references(everyone)
+    references = _references(directory, everyone)
     sources = list(_sources(directory, everyone, target))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with said_plainly(target):
@@ -80,12 +80,16 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     said = f"wrote {target}, {sized(size)}: {held}"
     given = sorted({seat.environment.config_dir for seat in everyone if seat.environment.config_dir})
     warnings = [warning for name in given for warning in config_dir.warnings(directory, name)]
+    override = assemble.override_file(directory)
+    if override:
+        warnings.append(f"{override.name} is in it, but no file that it mounts, reads or builds from: take those along")
     return Result("workshop bundle", data, lambda: f"{said}\nthere: kratosctl workshop load {target.name}", warnings)
 
 
-def _references(everyone: list[Seat]) -> list[str]:
-    """The images of all seats, which must be here."""
-    wanted = list(dict.fromkeys(reference for seat in everyone for reference in images.needed(seat.environment)))
+def _references(directory: Path, everyone: list[Seat]) -> list[str]:
+    """The images of all seats and of the user's own services, which must be here."""
+    needed = [reference for seat in everyone for reference in images.needed(seat.environment)]
+    wanted = list(dict.fromkeys([*needed, *assemble.override_images(directory)]))
     secure = proxy.behind(everyone)
     if secure:
         wanted.append(secure[0].environment.proxy_image)

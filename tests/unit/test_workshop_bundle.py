@@ -109,6 +109,29 @@ def test_secrets_of_ones_own_configuration_that_travel_are_named(
     assert warnings == ["kratos/kratos.yml is in it, with secrets of its own: courier.smtp.connection_uri"]
 
 
+OVERRIDE = """\
+services:
+  kratos: {environment: {TZ: UTC}}
+  app: {image: "shop:3", volumes: ["./shop:/data"]}
+  cache: {image: "redis:${REDIS}"}
+  debug: {image: "tools:1", profiles: [debug]}
+"""
+
+
+def test_a_service_of_ones_own_comes_up_without_internet_too(
+    classroom: Callable[..., list[str]], docker: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    found = classroom({"compose.override.yaml": OVERRIDE, "shop/prices": "1"}, ui="false", mail="false")
+
+    _, _, _, *saved = next(words for words in docker if words[0] == "save")
+    assert len(saved) == 2
+    assert "shop:3" in saved
+    # where they lie is for Compose to know
+    assert found == ["compose.override.yaml", "workshop.yaml"]
+    (warning,) = bundle.bundle(tmp_path, tmp_path / "class.tar", True, QUIET).warnings
+    assert warning.startswith("compose.override.yaml is in it, but no file that it mounts")
+
+
 @pytest.mark.parametrize(
     ("asked", "what"),
     [(".kratosctl/seat-01", "cannot be bundled"), ("../elsewhere", "lies outside"), ("/etc", "lies outside")],
