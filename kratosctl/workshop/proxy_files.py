@@ -20,6 +20,8 @@ SERVICE = "proxy"
 _AUTHORITY = "/authority"
 _SOCKET = "unix//tmp/caddy.sock"
 CERTIFICATE = "authority.crt"  # as attendees get it
+# Caddy's own 12 h end while a laptop sleeps, and it looks for that every ten minutes; its signer's are seven days
+_LIFETIME = "144h"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,11 @@ def caddyfile(workshop: str, front: Front) -> str:
 }}
 (front) {{
 	bind {front.bind}
-	tls internal
+	tls {{
+		issuer internal {{
+			lifetime {_LIFETIME}
+		}}
+	}}
 }}
 http://:{front.certificate_port} {{
 	bind {front.bind}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import ssl
+import time
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -52,6 +55,18 @@ def test_people_sign_in_over_tls_and_cookies_go_no_other_way(classroom: Director
         assert browser.begin("login").ok
         assert [cookie.secure for cookie in browser.cookies] == [True]
     assert classroom.run("workshop", "up", "--json").data["seats"][0]["changed"] is False
+
+
+def test_who_comes_in_the_morning_finds_a_certificate_of_the_evening_valid(classroom: Directory) -> None:
+    where = urlsplit(ready(classroom)["seat-01"]["public"])
+    context = ssl.create_default_context(cafile=authority(classroom.path))
+    address = (str(where.hostname), where.port or 0)
+    with (
+        socket.create_connection(address, timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=where.hostname) as secure,
+    ):
+        found = secure.getpeercert() or {}
+    assert ssl.cert_time_to_seconds(str(found["notAfter"])) > time.time() + 24 * 3600
 
 
 def test_nobody_who_does_not_know_the_authority_takes_the_seats_for_what_they_say(classroom: Directory) -> None:
