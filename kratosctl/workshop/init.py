@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,11 @@ from kratosctl.answers import selection, workshop_file
 from kratosctl.answers.workshop_file import MOST_SEATS, Workshop
 from kratosctl.console import Console
 from kratosctl.environment import from_answers
-from kratosctl.errors import ChoiceImpossible, UsageError
+from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
 from kratosctl.files.atomic import one_writer
 from kratosctl.results import Result
-from kratosctl.workshop import roster, seats
+from kratosctl.workshop import moving, roster, seats
+from kratosctl.workshop.seats import Seat
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def pinned(answers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add(directory: Path, names: Sequence[str], count: int, roster_file: Path | None, console: Console) -> Result:
-    """Gives people seats: free ones first, then new ones.
+    """Gives people seats: free ones first, of these the ones where nobody has begun, then new ones.
 
     Args:
         directory: where workshop.yaml lies.
@@ -161,8 +163,10 @@ def _add(directory: Path, names: Sequence[str], count: int, roster_file: Path | 
             coming += [name] if seated[name] < 0 else []
     if not coming and not count and not roster_file:
         raise UsageError("who, or how many seats?", fix="name them, or say --seats 3, or --roster names.csv")
-    free = [seat for seat, who in workshop.seats.items() if not who and not workshop_file.is_spare(seat)]
-    free = free[: len(coming)]
+    unnamed = [seat for seat in seats.of(directory, workshop) if not seat.attendee]
+    unnamed = [seat for seat in unnamed if not workshop_file.is_spare(seat.name)]
+    begun = {seat.name for seat in unnamed if _has_begun(seat)}
+    free = sorted((seat.name for seat in unnamed), key=lambda name: name in begun)[: len(coming)]
     new = workshop_file.next_seats(workshop.seats, len(coming) - len(free) + count)
     if len(workshop.seats) + len(new) > MOST_SEATS:
         raise UsageError("that is too many seats", f"one workshop has {MOST_SEATS} at most")
@@ -174,7 +178,16 @@ def _add(directory: Path, names: Sequence[str], count: int, roster_file: Path | 
     if new:
         lines.append("next: kratosctl workshop up")
     everybody = [*(who for who in workshop.seats.values() if who), *coming]
-    return Result("workshop add", data, lambda: "\n".join(lines), _twice(everybody) if coming else [])
+    warnings = [f"{seat} ({given[seat]}) has identities: somebody sat there already" for seat in free if seat in begun]
+    return Result("workshop add", data, lambda: "\n".join(lines), [*warnings, *(_twice(everybody) if coming else [])])
+
+
+def _has_begun(seat: Seat) -> bool:
+    """Whether somebody whom nobody named made something there, as far as that is told: a seed makes identities, too."""
+    try:
+        return not seat.environment.seed and bool(moving.identities(seat))
+    except (KratosctlError, sqlite3.Error):
+        return False
 
 
 def _rows(sitting: Mapping[str, str]) -> list[dict[str, str | None]]:

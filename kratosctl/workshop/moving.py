@@ -59,10 +59,21 @@ def _is_free(seat: Seat) -> bool:
 
 def _has_work(seat: Seat) -> bool:
     """Whether somebody may have left something in a seat's database."""
-    database = seat.workspace.home / "database" / "db.sqlite"
     try:
-        if seat.environment.database != "sqlite" or not database.exists():
-            return bool(seat.workspace.state().releases)
-        return identity_count.in_file(database, 1) > 0
+        found = identities(seat)
+        return bool(seat.workspace.state().releases) if found is None else found > 0
     except (KratosctlError, sqlite3.Error):
         return True
+
+
+def identities(seat: Seat) -> int | None:
+    """How many a seat has, where that is quick to tell: in an SQLite file.
+
+    Raises:
+        sqlite3.Error: it is damaged, or is being written to.
+        ChoiceImpossible, FloatingTag: the seat cannot be what it was asked to be.
+    """
+    database = seat.workspace.home / "database" / "db.sqlite"
+    if seat.environment.database != "sqlite" or not database.exists():
+        return None
+    return identity_count.in_file(database, 1)

@@ -14,13 +14,14 @@ import pytest
 
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
+from kratosctl.console import Console
 from kratosctl.engine import program
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import HostTooSmall, NotReady
 from kratosctl.files.state import State
 from kratosctl.host import networks, watchers
 from kratosctl.main import main
-from kratosctl.workshop import moving, seats, up
+from kratosctl.workshop import init, moving, seats, up
 from kratosctl.workshop.seats import Seat
 from kratosctl.workshop.up import Came, Shared
 
@@ -78,6 +79,16 @@ def test_who_stays_at_a_seat_that_fails_is_named_where_they_could_have_moved(tmp
     said = "not moved to a free seat, as something may have been made there: seat-01 (Ada)"
     assert move(CAME) == ({}, [said])
     assert move(NotReady("Kratos is not ready")) == ({}, [])
+
+
+def test_who_is_added_gets_a_seat_where_nobody_has_begun_before_one_where_somebody_has(tmp_path: Path) -> None:
+    classroom(tmp_path, seat_02=2, seat_03=0)
+
+    first, second = (init.add(tmp_path, [name], 0, None, Console(quiet=True)) for name in ("Grace", "Bob"))
+
+    assert dict(workshop_file.load(tmp_path).seats) == {"seat-02": "Bob", "seat-03": "Grace"}
+    assert first.warnings == []
+    assert second.warnings == ["seat-02 (Bob) has identities: somebody sat there already"]
 
 
 class TestNetworks:
