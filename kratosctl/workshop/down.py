@@ -125,8 +125,9 @@ def stop_all(
         workshop, everyone = seats.chosen(directory, (), everybody=True)
         work = work_of(everyone) if delete else None
         exported = takeaway.write(everyone, target, console) if target else NOTHING
-        proxy.down(directory, forget=delete)
         names, failed = stop(everyone, work, console)
+        # last: what is wrong with it keeps no seat from going down
+        proxy.down(directory, forget=delete)
     raise_first(failed, everyone, "down")
     return _result(workshop, names, bool(work and work.lost), exported)
 

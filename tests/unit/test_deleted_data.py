@@ -21,7 +21,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, NotReady, UsageError
 from kratosctl.files.state import State
-from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.files.workspace import CONTENT_NOTE, PROXY, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import resetting
@@ -94,6 +94,19 @@ def test_a_seat_at_which_a_command_hangs_keeps_no_other_from_going_down(
     assert gone == ["seat-02"]
     assert caught.value.what.startswith("seat-01: environment seat-01 is held by")
     assert caught.value.what.endswith("(the other 1 seat is down)")
+
+
+def test_a_proxy_whose_state_is_damaged_keeps_no_seat_from_going_down(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr(down, "remove_clone", lambda workspace: gone.append(workspace.name))
+    Workspace(classroom, PROXY).write("state.json", "not what kratosctl wrote")
+
+    with pytest.raises(ConfigurationInvalid, match="not readable as kratosctl's state"):
+        workshop_down.stop_all(classroom, False, None, QUIET)
+
+    assert gone == ["seat-01", "seat-02"]
 
 
 def test_many_at_which_commands_hang_are_not_waited_for_one_after_the_other(
