@@ -21,6 +21,7 @@ from kratosctl.engine import client, program, reading
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import ChoiceImpossible, KratosctlError, NotRunning, PortTaken, ServiceFailed
 from kratosctl.files import cache
+from kratosctl.files.state import State
 from kratosctl.files.workspace import PROXY, Workspace, authority
 from kratosctl.host import ports
 from kratosctl.kratos import readiness
@@ -37,8 +38,8 @@ _PATIENCE = 20.0  # seconds for it to make its certificates and listen
 
 
 def behind(everyone: Sequence[Seat]) -> list[Seat]:
-    """The seats whose attendees come by TLS."""
-    return [seat for seat in everyone if seat.environment.https]
+    """The seats whose attendees come by TLS, also one that cannot be all that it is asked to be."""
+    return [seat for seat in everyone if seat.answers.get("https")]
 
 
 def refuse_impossible(secure: Sequence[Seat], engine: Engine) -> None:
@@ -77,13 +78,19 @@ def refuse_impossible(secure: Sequence[Seat], engine: Engine) -> None:
 
 
 def front(directory: Path, everyone: Sequence[Seat]) -> Front | None:
-    """Where attendees come in; None where no proxy was brought up."""
+    """Where attendees come in; None where no proxy was brought up.
+
+    Args:
+        directory: where workshop.yaml lies.
+        everyone: the seats, the first one behind it sound; one with a mistake may run as it was before that.
+    """
     state, secure = _workspace(directory).state(), behind(everyone)
     if not secure or _PORT not in state.ports:
         return None
     asked = secure[0].environment
-    theirs = [port for seat in secure for name, port in seats.state_of(seat).ports.items() if name in urls.PROXIED]
-    return Front(asked.host, asked.bind, theirs, state.ports[_PORT])
+    allotted = [one.ports for one in seats.each(secure, 1, seats.state_of).values() if isinstance(one, State)]
+    theirs = {port for ports in allotted for name, port in ports.items() if name in urls.PROXIED}
+    return Front(asked.host, asked.bind, sorted(theirs), state.ports[_PORT])
 
 
 def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: Console) -> Front:
@@ -92,7 +99,7 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
     Args:
         directory: where workshop.yaml lies.
         workshop: the workshop.
-        everyone: its seats.
+        everyone: its seats, as for `front`.
         console: where the step is shown.
 
     Raises:

@@ -133,12 +133,14 @@ def up(
         notes = allot.allot(sound, shared.ports_held, taken, fronted)
         began = time.monotonic()
         with keeper.kept(directory, workshop):
-            front = proxy.up(directory, workshop, sound, console) if secure else None
+            # one that is not sound is not cut off from who is at it
+            fronting = [*sound, *(seat for seat in everyone if seat.name in unknown)]
+            front = proxy.up(directory, workshop, fronting, console) if secure else None
             outcomes = unknown | _bring_up_twice(sound, shared, wishes, at_once, console, variables)
             _raise_common(outcomes)
-            if front != proxy.front(directory, sound):
+            if secure and front != proxy.front(directory, fronting):
                 # somebody was faster at a port: that seat has another one since
-                proxy.up(directory, workshop, sound, console)
+                proxy.up(directory, workshop, fronting, console)
             moved, unmoved = moving.move(directory, workshop, everyone, outcomes)
             took = time.monotonic() - began
             if notes or moved:

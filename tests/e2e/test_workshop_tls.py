@@ -117,6 +117,20 @@ def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_ni
     assert not (classroom.path / ".kratosctl" / ".proxy").exists()
 
 
+def test_a_mistake_in_what_a_seat_is_asked_to_be_cuts_nobody_off(directory: Directory) -> None:
+    directory.choose()
+    words = ("--seats", "2", "--reach", "tls", "--bind", ADDRESS, "--no-ui", "--no-mail", "--yes")
+    directory.run("workshop", "init", *words)
+    urls = ready(directory)
+    (directory.path / "kratosctl.yaml").write_text("environments: {seat-02: {variant: distroless}}\n")
+
+    directory.run("workshop", "up", code=1)
+
+    for seat in urls:
+        found = Client(urls[seat]["public"], browser=False, authority=authority(directory.path))
+        assert found.begin("login").ok, seat
+
+
 def test_an_address_where_no_proxy_can_stand_is_refused_before_anything_starts(directory: Directory) -> None:
     directory.choose()
     directory.run("workshop", "init", "--seats", "1", "--reach", "tls", "--bind", "127.0.0.1", "--no-ui", "--yes")

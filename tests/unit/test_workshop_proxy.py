@@ -79,6 +79,25 @@ def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up(tmp_pat
         handout.write(tmp_path, workshop, everyone, tmp_path / "handouts")
 
 
+def test_a_seat_that_cannot_be_what_it_is_asked_to_be_is_still_led_to(tmp_path: Path) -> None:
+    workshop_file.write(
+        tmp_path, Workshop("class", {"https": True, "bind": "127.0.0.2"}, {"seat-01": "", "seat-02": ""})
+    )
+    (tmp_path / "kratosctl.yaml").write_text("environments: {seat-02: {variant: distroless}}\n")
+    _, everyone = seats.chosen(tmp_path, (), everybody=True)
+    for name, ports in (
+        ("seat-01", {"public": 4533}),
+        ("seat-02", {"public": 4633, "admin": 4634}),
+        (PROXY, {"certificate": 4480}),
+    ):
+        workspace = Workspace(tmp_path, name)
+        workspace.save_state(replace(settled_state(workspace), ports=ports))
+
+    found = proxy.front(tmp_path, everyone)
+
+    assert found == Front("localhost", "127.0.0.2", [4533, 4633], 4480)
+
+
 @pytest.mark.parametrize("state", ["exited", "running", "paused"])
 def test_where_another_class_has_the_port_of_the_certificate_it_gets_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str
