@@ -104,8 +104,10 @@ def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any],
 
 
 def _roster(session: Session, given: str | None) -> Path | None:
-    """A roster's path, relative to where kratosctl was told to run."""
-    return session.directory / given if given else None
+    """A roster's path, relative to where kratosctl was told to run; at a question no shell knows what `~` is."""
+    if not given:
+        return None
+    return session.directory / (Path(given).expanduser() if given.startswith("~/") else given)
 
 
 def _own_address() -> str:

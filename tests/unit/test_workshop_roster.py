@@ -177,6 +177,18 @@ class TestSeating:
         assert not workshop_file.exists(tmp_path)
 
 
+def test_a_roster_can_lie_where_its_teacher_is_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, directory = tmp_path / "home", tmp_path / "class"
+    for path in (home, directory):
+        path.mkdir()
+    (home / "names.csv").write_text("Ada\n")
+    monkeypatch.setenv("HOME", str(home))
+
+    assert main(["workshop", "init", "--roster", "~/names.csv", "--yes", "--directory", str(directory)]) == 0
+
+    assert dict(workshop_file.load(directory).seats) == {"seat-01": "Ada"}
+
+
 class TestWhereAttendeesComeFrom:
     """A host whose network kratosctl does not recognize, such as one that goes over a bridge."""
 
