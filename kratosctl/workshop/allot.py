@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kratosctl import urls
+from kratosctl.errors import KratosctlError
 from kratosctl.files import cache
 from kratosctl.files.state import State
 from kratosctl.host import ports, subnets
@@ -20,7 +21,7 @@ def allot(
     held: Callable[[Seat, State], set[int]],
     networks_taken: Callable[[], list[Network]] | None,
     fronted: bool = False,
-) -> list[str]:
+) -> tuple[list[str], dict[str, KratosctlError]]:
     """Allots what seats still lack, and writes it to their state; the caller holds the workshop's lock.
 
     Seats that are brought up at once would each choose the first free port, and the first free network.
@@ -32,10 +33,10 @@ def allot(
         fronted: the workshop's own TLS proxy listens at the ports that seats have.
 
     Returns:
-        Notes on those whose address had to move.
+        Notes on those whose address had to move, and by seat why it has no ports, such as one that it was to have.
 
     Raises:
-        PortTaken, ChoiceImpossible: there are not enough of them.
+        ChoiceImpossible: there are not enough networks.
     """
     states = {seat.name: state_of(seat) for seat in seats}
     given = {port for state in states.values() for port in state.ports.values()}
@@ -47,6 +48,7 @@ def allot(
         taken = [*networks_taken(), *kept]
         ranges = {pool: subnets.free(pool, taken) for pool in {seat.environment.subnets for seat in lacking} if pool}
     notes: list[str] = []
+    failed: dict[str, KratosctlError] = {}
     for seat in seats:
         state = states[seat.name]
         if seat in lacking:
@@ -63,15 +65,19 @@ def allot(
                 return True
             return not ports.claim(port, cache.directory() / "ports")
 
-        found, moved = ports.allot(
-            ports.wanted(seat.environment), state.ports, own, is_taken, ports.holder, _first_step(seat.name)
-        )
+        try:
+            found, moved = ports.allot(
+                ports.wanted(seat.environment), state.ports, own, is_taken, ports.holder, _first_step(seat.name)
+            )
+        except KratosctlError as error:
+            failed[seat.name] = error
+            continue
         notes += [f"{seat.name}: {note}" for note in moved]
         given |= set(found.values())
         state = replace(state, ports={**state.ports, **found})
         if state != seat.workspace.state():
             seat.workspace.save_state(state)
-    return notes
+    return notes, failed
 
 
 def _listens(seat: Seat, name: str, port: int, fronted: bool) -> bool:

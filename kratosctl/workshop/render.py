@@ -100,10 +100,12 @@ def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], consol
     if wishes.way == "swarm" and not wishes.nodes:
         wishes = replace(wishes, nodes=(Node(_this_node()),))
     with seats.home(directory).locked("workshop render", LOCK_WAIT, console.note):
-        allot.allot(everyone, _held, None)
+        _, failed = allot.allot(everyone, _held, None)
         bound = []
         for number, seat in enumerate(everyone):
             with seats.named(seat):
+                if seat.name in failed:
+                    raise failed[seat.name]
                 bound.append(_bound(wishes, seat, number, variables, console))
     files = [File(f"{one.seat.name}/{file.path}", file.text, file.secret) for one in bound for file in one.files]
     sheets = [_sheet(one) for one in bound]

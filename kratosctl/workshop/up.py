@@ -130,7 +130,12 @@ def up(
         taken = functools.cache(networks.taken)
         if not force:
             _refuse_too_many(sound, shared, taken)
-        notes = allot.allot(sound, shared.ports_held, taken, fronted)
+        notes, without = allot.allot(sound, shared.ports_held, taken, fronted)
+        unknown |= without
+        sound = [seat for seat in sound if seat.name not in without]
+        if not sound:
+            _raise_common(unknown)
+        secure = proxy.behind(sound)
         began = time.monotonic()
         with keeper.kept(directory, workshop):
             # one that is not sound is not cut off from who is at it
@@ -226,7 +231,7 @@ def _bring_up(
 ) -> dict[str, Came | KratosctlError]:
     ready = 0
     said: set[object] = set()
-    with console.progress(f"bring up {len(wanted)} seats") as show:
+    with console.progress(f"bring up {counted(len(wanted), 'seat')}") as show:
 
         def work(seat: Seat) -> Came:
             if shared.stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import sqlite3
 import subprocess
 from ipaddress import IPv4Network
@@ -19,9 +20,9 @@ from kratosctl.engine import program
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import HostTooSmall, NotReady
 from kratosctl.files.state import State
-from kratosctl.host import networks, watchers
+from kratosctl.host import networks, ports, watchers
 from kratosctl.main import main
-from kratosctl.workshop import init, moving, seats, up
+from kratosctl.workshop import allot, init, moving, seats, up
 from kratosctl.workshop.seats import Seat
 from kratosctl.workshop.up import Came, Shared
 
@@ -165,6 +166,27 @@ class TestNetworks:
     def test_there_is_none_for_more(self, tmp_path: Path) -> None:
         with pytest.raises(HostTooSmall, match="17 further seats"):
             self.begin(tmp_path, allotted=4, number=17)
+
+
+def test_a_port_that_one_seat_was_to_have_and_that_is_taken_keeps_no_other_from_coming_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRATOSCTL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(ports, "holder", lambda _: "another program")
+    names = ("seat-01", "seat-02", "seat-03")
+    workshop_file.write(tmp_path, Workshop("class", {"ui": False, "mail": False}, dict.fromkeys(names, "")))
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        taken = listens.getsockname()[1]
+        (tmp_path / "kratosctl.yaml").write_text(f"environments: {{seat-02: {{public_port: {taken}}}}}\n")
+        _, everyone = seats.chosen(tmp_path, (), everybody=True)
+
+        notes, failed = allot.allot(everyone, lambda *_: set(), list)
+
+    assert notes == []
+    assert {name: error.what for name, error in failed.items()} == {
+        "seat-02": f"port {taken} is taken by another program"
+    }
+    assert ["public" in seats.state_of(seat).ports for seat in everyone] == [True, False, True]
 
 
 @pytest.mark.parametrize(
