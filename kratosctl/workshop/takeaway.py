@@ -86,6 +86,7 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
 
 
 def _name(seat: Seat) -> str:
-    """seat-07-ada-lovelace.kratos.zip; what a file system may not like is left out."""
+    """seat-07_ada-lovelace.kratos.zip; what a file system may not like is left out. No seat's name has a `_`:
+    the file of `lab`, where somebody called 1 sits, is not that of `lab-1`."""
     who = re.sub(r"[^\w]+", "-", seat.attendee.lower()).strip("-")[:60]
-    return "-".join(filter(None, (seat.name, who))) + SUFFIX
+    return "_".join(filter(None, (seat.name, who))) + SUFFIX

@@ -353,7 +353,7 @@ class TestEnd:
         told = directory.run("workshop", "down", "--volumes", "--yes", "--export", "homework", "--json").data
 
         files = [Path(name).name for name in told["exported"]]
-        assert files == ["seat-01-ada-lovelace.kratos.zip", "seat-02.kratos.zip"]
+        assert files == ["seat-01_ada-lovelace.kratos.zip", "seat-02.kratos.zip"]
         assert engine.of_directory(directory.path) == {}
         home = make_directory("home")
         home.run("snapshot", "import", str(directory.path / "homework" / files[0]), "mine")

@@ -154,3 +154,18 @@ def test_who_is_done_is_told_of_while_the_first_seat_is_still_waited_for(tmp_pat
     outcomes = seats.each([first, second], 2, lambda seat: seat is second or told_of_second.wait(10), done)
 
     assert list(outcomes.items()) == [("seat-01", True), ("seat-02", True)]
+
+
+@pytest.mark.usefixtures("acted_on")
+def test_what_two_people_made_never_has_one_name(directory: Path) -> None:
+    workshop_file.change(directory, {"seat-07": "1", "seat-07-1": ""})
+    other = Workspace(directory, "seat-07-1")
+    other.home.mkdir(parents=True)
+    state = ownership.settled_state(other)
+    state.releases["sqlite"] = "v1.3.1"
+    other.save_state(state)
+    _, chosen = seats.chosen(directory, [], everybody=True)
+
+    taken = takeaway.write(chosen, directory / "taken", SILENT)
+
+    assert [file.name for file in taken.files] == ["seat-07_1.kratos.zip", "seat-07-1.kratos.zip"]
