@@ -60,7 +60,7 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
     if given["count"] is None and not given["roster"]:
         against = functools.partial(_against_seats, session)
         text = prompting.text("How many seats? A number, or a CSV file of names:", against).strip()
-        given |= {"count": int(text)} if text.isdigit() else {"roster": text}
+        given |= {"count": int(text)} if text.isdecimal() else {"roster": text}
     coming = init.attendees(given["count"], _roster(session, given["roster"]))
     answers = asking.interview("seat-01", answers, _NOT_ASKED, host, prompting.ask)
     if given["spares"] is None:
@@ -134,7 +134,7 @@ def _against_name(text: str) -> str:
 
 
 def _against_seats(session: Session, text: str) -> str:
-    if text.strip().isdigit():
+    if text.strip().isdecimal():
         return "" if 1 <= int(text) <= workshop_file.MOST_SEATS else f"1 to {workshop_file.MOST_SEATS}"
     try:
         init.attendees(None, _roster(session, text.strip()))

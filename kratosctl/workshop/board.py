@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _post(self, url: Any) -> None:
         length = self.headers.get("Content-Length") or "0"
-        if not length.isdigit() or int(length) > _MOST or self.headers.get("Transfer-Encoding"):
+        if not length.isdecimal() or int(length) > _MOST or self.headers.get("Transfer-Encoding"):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, UsageError("the request is too long"))
             return
         self.rfile.read(int(length))

@@ -45,8 +45,10 @@ def test_a_roster_is_the_answer_to_how_many_and_one_that_cannot_be_read_is_asked
     with Terminal(
         tmp_path, "workshop", "init", "--name", "x", "--reach", "this-host", "--ends", "", rows=60
     ) as terminal:
-        terminal.answer("How many seats?", "nmes.csv" + ENTER)
+        terminal.answer("How many seats?", "²" + ENTER)
         terminal.see("cannot be read")
+        terminal.press("\b" + "nmes.csv" + ENTER)
+        terminal.see("nmes.csv: cannot be read")
         terminal.press("\b" * len("nmes.csv") + "names.csv" + ENTER)
         for question, keys in QUESTIONS[2:8]:
             terminal.answer(question, keys)
