@@ -18,11 +18,9 @@ from kratosctl.lessons.notes import Note, Tried
 from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.snapshots import saving
+from kratosctl.snapshots import saving, store
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import converge
-
-_SNAPSHOT = "before-the-lesson"
 
 
 def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variables: Mapping[str, str]) -> Result:
@@ -130,7 +128,7 @@ def _break(
     variables: Mapping[str, str],
 ) -> None:
     if lesson.rolls_back:
-        kept = saving.keep(Subject(found, environment), _SNAPSHOT, f"before lesson {lesson.name}")
+        kept = saving.keep(Subject(found, environment), store.BEFORE_LESSON, f"before lesson {lesson.name}")
         note = replace(note, snapshot=kept.name)
     notes.save(found.workspace, note)
     breaking.put(found, note.config_dir, broken)

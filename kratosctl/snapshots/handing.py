@@ -137,7 +137,7 @@ def import_(file: Path, target: Target, console: Console) -> Result:
         console: where steps are shown.
 
     Raises:
-        SnapshotMissing, SnapshotDamaged, SnapshotForeign, SnapshotExists: nothing was changed.
+        SnapshotMissing, SnapshotDamaged, SnapshotForeign, SnapshotExists, NameInvalid: nothing was changed.
         ConfigurationInvalid: it asks for what no environment can be, or for files that are there already.
         EnvironmentBusy: somebody else made the environment meanwhile.
     """
@@ -145,7 +145,7 @@ def import_(file: Path, target: Target, console: Console) -> Result:
         manifest = opened.manifest
         name = questions.check_name(target.environment or manifest.environment)
         workspace = Workspace(target.directory, name)
-        snapshot = replace(manifest.snapshot, name=store.check_name(target.name or manifest.snapshot.name))
+        snapshot = replace(manifest.snapshot, name=store.check_given(target.name or manifest.snapshot.name))
         known = name in running.names(target.directory)
         if known:
             _check_engine(workspace, snapshot)

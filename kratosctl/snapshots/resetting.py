@@ -13,7 +13,7 @@ from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.snapshots.subject import Subject
 
-_SEEDED, _SEEDED_NOTE = "seeded-", "what reset puts back"
+_SEEDED_NOTE = "what reset puts back"
 
 
 def reset(
@@ -48,7 +48,7 @@ def _reset(
     if seed is None:
         live.empty()
         return
-    name = f"{_SEEDED}{seed_key}"
+    name = f"{store.SEEDED}{seed_key}"
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
     facts = live.facts()
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
@@ -58,6 +58,6 @@ def _reset(
         live.empty()
         seed()
         for older in store.listing(workspace):
-            if older.name.startswith(_SEEDED) and older.note == _SEEDED_NOTE:
+            if older.name.startswith(store.SEEDED) and older.note == _SEEDED_NOTE:
                 store.remove(workspace, older.name)
         saving.take(subject, name, _SEEDED_NOTE, overwrite=True, live=live)

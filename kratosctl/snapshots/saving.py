@@ -13,7 +13,7 @@ from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, sized
 from kratosctl.snapshots import store
 from kratosctl.snapshots.live import Live
-from kratosctl.snapshots.store import Snapshot
+from kratosctl.snapshots.store import Occasion, Snapshot
 from kratosctl.snapshots.subject import Subject
 
 SAFETY_KEPT = 5
@@ -25,7 +25,7 @@ def save(subject: Subject, name: str, note: str, overwrite: bool, console: Conso
     Raises:
         NameInvalid, SnapshotExists, ChoiceImpossible, NotRunning, DiskFull.
     """
-    store.check_name(name)
+    store.check_given(name)
     with (
         subject.found.workspace.locked(f"snapshot save {name}", LOCK_WAIT, console.note),
         console.step(f"save {name}"),
@@ -73,12 +73,12 @@ def stamp() -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime())
 
 
-def save_safety(subject: Subject, before: str, spared: str = "", live: Live | None = None) -> Snapshot:
+def save_safety(subject: Subject, before: Occasion, spared: str = "", live: Live | None = None) -> Snapshot:
     """Saves what is there before something is done to it; the last few are kept. The caller holds the lock.
 
     Args:
         subject: the environment.
-        before: what is about to be done, in a word.
+        before: what is about to be done.
         spared: a snapshot that is not removed, however old.
         live: the database, where the caller has it open.
     """

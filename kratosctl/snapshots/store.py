@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from kratosctl.errors import NameInvalid, SnapshotDamaged, SnapshotExists, SnapshotMissing
 from kratosctl.files.atomic import said_plainly, sync, write_atomically
@@ -18,8 +19,13 @@ from kratosctl.results import counted
 
 FACTS = "snapshot.json"
 CONTENT = "database"
+# what is about to be done when kratosctl saves what is there by itself
+Occasion = Literal["restore", "reset", "seed", "upgrade", "lesson"]
+# what a lesson is ended with, and the beginning of what reset puts back
+BEFORE_LESSON, SEEDED = "before-the-lesson", "seeded-"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_SAFETY = re.compile(r"before-(\w+)-\d{8}-\d{6}(?:-\d+)?")
+_SAFETY = re.compile(rf"before-({'|'.join(get_args(Occasion))})-\d{{8}}-\d{{6}}(?:-\d+)?")
+_OWN = re.compile(rf"{_SAFETY.pattern}|{BEFORE_LESSON}|{SEEDED}[0-9a-f]{{16}}")
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Snapshot:
 
     @property
     def safety_before(self) -> str:
-        """What kratosctl was about to do when it made this by itself: restore, reset, upgrade; empty for any other."""
+        """What kratosctl was about to do when it made this by itself, an Occasion; empty for any other."""
         found = _SAFETY.fullmatch(self.name)
         return found[1] if found else ""
 
@@ -73,6 +79,21 @@ def check_name(name: str) -> str:
     shown = name if len(name) <= 40 else name[:40] + "…"
     raise NameInvalid(
         f"{shown!r} cannot name a snapshot", "it becomes a directory", "use letters, digits, dots, hyphens, underscores"
+    )
+
+
+def check_given(name: str) -> str:
+    """Returns the name if somebody can give it to a snapshot: not one by which kratosctl knows its own.
+
+    Raises:
+        NameInvalid: nothing can have it, or kratosctl would remove it, or put it in place, by itself.
+    """
+    if not _OWN.fullmatch(check_name(name)):
+        return name
+    raise NameInvalid(
+        f"{name} is a name of kratosctl's own snapshots",
+        "it removes those, and puts them back, by itself",
+        "choose another; `snapshot import` takes one: --as NAME",
     )
 
 
@@ -201,13 +222,13 @@ def remove(workspace: Workspace, name: str) -> None:
         shutil.rmtree(gone)
 
 
-def keep_last_safety(workspace: Workspace, before: str, number: int, spared: str) -> None:
+def keep_last_safety(workspace: Workspace, before: Occasion, number: int, spared: str) -> None:
     """Removes old safety snapshots. Those of each occasion go by themselves: many resets leave the way back from an
     upgrade.
 
     Args:
         workspace: of the environment.
-        before: the occasion: restore, reset, upgrade.
+        before: the occasion.
         number: how many of it stay.
         spared: one that stays, too.
     """

@@ -182,3 +182,17 @@ def test_of_two_that_import_the_same_environment_at_once_one_makes_it(
     assert main(words) == 23
     assert "was made meanwhile" in capsys.readouterr().err
     assert made.read_text() == "people signed up since"
+
+
+def test_a_safety_snapshot_of_somebody_else_is_taken_in_under_another_name_only(
+    ours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else `snapshot restore --undo` would put theirs in place of one's own data."""
+    own = saving.save_safety(Subject(running.find(ours, "dev"), stacks.environment()), "reset").name
+    assert main(["snapshot", "export", own, "it.zip", "-C", "ours"]) == 0
+
+    assert main(["snapshot", "import", "../ours/it.zip", "-C", "theirs"]) == 32
+    assert "--as NAME" in capsys.readouterr().err
+    assert not list((ours.parent / "theirs").iterdir())
+
+    assert main(["snapshot", "import", "../ours/it.zip", "-C", "theirs", "--as", "of-ada"]) == 0

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
+import pytest
+
+from kratosctl.errors import NameInvalid
 from kratosctl.files.workspace import Workspace
 from kratosctl.snapshots import store
 from kratosctl.snapshots.store import Snapshot
@@ -43,11 +47,26 @@ def test_the_one_that_is_to_be_restored_stays_however_old(tmp_path: Path) -> Non
 
 def test_what_people_saved_themselves_is_never_removed(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, "dev")
-    for name in ("mine", "before-lunch", "before-reset"):
+    for name in ("mine", "before-lunch-20260101-000000", "before-reset"):
         save(workspace, name)
-    for occasion in ("lunch", "reset"):
+    for occasion in get_args(store.Occasion):
         store.keep_last_safety(workspace, occasion, 0, "")
-    assert sorted(names(workspace)) == ["before-lunch", "before-reset", "mine"]
+    assert sorted(names(workspace)) == ["before-lunch-20260101-000000", "before-reset", "mine"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"before-{occasion}-20260101-000000" for occasion in get_args(store.Occasion)),
+        "before-reset-20260101-000000-2",
+        "before-the-lesson",
+        "seeded-0123456789abcdef",
+    ],
+)
+def test_nobody_gives_a_snapshot_a_name_under_which_it_would_be_removed_or_taken_for_another(name: str) -> None:
+    with pytest.raises(NameInvalid, match="kratosctl's own"):
+        store.check_given(name)
+    assert store.check_given(f"my-{name}") == f"my-{name}"
 
 
 def test_two_of_one_second_are_listed_as_they_were_made(tmp_path: Path) -> None:
