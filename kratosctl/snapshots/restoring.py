@@ -10,7 +10,7 @@ from kratosctl.answers.wishes import Wishes
 from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
-from kratosctl.errors import DatabaseDamaged, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
+from kratosctl.errors import DatabaseDamaged, KratosctlError, SnapshotForeign, SnapshotMissing
 from kratosctl.files.workspace import RESTORE_NOTE, SEED_WANTED, Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
@@ -109,7 +109,7 @@ def _restore(
 
 
 def finish_restore(subject: Subject, console: Console, variables: Mapping[str, str]) -> None:
-    """Finishes a restore that was killed, and says so. The caller holds the lock.
+    """Finishes a restore that was killed, and says so. It is tried once. The caller holds the lock.
 
     Args:
         subject: the environment.
@@ -117,28 +117,30 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
         variables: the process environment.
 
     Raises:
-        SnapshotMissing, SnapshotDamaged: the snapshot went meanwhile; the note of it is gone with that.
+        KratosctlError: it cannot be finished, such as without the snapshot; the note of it is gone with that.
     """
     workspace = subject.found.workspace
     note = workspace.note(RESTORE_NOTE)
     if note is None:
         return
+    name = note["snapshot"]
     try:
-        snapshot = store.load(workspace, note["snapshot"])
-        store.check(workspace, snapshot)
-    except (SnapshotMissing, SnapshotDamaged):
-        workspace.remove_note(RESTORE_NOTE)
+        with removing_unless_interrupted(workspace, RESTORE_NOTE):
+            snapshot = store.load(workspace, name)
+            store.check(workspace, snapshot)
+            # people may have gone on with what is there
+            now = _keep_what_is_there(subject, snapshot, console)
+            subject = _restore(subject, snapshot, now, note["with_release"], variables)
+            kratos = subject.found.container("kratos")
+            if kratos and reading.state(kratos.name)[0] != "running":
+                # it was stopped for the one that was interrupted
+                converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
+    except KratosctlError:
+        before = f", or {note['safety']}, which was there before" if note["safety"] else ""
+        console.note(f"the restore of {name} was interrupted, and could not be finished: restore it again{before}")
         raise
-    # people may have gone on with what is there
-    now = _keep_what_is_there(subject, snapshot, console)
-    subject = _restore(subject, snapshot, now, note["with_release"], variables)
-    kratos = subject.found.container("kratos")
-    if kratos and reading.state(kratos.name)[0] != "running":
-        # it was stopped for the one that was interrupted
-        converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
-    workspace.remove_note(RESTORE_NOTE)
-    console.note(f"the restore of {snapshot.name} was interrupted: finished")
-    kept = [name for name in (note["safety"], now) if name]
+    console.note(f"the restore of {name} was interrupted: finished")
+    kept = [one for one in (note["safety"], now) if one]
     if kept:
         console.note(f"what was there before: {' and '.join(kept)}")
 

@@ -27,7 +27,7 @@ from kratosctl.errors import (
     UpgradeFailed,
 )
 from kratosctl.files.state import State
-from kratosctl.files.workspace import CONTENT_NOTE, SEED_WANTED, UPGRADE_NOTE, Workspace
+from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, SEED_WANTED, UPGRADE_NOTE, Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
@@ -340,6 +340,32 @@ def test_what_was_restored_is_not_filled_with_the_seed_that_a_new_database_waite
     restoring.restore(subject, "three", QUIET, False, {})
 
     assert not subject.found.workspace.wants_seed
+
+
+def test_a_restore_that_was_killed_and_cannot_be_finished_is_not_tried_over_and_over(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each try saves what is there: the first of those holds what was there before all of it."""
+    workspace = subject.found.workspace
+    first = saving.save_safety(subject, "restore")
+    workspace.write_note(RESTORE_NOTE, {"snapshot": "three", "safety": first.name, "with_release": False})
+
+    def held(live: SqliteFile, source: Path, same_tables: bool) -> None:
+        raise DatabaseUnreachable("somebody holds it")
+
+    monkeypatch.setattr(SqliteFile, "restore", held)
+    monkeypatch.setattr(running, "find", lambda *_: subject.found)
+    failed = 0
+    for _ in range(saving.SAFETY_KEPT + 1):
+        try:
+            upgrade.settle(workspace.directory, "dev", Console(), {})
+        except DatabaseUnreachable:
+            failed += 1
+
+    assert store.load(workspace, first.name) == first
+    assert failed == 1
+    said = capsys.readouterr().err
+    assert f"could not be finished: restore it again, or {first.name}, which was there before" in said
 
 
 @pytest.mark.parametrize("what", ["no snapshot 'three'", "snapshot three is damaged"])
