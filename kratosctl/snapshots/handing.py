@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from kratosctl import catalog, questions, running
+from kratosctl import questions, running
 from kratosctl.answers import configuration_file, selection
 from kratosctl.console import Console
 from kratosctl.database import templates
@@ -25,6 +25,7 @@ from kratosctl.results import Result, sized
 from kratosctl.snapshots import package, postgres, sqlite, store
 from kratosctl.snapshots.package import Manifest, Package
 from kratosctl.snapshots.store import Snapshot
+from kratosctl.snapshots.subject import image_of
 from kratosctl.stack import kratos_configuration, secrets
 from kratosctl.stages import assemble, postgres_start
 
@@ -97,12 +98,14 @@ def export(
     if file.exists() and not overwrite:
         raise SnapshotExists(f"{file} is there already", "", "choose another FILE, remove it, or say --overwrite")
     kept = configuration_file.load(workspace.directory).get(workspace.name, {})
-    own = {"release": snapshot.release, "database": snapshot.engine}
-    answers = {key: kept[key] for key in _HANDED_ON if key in kept} | own
+    answers = _answers(kept, environment, snapshot)
+    warnings = [_WITH if with_secrets else _WITHOUT]
+    if "kratos_image" in kept and "kratos_image" not in answers:
+        warnings.append(f"{kept['kratos_image']} is not in it: the data is of Kratos {snapshot.release}")
     configuration = assemble.configuration_files(environment, workspace) if environment.config_dir else {}
     known = workspace.secrets()
     given = {kind: list(known.of(kind)) for kind in secrets.KINDS} if with_secrets else {}
-    manifest = Manifest(workspace.name, _with_images(answers, snapshot), snapshot, secrets=given)
+    manifest = Manifest(workspace.name, answers, snapshot, secrets=given)
     package.write(file, manifest, content, configuration)
     size = file.stat().st_size
     data = {
@@ -114,18 +117,18 @@ def export(
         "configuration": sorted(configuration),
     }
     said = f"wrote {file}: {snapshot.people}, Kratos {snapshot.release}, {sized(size)}"
-    warnings = [_WITH if with_secrets else _WITHOUT]
     warnings += config_dir.warnings(workspace.directory, environment.config_dir)
     return Result("snapshot export", data, lambda: said, warnings)
 
 
-def _with_images(answers: dict[str, Any], snapshot: Snapshot) -> dict[str, Any]:
-    """An image of Kratos follows the release of the snapshot: the environment may have gone on."""
-    if "kratos_image" in answers:
-        repository, tag = catalog.split_reference(answers["kratos_image"])
-        variant = "-distroless" if tag.endswith("-distroless") else ""
-        answers["kratos_image"] = f"{repository}:{snapshot.release}{variant}"
-    return answers
+def _answers(kept: Mapping[str, Any], environment: Environment, snapshot: Snapshot) -> dict[str, Any]:
+    """What kratosctl.yaml says of the environment, as it was when the snapshot was made; without its image of Kratos
+    where the environment has gone on since, and which one it had then cannot be told."""
+    answers = {key: kept[key] for key in _HANDED_ON if key in kept}
+    if "kratos_image" in answers and snapshot.release != environment.facts.tag:
+        answers["kratos_image"] = image_of(environment, snapshot.release)
+    answers |= {"release": snapshot.release, "database": snapshot.engine}
+    return {key: value for key, value in answers.items() if value is not None}
 
 
 def import_(file: Path, target: Target, console: Console) -> Result:

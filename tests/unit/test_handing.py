@@ -16,7 +16,7 @@ from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.main import main
 from kratosctl.running import Found
-from kratosctl.snapshots import handing, saving
+from kratosctl.snapshots import handing, package, saving
 from kratosctl.snapshots.package import Manifest
 from kratosctl.snapshots.subject import Subject
 from tests.unit import stacks
@@ -51,6 +51,43 @@ def test_a_configuration_without_secrets_is_handed_on_without_a_word(tmp_path: P
 
 def test_a_configuration_that_cannot_be_read_keeps_nobody_from_the_data(tmp_path: Path) -> None:
     assert "cannot be told: kratos/kratos.yml" in exported(tmp_path, "a: [")[1]
+
+
+@pytest.mark.parametrize(
+    ("image", "release", "handed_on"),
+    [
+        ("acme/login:v3", "v26.2.0", "acme/login:v3"),
+        ("acme/login@sha256:0123", "v26.2.0", "acme/login@sha256:0123"),
+        ("acme/kratos:v26.2.0-acme", "v26.2.0", "acme/kratos:v26.2.0-acme"),
+        # the environment has gone on since
+        ("acme/kratos:v26.2.0-acme", "v1.1.0", "acme/kratos:v1.1.0-acme"),
+    ],
+)
+def test_a_colleague_runs_the_image_that_made_the_data(
+    tmp_path: Path, image: str, release: str, handed_on: str
+) -> None:
+    workspace = Workspace(tmp_path, "dev")
+    save(workspace, "one", release=release)
+    answers = {"kratos_image": image, "release": "v26.2.0"}
+    configuration_file.save(tmp_path, "dev", answers)
+
+    handing.export(workspace, stacks.environment(**answers), "one", tmp_path / "it.zip", False, False)
+
+    with package.opened(tmp_path / "it.zip") as opened:
+        assert opened.manifest.answers["kratos_image"] == handed_on
+
+
+def test_an_image_that_does_not_say_its_release_is_left_out_where_the_data_is_of_another(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "dev")
+    save(workspace, "one", release="v1.1.0")
+    answers = {"kratos_image": "acme/login:v3", "release": "v26.2.0"}
+    configuration_file.save(tmp_path, "dev", answers)
+
+    said = handing.export(workspace, stacks.environment(**answers), "one", tmp_path / "it.zip", False, False)
+
+    with package.opened(tmp_path / "it.zip") as opened:
+        assert "kratos_image" not in opened.manifest.answers
+    assert "acme/login:v3 is not in it: the data is of Kratos v1.1.0" in said.warnings
 
 
 @pytest.fixture

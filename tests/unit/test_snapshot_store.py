@@ -13,10 +13,10 @@ from kratosctl.snapshots import store
 from kratosctl.snapshots.store import Snapshot
 
 
-def save(workspace: Workspace, name: str, created: str = "2026-01-01T00:00:00.000Z") -> None:
+def save(workspace: Workspace, name: str, created: str = "2026-01-01T00:00:00.000Z", release: str = "v26.2.0") -> None:
     def fill(content: Path) -> Snapshot:
         content.write_text(name)
-        return Snapshot(name, "sqlite", "v26.2.0", 1, "network", 0, created)
+        return Snapshot(name, "sqlite", release, 1, "network", 0, created)
 
     store.add(workspace, name, fill)
 
