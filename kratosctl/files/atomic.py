@@ -44,11 +44,7 @@ def write_atomically(path: Path, text: str | bytes, mode: int | None = None, pri
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync(path.parent)
 
 
 def _give_mode(descriptor: int, path: Path, mode: int | None) -> None:
@@ -125,7 +121,7 @@ def said_plainly(path: Path) -> Iterator[None]:
 
 
 def sync(file: Path) -> None:
-    """Waits until a file's content is on the disk."""
+    """Waits until a file's content, or the names in a directory, are on the disk."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
-from kratosctl.files.atomic import said_plainly
+from kratosctl.files.atomic import said_plainly, sync
 from kratosctl.snapshots.store import Snapshot, check_name
 
 FORMAT = 1
@@ -55,7 +55,7 @@ class Manifest:
 
 
 def write(target: Path, manifest: Manifest, database: Path, configuration: Mapping[str, bytes]) -> None:
-    """Writes a package, whole or not at all, for the owner's eyes alone.
+    """Writes a package, whole or not at all, even through a power cut, for the owner's eyes alone.
 
     Args:
         target: the file.
@@ -75,13 +75,17 @@ def write(target: Path, manifest: Manifest, database: Path, configuration: Mappi
     making = target.with_name(f".{target.name}.making")
     with said_plainly(target):
         try:
-            making.touch(mode=0o600)
+            # of one that was killed, or somebody else's: what is written there is for the owner alone
+            making.unlink(missing_ok=True)
+            making.touch(mode=0o600, exist_ok=False)
             with zipfile.ZipFile(making, "w", zipfile.ZIP_DEFLATED) as package:
                 package.writestr(zipfile.ZipInfo(_MANIFEST, _TIME), json.dumps(head, indent=1))
                 _add(package, _DATABASE, database)
                 for name, content in configuration.items():
                     package.writestr(zipfile.ZipInfo(_CONFIGURATION + name, _TIME), content)
+            sync(making)
             making.replace(target)
+            sync(target.parent)
         finally:
             making.unlink(missing_ok=True)
 

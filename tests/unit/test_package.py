@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,32 @@ def test_what_was_packed_comes_back(packed: Path, tmp_path: Path) -> None:
         assert opened.configuration() == CONFIGURATION
         assert opened.manifest.snapshot == snapshot()
     assert (tmp_path / "out").read_bytes() == CONTENT
+    assert packed.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut leaves what was there, or all of the new one."""
+    before, synced = packed.stat().st_ino, []
+    was = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, packed.stat().st_ino))
+        was(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    package.write(packed, Manifest("dev", {}, snapshot()), packed.with_name("database"), {})
+
+    after = packed.stat().st_ino
+    assert synced == [(after, before), (packed.parent.stat().st_ino, after)]
+
+
+def test_nobody_reads_it_who_made_a_file_where_it_is_written(packed: Path) -> None:
+    theirs = packed.with_name(f".{packed.name}.making")
+    theirs.touch(mode=0o666)
+    packed.unlink()
+    with theirs.open("rb") as file:
+        package.write(packed, Manifest("dev", {}, snapshot()), packed.with_name("database"), {})
+        assert file.read() == b""
     assert packed.stat().st_mode & 0o777 == 0o600
 
 
