@@ -42,6 +42,5 @@ def command(session: Session, name: str | None, volumes: bool, yes: bool) -> Res
     forgotten = down.forgotten(found) if volumes else ""
     lost = ", and ".join(filter(None, (data.lost if data else "", forgotten)))
     if lost and not yes:
-        saved = down.snapshots(found)
-        session.confirm(f"Delete {lost}? It cannot be brought back{f', but for {saved} that stay' if saved else ''}.")
+        session.confirm(down.question(lost, down.snapshots(found.workspace)))
     return down.down(found, data, session.console, bool(forgotten))

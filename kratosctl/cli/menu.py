@@ -80,7 +80,7 @@ def _act_on(session: Session, here: Path, row: dict[str, Any]) -> str:
         picked = str(prompting.select(f"What with {name}?", menu.actions(found.data, lost), "open" if ready else "up"))
         if picked in (menu.BACK, menu.QUIT):
             return picked
-        act = menu.act(picked, found.data, lost)
+        act = menu.act(picked, found.data)
         if act.question and not prompting.confirm(act.question, default=False):
             continue
         page = _page(menu.pages(found.data)) if picked == "open" else ()

@@ -106,7 +106,7 @@ def plan(session: Session, count: int | None, **flags: Any) -> Result:
 
 
 @define(
-    click.option("--volumes", is_flag=True, help="Delete what attendees made, too; asks first."),
+    click.option("--volumes", is_flag=True, help="Delete what attendees made, too, but for snapshots; asks first."),
     click.option(
         "--export", "target", type=click.Path(file_okay=False), metavar="DIR", help="Write it to files first."
     ),
@@ -114,13 +114,14 @@ def plan(session: Session, count: int | None, **flags: Any) -> Result:
 )
 def down(session: Session, volumes: bool, target: str | None, yes: bool) -> Result:
     """Stop every seat. What attendees made stays, unless --volumes says otherwise; --export lets them take it along."""
+    from kratosctl.commands.down import question, snapshots
     from kratosctl.workshop import down, seats
 
     if volumes and not yes:
         _, everyone = seats.chosen(session.directory, (), everybody=True)
         work = down.work_of(everyone)
         if work.lost:
-            session.confirm(f"Delete {work.lost}? They cannot be brought back.")
+            session.confirm(question(work.lost, snapshots(*(seat.workspace for seat in everyone))))
     return down.stop_all(session.directory, volumes, session.directory / target if target else None, session.console)
 
 
@@ -213,13 +214,15 @@ def add(session: Session, names: tuple[str, ...], count: int, roster: str | None
 )
 def remove(session: Session, names: tuple[str, ...], yes: bool) -> Result:
     """Take seats out of the workshop, with all that was made there; asks first."""
+    from kratosctl.commands.down import snapshots
     from kratosctl.workshop import acts, down, seats
 
     if not yes:
         workshop, chosen = seats.chosen(session.directory, names, everybody=False)
-        work = down.work_of(chosen)
+        lost = [down.work_of(chosen).lost, snapshots(*(seat.workspace for seat in chosen))]
+        deleting = " and ".join(filter(None, lost))
         labels = ", ".join(workshop.label(seat.name) for seat in chosen)
-        session.confirm(f"Remove {labels}" + (f", deleting {work.lost}" if work.lost else "") + "?")
+        session.confirm(f"Remove {labels}" + (f", deleting {deleting}" if deleting else "") + "?")
     return acts.remove(session.directory, names, session.console)
 
 

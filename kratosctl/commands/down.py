@@ -31,10 +31,20 @@ def forgotten(found: running.Found) -> str:
     return f"the secrets of {found.name} and all else in {found.workspace.home}: {FILE_NAME} no longer names it"
 
 
-def snapshots(found: running.Found) -> str:
-    """How many snapshots stay when the data goes, in words; empty where there are none."""
-    kept = [path for path in found.workspace.home.glob("snapshots/[!.]*") if path.is_dir()]
+def snapshots(*workspaces: Workspace) -> str:
+    """How many snapshots of environments stay when their data goes, in words; empty where there are none."""
+    kept = [path for one in workspaces for path in one.home.glob("snapshots/[!.]*") if path.is_dir()]
     return counted(len(kept), "snapshot") if kept else ""
+
+
+def question(lost: str, kept: str) -> str:
+    """What is asked before data goes.
+
+    Args:
+        lost: what goes, in words.
+        kept: what `snapshots` says.
+    """
+    return f"Delete {lost}? It cannot be brought back{f', but for what stays in {kept}' if kept else ''}."
 
 
 def _is_forgotten(found: running.Found) -> bool:
@@ -43,7 +53,7 @@ def _is_forgotten(found: running.Found) -> bool:
 
 
 def _worth_keeping(found: running.Found) -> str:
-    kept = [snapshots(found)] if snapshots(found) else []
+    kept = [snapshots(found.workspace)] if snapshots(found.workspace) else []
     kept += ["the secrets of your own database"] if found.workspace.secrets().external_dsn else []
     return " and ".join(kept)
 
@@ -83,8 +93,8 @@ def _said_of_data(found: running.Found, data: Data | None) -> str:
     if data is None:
         return "; its data is kept" if data_of(found).lost else ""
     deleted = ", its data deleted" if data.lost else ""
-    if deleted and snapshots(found) and not _is_forgotten(found):
-        deleted += f"; kept: {snapshots(found)} of it: kratosctl snapshot list --env {found.name}"
+    if deleted and snapshots(found.workspace) and not _is_forgotten(found):
+        deleted += f"; kept: {snapshots(found.workspace)} of it: kratosctl snapshot list --env {found.name}"
     return deleted + ("; your own database is as it was" if data.serves == "external" else "")
 
 

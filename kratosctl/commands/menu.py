@@ -104,13 +104,12 @@ def actions(status: Mapping[str, Any], lost: str) -> list[Choice]:
     ]
 
 
-def act(key: str, status: Mapping[str, Any], lost: str) -> Act:
+def act(key: str, status: Mapping[str, Any]) -> Act:
     """The command behind one of the actions.
 
     Args:
         key: value of one of the choices of `actions`.
         status: what `status` found.
-        lost: what deleting its data would lose, in words.
     """
     name = status["environment"]
     data = "its database is in memory, and dies with it" if status["database"] == "memory" else "its data stays"
@@ -121,9 +120,7 @@ def act(key: str, status: Mapping[str, Any], lost: str) -> Act:
         "status": Act(("status", name)),
         "restart": Act(("restart", name)),
         "down": Act(("down", name), f"Stop {name}? {data[0].upper()}{data[1:]}."),
-        "delete": Act(
-            ("down", name, "--volumes", "--yes"), f"Stop {name} and delete {lost}? It cannot be brought back."
-        ),
+        "delete": Act(("down", name, "--volumes")),
     }[key]
 
 

@@ -129,10 +129,11 @@ def stop_all(
         # last: what is wrong with it keeps no seat from going down
         proxy.down(directory, forget=delete)
     raise_first(failed, everyone, "down")
-    return _result(workshop, names, bool(work and work.lost), exported)
+    saved = down.snapshots(*(seat.workspace for seat in everyone)) if work and work.lost else ""
+    return _result(workshop, names, bool(work and work.lost), saved, exported)
 
 
-def _result(workshop: Workshop, names: Sequence[str], deleted: bool, exported: Taken) -> Result:
+def _result(workshop: Workshop, names: Sequence[str], deleted: bool, saved: str, exported: Taken) -> Result:
     data = {
         "workshop": workshop.name,
         "seats": list(workshop.seats),
@@ -142,6 +143,7 @@ def _result(workshop: Workshop, names: Sequence[str], deleted: bool, exported: T
     number = len(workshop.seats)
     are_down = f"{counted(number, 'seat')} {'is' if number == 1 else 'are'} down"
     said = f"{workshop.name}: {are_down}" + ("; their data is deleted" if deleted else "")
+    said += f"; kept: {saved} of them: kratosctl snapshot list --env SEAT" if saved else ""
     files = exported.files
     kept = f"\nwrote {counted(len(files), 'file')} to {files[0].parent}/" if files else ""
     return Result("workshop down", data, lambda: said + kept, exported.warnings)

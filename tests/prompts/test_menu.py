@@ -96,7 +96,7 @@ def test_data_that_is_not_there_cannot_be_deleted() -> None:
 
 @pytest.mark.parametrize("key", ["up", "open", "logs", "status", "restart", "down", "delete"])
 def test_every_action_is_a_command_that_takes_these_words(key: str) -> None:
-    words = menu.act(key, status(("kratos", "running")), "the database").words
+    words = menu.act(key, status(("kratos", "running"))).words
     assert words[0] in COMMANDS
     command = kratosctl.get_command(None, words[0])  # type: ignore[arg-type]
     assert command is not None
@@ -107,19 +107,16 @@ def test_every_action_that_is_offered_has_a_command() -> None:
     found = status(("kratos", "running"))
     for choice in menu.actions(found, "the database"):
         if choice.value not in (menu.BACK, menu.QUIT):
-            assert menu.act(choice.value, found, "the database").words
+            assert menu.act(choice.value, found).words
 
 
-def test_deleting_data_asks_first_and_says_what_is_lost() -> None:
-    act = menu.act("delete", status(), "the database with 3 identities (volume x)")
-    assert "the database with 3 identities (volume x)" in act.question
-    assert "cannot be brought back" in act.question
-    assert act.words == ("down", "dev", "--volumes", "--yes")
+def test_deleting_data_is_asked_by_the_command_which_knows_what_goes_and_what_stays() -> None:
+    assert menu.act("delete", status()) == menu.Act(("down", "dev", "--volumes"))
 
 
 def test_stopping_asks_first_and_says_what_becomes_of_the_data() -> None:
-    assert menu.act("down", status(), "").question == "Stop dev? Its data stays."
-    assert "dies with it" in menu.act("down", status(database="memory"), "").question
+    assert menu.act("down", status()).question == "Stop dev? Its data stays."
+    assert "dies with it" in menu.act("down", status(database="memory")).question
 
 
 def test_only_pages_that_are_open_are_offered() -> None:

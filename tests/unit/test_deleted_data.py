@@ -22,6 +22,7 @@ from kratosctl.engine.objects import Container
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, NotReady, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import CONTENT_NOTE, PROXY, RESTORE_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
+from kratosctl.main import main
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import resetting
@@ -77,6 +78,24 @@ def test_a_workshop_whose_data_is_deleted_has_nothing_to_settle_at_the_next_up(c
     workshop_down.stop(everyone, work, QUIET)
 
     assert not everyone[0].workspace.has_unfinished
+
+
+def test_whoever_deletes_what_a_class_made_is_told_which_snapshots_stay(
+    classroom: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, everyone = seats.chosen(classroom, (), everybody=True)
+    for seat, name in zip(everyone, ("mine", "taken-away"), strict=True):
+        (seat.workspace.home / "snapshots" / name).mkdir(parents=True)
+        (seat.workspace.home / "database").mkdir()
+    monkeypatch.setattr(reading, "project_volumes", lambda project: {})
+
+    assert main(["workshop", "down", "--volumes", "-C", str(classroom)]) == 38
+    assert "It cannot be brought back, but for what stays in 2 snapshots." in capsys.readouterr().err
+    assert main(["workshop", "remove", "seat-01", "-C", str(classroom)]) == 38
+    assert "deleting 1 database with 0 identities and 1 snapshot?" in capsys.readouterr().err
+
+    told = workshop_down.stop_all(classroom, True, None, QUIET)
+    assert "their data is deleted; kept: 2 snapshots of them: kratosctl snapshot list --env SEAT" in told.text()
 
 
 def test_a_seat_at_which_a_command_hangs_keeps_no_other_from_going_down(
