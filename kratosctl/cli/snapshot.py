@@ -113,7 +113,7 @@ def remove(session: Session, snapshot: str, name: str | None, yes: bool) -> Resu
 @define(
     click.argument("snapshot", required=False),
     environment_option(),
-    click.option("--undo", is_flag=True, help="Take back the last restore or reset."),
+    click.option("--undo", is_flag=True, help="Take back the last restore, reset, atomic seed, upgrade or lesson fix."),
     click.option("--with-release", is_flag=True, help="Go back to the Kratos release it was made with, too."),
 )
 def restore(session: Session, snapshot: str | None, name: str | None, undo: bool, with_release: bool) -> Result:
@@ -122,7 +122,7 @@ def restore(session: Session, snapshot: str | None, name: str | None, undo: bool
     from kratosctl.snapshots import restoring
 
     if snapshot and undo:
-        raise UsageError("--undo takes no snapshot: it takes back the last restore or reset", fix="say one of the two")
+        raise UsageError("--undo takes no snapshot: it takes back what was done last", fix="say one of the two")
     if not snapshot and not undo:
         raise UsageError("name a snapshot, or say --undo", fix="kratosctl snapshot list shows them")
     # undone is undone: the release of then comes back with its data

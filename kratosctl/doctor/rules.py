@@ -93,7 +93,7 @@ def networks_left(facts: Facts) -> Iterator[Finding]:
             "warning",
             f"the engine has {facts.engine.networks} bridge networks",
             "each environment needs one; about 30 exhaust the engine's address pools",
-            "docker network prune",
+            "take down what you do not use (kratosctl list), or take one from another range: --subnets 10.213.0.0/16",
         )
 
 

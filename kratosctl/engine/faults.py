@@ -41,7 +41,7 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         r"all predefined address pools have been fully subnetted|could not find an available.*address pool",
         errors.EngineFailed,
         "the engine has no free network left",
-        "remove unused ones (docker network prune), or take one from another range: --subnets 10.213.0.0/16",
+        "take down what you do not use (kratosctl list), or take one from another range: --subnets 10.213.0.0/16",
     ),
     (
         r"pool overlaps with other one on this address space",

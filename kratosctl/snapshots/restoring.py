@@ -28,7 +28,7 @@ def restore(
 
     Args:
         subject: the environment.
-        name: the snapshot; None takes back the last restore or reset.
+        name: the snapshot; None takes back what last replaced the data.
         console: where steps are shown.
         with_release: go back to the release the snapshot was made with; otherwise older data is migrated.
         variables: the process environment.
@@ -148,7 +148,7 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
 def _last_safety(subject: Subject) -> Snapshot:
     safety = [snapshot for snapshot in store.listing(subject.found.workspace) if snapshot.safety_before]
     if not safety:
-        raise SnapshotMissing("there is nothing to undo", "no restore or reset saved what was there", "")
+        raise SnapshotMissing("there is nothing to undo", "nothing that replaced the data has saved what was there", "")
     return safety[-1]
 
 

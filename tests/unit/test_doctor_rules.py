@@ -13,6 +13,7 @@ from kratosctl.doctor.facts import Disk, EngineFacts, EnvironmentFacts, Facts, F
 from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import MIB, Rule, diagnose
+from kratosctl.engine import faults
 from kratosctl.engine.objects import Engine, Labelled
 from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import ComposeMissing, ConfigurationInvalid, DaemonDown, DockerMissing
@@ -93,6 +94,15 @@ def test_no_compose_plugin_is_said_once_docker_is_there() -> None:
 def test_many_networks(networks: int, levels: list[str]) -> None:
     found = rules.networks_left(facts(engine=EngineFacts("28", ENGINE, networks=networks)))
     assert [finding.level for finding in found] == levels
+
+
+def test_who_needs_room_for_a_network_is_not_told_to_remove_what_others_made() -> None:
+    """`docker network prune` takes the network of everything that is only stopped, which then does not start."""
+    (found,) = rules.networks_left(facts(engine=EngineFacts("28", ENGINE, networks=30)))
+    fault = faults.from_output("all predefined address pools have been fully subnetted", "starting")
+    for fix in (found.fix, fault.fix):
+        assert "docker network" not in fix
+        assert "take down what you do not use (kratosctl list)" in fix
 
 
 @pytest.mark.parametrize(("free", "level"), [(100 * MIB, "problem"), (1000 * MIB, "warning"), (9000 * MIB, "ok")])
