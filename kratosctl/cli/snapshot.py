@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from kratosctl.files.workspace import Workspace
     from kratosctl.results import Result
     from kratosctl.snapshots.subject import Subject
 
@@ -25,26 +26,23 @@ def command() -> None:
 
 
 @contextlib.contextmanager
-def subject_of(session: Session, name: str | None, command: str, changes: bool = True) -> Iterator[Subject]:
+def subject_of(session: Session, name: str | None, command: str) -> Iterator[Subject]:
     """The environment whose database is meant, which nobody else changes meanwhile.
 
     Args:
         session: the run.
         name: the environment; None takes the only one, or `dev`.
         command: what is done, for those who wait.
-        changes: it changes the environment; others wait for nobody, unless there is something to finish first.
     """
     from kratosctl import running
     from kratosctl.engine import reading
-    from kratosctl.files.workspace import Workspace
     from kratosctl.limits import LOCK_WAIT
 
-    workspace = Workspace(session.directory, running.pick(session.directory, name))
-    # one that was never made has nothing to lock, and nothing is made to say so
-    alone = workspace.home.exists() and (changes or workspace.has_unfinished)
+    workspace = _workspace(session, name)
     lock = workspace.locked(f"{command} {workspace.name}", LOCK_WAIT, session.console.note)
-    # what is acted on is read when nobody changes it any more
-    with lock if alone else contextlib.nullcontext():
+    # what is acted on is read when nobody changes it any more; one that was never made has nothing to lock, and nothing
+    # is made to say so
+    with lock if workspace.home.exists() else contextlib.nullcontext():
         if workspace.has_unfinished:
             from kratosctl.commands import upgrade
 
@@ -56,6 +54,14 @@ def subject_of(session: Session, name: str | None, command: str, changes: bool =
 
         environment = selection.environment_of(selection.select(session.directory, workspace.name, {}, os.environ))
         yield Subject(finding(), environment)
+
+
+def _workspace(session: Session, name: str | None) -> Workspace:
+    """Where the environment's snapshots lie: to look at them takes no engine."""
+    from kratosctl import running
+    from kratosctl.files.workspace import Workspace
+
+    return Workspace(session.directory, running.pick(session.directory, name))
 
 
 @define(
@@ -75,30 +81,26 @@ def save(session: Session, snapshot: str, name: str | None, note: str, overwrite
 @define(environment_option())
 def list_(session: Session, name: str | None) -> Result:
     """Show the snapshots of an environment."""
-    from kratosctl import running
     from kratosctl.snapshots import showing
 
-    return showing.listing(running.find(session.directory, name).workspace)
+    return showing.listing(_workspace(session, name))
 
 
 @define(click.argument("snapshot"), environment_option())
 def show(session: Session, snapshot: str, name: str | None) -> Result:
     """Show what is known of a snapshot, and check that it is whole."""
-    from kratosctl import running
     from kratosctl.snapshots import showing
 
-    return showing.show(running.find(session.directory, name).workspace, snapshot)
+    return showing.show(_workspace(session, name), snapshot)
 
 
 @define(click.argument("snapshot"), environment_option(), yes_option())
 def remove(session: Session, snapshot: str, name: str | None, yes: bool) -> Result:
     """Delete a snapshot; asks first."""
-    from kratosctl import running
-    from kratosctl.files.workspace import Workspace
     from kratosctl.limits import LOCK_WAIT
     from kratosctl.snapshots import showing
 
-    workspace = Workspace(session.directory, running.pick(session.directory, name))
+    workspace = _workspace(session, name)
     question = showing.question(workspace, snapshot)
     if not yes:
         session.confirm(question)
@@ -142,11 +144,12 @@ def export(
     session: Session, snapshot: str, file: str | None, name: str | None, with_secrets: bool, overwrite: bool
 ) -> Result:
     """Write one file to hand on: the database, what the environment was asked to be, Kratos' configuration."""
+    from kratosctl.answers import selection
     from kratosctl.snapshots import handing
 
-    target = _file(session, file or f"{snapshot}{handing.SUFFIX}")
-    with subject_of(session, name, "snapshot export", changes=False) as subject:
-        return handing.export(subject.found.workspace, subject.environment, snapshot, target, with_secrets, overwrite)
+    target, workspace = _file(session, file or f"{snapshot}{handing.SUFFIX}"), _workspace(session, name)
+    environment = selection.environment_of(selection.select(session.directory, workspace.name, {}, os.environ))
+    return handing.export(workspace, environment, snapshot, target, with_secrets, overwrite)
 
 
 @define(

@@ -1,4 +1,5 @@
-"""A snapshot goes only when somebody says so, and not while something is to be undone with it. Without an engine."""
+"""Snapshots are files: they are shown, handed on and removed without an engine. One goes only when somebody says so,
+and not while something is to be undone with it."""
 
 from __future__ import annotations
 
@@ -41,6 +42,14 @@ def test_it_is_asked_for_and_told_what_it_holds(workspace: Workspace, capsys: py
 def test_whoever_says_yes_is_not_asked(workspace: Workspace) -> None:
     assert main(["snapshot", "remove", "one", "--yes"]) == 0
     assert names(workspace) == []
+
+
+@pytest.mark.parametrize("words", [("list",), ("show", "one"), ("export", "one")])
+def test_where_the_engine_is_broken_one_still_sees_and_hands_on_what_one_has(
+    workspace: Workspace, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["snapshot", *words]) == 0
+    assert "one" in capsys.readouterr().out
 
 
 def cut_short(facts: Path) -> None:
