@@ -98,11 +98,11 @@ def put_back(found: Found, note: Note, limits: Limits, variables: Mapping[str, s
 
 
 def _put_back_tables(found: Found, environment: Environment, name: str) -> str:
-    """Restores the database where its tables are others still; who has migrated keeps everybody."""
+    """Restores the database where migrations are missing still; who has migrated, however far, keeps everybody."""
     postgres_start.wake(found, environment.database)
     subject = Subject(running.find(found.workspace.directory, found.name), environment)
     snapshot = store.load(found.workspace, name)
-    if subject.live.facts().migrations == snapshot.migrations:
+    if subject.live.facts().migrations >= snapshot.migrations:
         return ""
     safety = saving.save_safety(subject, "lesson")
     putting_back.put_back(subject, snapshot)

@@ -28,6 +28,7 @@ from kratosctl.errors import (
 )
 from kratosctl.files.state import State
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, SEED_WANTED, UPGRADE_NOTE, Workspace
+from kratosctl.lessons import breaking
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
@@ -463,3 +464,25 @@ def test_a_snapshot_of_a_release_between_the_one_asked_for_and_the_one_that_serv
 
     restoring.restore(served, "between", QUIET, True, {})
     assert brought_up == [("v1.3.0", "v1.3.0")]
+
+
+@pytest.mark.parametrize(("migrations", "kept"), [((1,), 0), ((1, 2), 3), ((1, 2, 3), 3)])
+def test_a_lesson_that_is_given_up_keeps_everybody_where_the_tables_have_been_migrated(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, migrations: tuple[int, ...], kept: int
+) -> None:
+    """By this release, or by a newer one: `up --release` and `upgrade` mend it, too."""
+    monkeypatch.setattr(running, "find", lambda *_: subject.found)
+    assert isinstance(subject.live, SqliteFile)
+    with closing(sqlite3.connect(subject.live.path)) as database, database:
+        database.execute("INSERT INTO schema_migration VALUES (2)")
+        database.execute("DELETE FROM identities")
+    saving.keep(subject, "before-the-lesson", "")
+    with closing(sqlite3.connect(subject.live.path)) as database, database:
+        database.execute("DELETE FROM schema_migration")
+        database.executemany("INSERT INTO schema_migration VALUES (?)", [(number,) for number in migrations])
+        database.executemany("INSERT INTO identities VALUES (?)", [("who",), ("came",), ("since",)])
+
+    safety = breaking._put_back_tables(subject.found, subject.environment, "before-the-lesson")
+
+    assert subject.live.facts().identities == kept
+    assert bool(safety) == (kept == 0)
