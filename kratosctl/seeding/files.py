@@ -67,7 +67,7 @@ def sources(names: Sequence[str], directory: Path, format: str | None) -> list[S
             continue
         path = directory / name
         with _said(name):
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _ENDINGS) if path.is_dir() else [path]
+            inside = sorted(filter(_is_for_seeding, path.iterdir())) if path.is_dir() else [path]
         for one in inside:
             shown = _printable(name if one == path else str(Path(name, one.name)))
             with _said(shown):
@@ -76,6 +76,11 @@ def sources(names: Sequence[str], directory: Path, format: str | None) -> list[S
     if not found:
         raise ConfigurationInvalid(f"{', '.join(names)} holds no file to seed", f"files end in {_KNOWN}")
     return found
+
+
+def _is_for_seeding(path: Path) -> bool:
+    """Whether a file of a directory is read: editors and macOS leave hidden ones beside those that people wrote."""
+    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and not path.is_dir()
 
 
 def _printable(name: str) -> str:

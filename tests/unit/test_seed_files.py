@@ -239,6 +239,16 @@ def names(directory: Path, *given: str, format: str | None = None) -> list[tuple
     return [(source.name, source.format) for source in files.sources(given, directory, format)]
 
 
+def test_of_a_directory_only_files_are_read_and_none_that_programs_hide_there(tmp_path: Path) -> None:
+    """Editors and macOS leave such beside each file."""
+    (tmp_path / "people.csv").write_text("email\nada@example.org\n")
+    (tmp_path / "older.csv").mkdir()
+    (tmp_path / "._people.csv").write_bytes(b"\0\5\x16\7")
+    (tmp_path / ".#people.csv").symlink_to("ada@host.4711")
+    found = files.sources([str(tmp_path)], tmp_path, None)
+    assert [row.values for row in files.Reader(found).rows() if isinstance(row, Row)] == [{"email": "ada@example.org"}]
+
+
 def test_a_directory_stands_for_its_files_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("2.csv", "1.yaml", "3.JSONL", "readme.md"):
         (tmp_path / name).write_text("")
