@@ -11,7 +11,7 @@ from kratosctl.answers import configuration_file
 from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
-from kratosctl.ephemeral import owner
+from kratosctl.ephemeral import owner, remains
 from kratosctl.errors import KratosctlError
 from kratosctl.files.workspace import GENERATED, UPGRADE_CLONE, Workspace
 from kratosctl.kratos import readiness
@@ -212,7 +212,7 @@ def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, pro
     empty = {
         "environment": name,
         "directory": where,
-        "directory_gone": not Path(where).is_dir(),
+        "directory_gone": remains.is_gone(Path(where)),
         "project": project,
         "release": None,
         "database": None,

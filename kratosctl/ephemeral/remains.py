@@ -60,10 +60,19 @@ class Remains:
 
 def _holds(directory: str, environment: str) -> bool:
     """Whether an environment lies in a directory, or may: it cannot be looked at, or no name of it is known."""
+    return not directory or not is_gone(Path(directory) / GENERATED / environment / "state.json")
+
+
+def is_gone(path: Path) -> bool:
+    """Whether nothing lies at a path. Where one may not look, as at another user's, something may."""
     try:
-        return not directory or (Path(directory) / GENERATED / environment / "state.json").is_file()
-    except OSError:
+        # what Python asks of a path for us says no there, too, from version 3.14 on
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return True
+    except OSError:
+        pass
+    return False
 
 
 def new_directory() -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,9 +16,11 @@ import yaml
 from kratosctl import questions, running
 from kratosctl.answers import selection
 from kratosctl.answers.wishes import Wishes
+from kratosctl.commands import status
 from kratosctl.console import Console
-from kratosctl.engine import program
+from kratosctl.engine import program, reading
 from kratosctl.ephemeral import environments, remains
+from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import ChoiceImpossible, DatabaseUnreachable, NotReady, NotRunning, UnknownKey
 from kratosctl.host import ports
 from kratosctl.kratos import readiness
@@ -181,3 +185,40 @@ class TestPatience:
         for way in ("--wait-timeout", "--kratos-wait-timeout", "wait_timeout="):
             assert way in caught.value.fix
         assert "correct it" not in caught.value.fix
+
+
+@pytest.fixture
+def unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of somebody else's, who lets nobody in."""
+    theirs = tmp_path / "theirs" / "app"
+    was = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.is_relative_to(theirs.parent):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return was(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    # as Python 3.14 has them
+    for name in ("is_file", "is_dir", "exists"):
+        monkeypatch.setattr(Path, name, lambda path: False)
+    return theirs
+
+
+def test_what_somebody_else_keeps_to_herself_is_not_taken_for_gone(unseen: Path) -> None:
+    """Else `prune --gone` deletes her data: on an engine that several people use it may."""
+    assert not Remains("app-dev-1", "dev", str(unseen)).gone
+    assert Remains("app-dev-1", "dev", str(unseen.parent.parent / "gone")).gone
+
+
+def test_every_environment_of_the_engine_is_listed_also_where_one_cannot_look(
+    unseen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "containers", list)
+    monkeypatch.setattr(reading, "labelled_volumes", lambda: [("app-dev-1", str(unseen), "dev")])
+    monkeypatch.setattr(status, "_asked_for", lambda directory: ({}, []))
+    monkeypatch.setattr(running, "names_of", lambda directory, asked_for: [])
+
+    (row,) = status.listing(unseen.parent.parent).data["environments"]
+
+    assert (row["environment"], row["directory_gone"]) == ("dev", False)
