@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 from kratosctl.console import Console
+from kratosctl.errors import SnapshotDamaged
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.snapshots import putting_back, saving, store
@@ -52,8 +53,10 @@ def _reset(
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
     facts = live.facts()
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
-        putting_back.put_back(subject, kept)
-        return
+        # one that is damaged is made anew
+        with contextlib.suppress(SnapshotDamaged):
+            putting_back.put_back(subject, kept)
+            return
     with putting_back.whole_or_undone(subject, before or saving.save_safety(subject, "reset", live=live), "reset"):
         live.empty()
         seed()

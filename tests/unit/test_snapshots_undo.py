@@ -486,3 +486,19 @@ def test_a_lesson_that_is_given_up_keeps_everybody_where_the_tables_have_been_mi
 
     assert subject.live.facts().identities == kept
     assert bool(safety) == (kept == 0)
+
+
+def test_what_reset_puts_back_is_made_anew_where_it_is_damaged(subject: Subject) -> None:
+    def seed() -> None:
+        assert isinstance(subject.live, SqliteFile)
+        with closing(sqlite3.connect(subject.live.path)) as database, database:
+            database.execute("INSERT INTO identities VALUES ('ada')")
+
+    workspace, key = subject.found.workspace, "0123456789abcdef"
+    resetting.reset(subject, seed, key, QUIET)
+    store.content(workspace, f"{store.SEEDED}{key}").write_bytes(b"no")
+
+    resetting.reset(subject, seed, key, QUIET)
+
+    assert subject.live.facts().identities == 1
+    assert store.check(workspace, store.load(workspace, f"{store.SEEDED}{key}"))
