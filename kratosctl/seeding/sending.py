@@ -55,10 +55,11 @@ class Sender:
     Args:
         url: where this host reaches its admin API.
         sleep: waits some seconds.
+        patience: seconds that Kratos may be silent. The same is not asked again then: it still waits there.
     """
 
-    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._url, self._sleep = url, sleep
+    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep, patience: float = _PATIENCE) -> None:
+        self._url, self._sleep, self._patience = url, sleep, patience
 
     def send(self, identities: Iterable[Identity | Bad]) -> Generator[Outcome, None, None]:
         """Sends identities as they come, never holding more than a few batches; outcomes come in about the same order.
@@ -67,7 +68,7 @@ class Sender:
             NotReady: Kratos stopped answering.
         """
         with ExitStack() as stack:
-            idle = [stack.enter_context(Admin(self._url, _PATIENCE)) for _ in range(_AT_A_TIME)]
+            idle = [stack.enter_context(Admin(self._url, self._patience)) for _ in range(_AT_A_TIME)]
             pool = stack.enter_context(ThreadPoolExecutor(_AT_A_TIME))
             # what was not begun is not begun when something fails
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
@@ -109,11 +110,11 @@ class Sender:
         bodies = [one.body for one in batch]
         waited = 0.0
         for pause in (*_PAUSES, None):
-            answer = admin.create_many(bodies)
-            while answer.status == 0 and waited < _BACK_AGAIN:
+            began, answer = time.monotonic(), admin.create_many(bodies)
+            while answer.status == 0 and waited < _BACK_AGAIN and time.monotonic() - began < self._patience:
                 self._sleep(_PAUSES[1])
                 waited += _PAUSES[1]
-                answer = admin.create_many(bodies)
+                began, answer = time.monotonic(), admin.create_many(bodies)
             if answer.status == 0:
                 raise _silent(answer)
             if answer.status < 500 or pause is None:

@@ -179,6 +179,26 @@ def test_a_kratos_that_is_gone_for_good_is_said_and_not_waited_for_without_end()
         send(kratos, *people(10))
 
 
+def test_a_kratos_that_says_nothing_is_not_asked_the_same_again_for_hours() -> None:
+    """As where somebody holds a lock of the database: what was asked still waits there."""
+    kratos, over = Kratos(all_or_none=False), threading.Event()
+    was = kratos.answer
+
+    def silent(emails: Emails) -> tuple[int, Any]:
+        said = was(emails)
+        over.wait()
+        return said
+
+    kratos.answer = silent  # type: ignore[method-assign]
+    with serving(kratos) as url:
+        try:
+            with pytest.raises(NotReady, match="stopped answering"):
+                list(Sender(url, lambda _: None, patience=0.1).send(identities("p")))
+        finally:
+            over.set()
+    assert kratos.requests == [["p"]]
+
+
 def test_a_database_that_is_gone_is_not_taken_for_bad_rows() -> None:
     kratos = Kratos(all_or_none=False)
     kratos.troubles, kratos.ready = [500] * 1000, False
