@@ -83,8 +83,7 @@ def _counts(found: running.Found, directory: Path) -> dict[str, int]:
             counts["sqlite"] = identity_count.in_file(file, 1)
     postgres = found.container("postgres")
     if postgres and postgres.state == "running":
-        query = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", identity_count.QUERY)
-        done = program.docker("exec", postgres.name, *query, check=False)
+        done = program.docker("exec", postgres.name, *identity_count.PSQL, check=False)
         if done.returncode == 0 and done.stdout.strip().isdigit():
             counts["postgres"] = int(done.stdout)
     return counts

@@ -24,9 +24,11 @@ from kratosctl.snapshots import dump_grammar
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
 _ASK = ("psql", "--username", "kratos", "--dbname", "kratos", "--no-psqlrc", "--quiet")
+_PATIENCE = "--lock-wait-timeout=10000"  # ms
 _PSQL = (*_ASK, "--set", "ON_ERROR_STOP=1")
-_DUMP = ("pg_dump", "--username", "kratos", "--dbname", "kratos", "--no-owner", "--no-privileges")
+_DUMP = ("pg_dump", "--username", "kratos", "--dbname", "kratos", "--no-owner", "--no-privileges", _PATIENCE)
 _FACTS = """
+SET lock_timeout = '10s';
 SELECT (SELECT count(*) FROM schema_migration), (SELECT count(*) FROM identities),
        coalesce((SELECT id::text FROM networks LIMIT 1), '');
 """
@@ -66,6 +68,7 @@ _END = "kratosctl-end-of-answer"
 _TRIES = 5
 _DEADLOCK = "deadlock detected"
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
+_LOCK_TIMEOUT_SAID = "lock timeout"
 _WHOLE = "the database holds the old data or the new, and no mixture"
 # psql's own guard: from there on it runs no command but SQL, whatever a dump says; those before August 2025 have none
 _GUARD = r"""
@@ -84,6 +87,7 @@ def save(container: str, target: Path) -> None:
 
     Raises:
         EngineFailed: with what pg_dump said.
+        DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long.
     """
     with target.open("wb") as file:
         _run(container, _DUMP, stdout=file)
@@ -166,6 +170,7 @@ class Session:
 
         Raises:
             EngineFailed: it does not hold Kratos' tables.
+            DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long.
         """
         with self._lock:
             said = self._ask(_FACTS)
@@ -174,6 +179,8 @@ class Session:
             return Facts(int(migrations), int(identities), network)
         except (IndexError, ValueError):
             first = next((line for line in said if "ERROR:" in line), last_telling(said))
+            if _LOCK_TIMEOUT_SAID in first:
+                raise _held(first) from None
             fix = "nothing was changed; see `kratosctl logs {env} postgres`"
             raise EngineFailed("PostgreSQL does not tell what the database holds", first, fix) from None
 
@@ -296,6 +303,13 @@ def _run(container: str, words: tuple[str, ...], stdin: IO[bytes] | str = "", st
     if reading.state(container)[0] != "running":
         fix = f"{_WHOLE}; start it: kratosctl up {{env}}"
         raise DatabaseUnreachable("PostgreSQL stopped meanwhile", said, fix)
-    if words[0] == "psql" and ("lock timeout" in said or "connection" in said):
+    if words[0] == "pg_dump" and _LOCK_TIMEOUT_SAID in said:
+        raise _held(said)
+    if words[0] == "psql" and (_LOCK_TIMEOUT_SAID in said or "connection" in said):
         raise DatabaseUnreachable("PostgreSQL did not take the data", said, f"{_WHOLE}; try again")
     raise EngineFailed(f"{words[0]} failed", said, "nothing was changed; see `kratosctl logs {env} postgres`")
+
+
+def _held(said: str) -> DatabaseUnreachable:
+    fix = "nothing was changed; end what holds a table, such as a transaction in an open psql, then try again"
+    return DatabaseUnreachable("PostgreSQL does not give the data", said, fix)

@@ -13,7 +13,6 @@ from kratosctl.engine.objects import Container
 from kratosctl.engine.window import Window
 from kratosctl.errors import KratosctlError
 
-_PSQL = ("psql", "-U", "kratos", "-d", "kratos", "-Atc", identity_count.QUERY)
 _SELDOM = 30.0  # seconds between two questions to one PostgreSQL
 
 
@@ -51,7 +50,7 @@ class Count:
             self._asked = self._clock()
             # one that hangs is asked again later; its seat shows what was counted last
             with contextlib.suppress(KratosctlError):
-                said = window.run(running[0].id, _PSQL).strip()
+                said = window.run(running[0].id, identity_count.PSQL).strip()
                 self.known = int(said) if said.isdigit() else self.known
 
     def forget(self) -> None:

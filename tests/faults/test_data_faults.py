@@ -203,6 +203,22 @@ _SESSIONS = "relation = 'sessions'::regclass"
 
 
 @pytest.mark.engine
+def test_a_client_that_holds_a_table_for_itself_keeps_nobody_waiting_for_ever(directory: Directory) -> None:
+    """A psql in some other window, in which a TRUNCATE still waits for its COMMIT."""
+    with_ada(directory, "postgres")
+    psql = ("docker", "exec", container(directory, "postgres"), "psql", "-U", "kratos", "-d", "kratos", "-Atc")
+    with subprocess.Popen([*psql, "LOCK TABLE identities; SELECT pg_sleep(45)"], stdout=subprocess.DEVNULL):
+        held = "SELECT pid FROM pg_locks WHERE relation = 'identities'::regclass AND mode = 'AccessExclusiveLock'"
+        engine.until(lambda: subprocess.check_output([*psql, held]).strip() != b"")
+        for words in (("snapshot", "save", "one"), ("reset",)):
+            assert "lock timeout" in assert_one_error(directory.run(*words, code=None), 53)
+        assert "Delete the database" in directory.run("down", "--volumes", code=38).said
+        assert subprocess.check_output([*psql, held]).strip() != b"", "it was not waited for"
+        subprocess.check_call([*psql, f"SELECT pg_terminate_backend(({held}))"], stdout=subprocess.DEVNULL)
+    assert emails(directory) == {"ada", "eve"}
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize("command", ["save", "restore", "show", "remove", "export"])
 def test_a_path_names_no_snapshot_for_any_command(shared_directory: Directory, command: str) -> None:
     if not shared_directory.environments():
