@@ -122,10 +122,15 @@ def listing(workspace: Workspace) -> list[Snapshot]:
         if name.startswith(".") or path.parent != _place(workspace, name):
             continue
         try:
-            found.append(Snapshot(**json.loads(path.read_text(encoding="utf-8"))))
+            found.append(_read(path, name))
         except (OSError, ValueError, TypeError):
             continue
     return sorted(found, key=lambda snapshot: (snapshot.created, snapshot.name))
+
+
+def _read(facts: Path, name: str) -> Snapshot:
+    """What is known of a snapshot, by the name that its directory has now."""
+    return replace(Snapshot(**json.loads(facts.read_text(encoding="utf-8"))), name=name)
 
 
 def load(workspace: Workspace, name: str) -> Snapshot:
@@ -136,7 +141,7 @@ def load(workspace: Workspace, name: str) -> Snapshot:
     """
     path = _place(workspace, check_name(name)) / FACTS
     try:
-        return replace(Snapshot(**json.loads(path.read_text(encoding="utf-8"))), name=name)
+        return _read(path, name)
     except FileNotFoundError:
         if path.parent.is_dir():
             raise SnapshotDamaged(f"snapshot {name} is damaged", f"{path.name} is missing") from None

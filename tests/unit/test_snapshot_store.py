@@ -74,3 +74,14 @@ def test_two_of_one_second_are_listed_as_they_were_made(tmp_path: Path) -> None:
     save(workspace, "before-restore-20260101-000000", "2026-01-01T00:00:00.100Z")
     save(workspace, "before-reset-20260101-000000", "2026-01-01T00:00:00.900Z")
     assert names(workspace) == ["before-restore-20260101-000000", "before-reset-20260101-000000"]
+
+
+def test_a_snapshot_that_was_renamed_by_hand_has_its_new_name_and_stays(tmp_path: Path) -> None:
+    """There is no command for that, and `mv` is one that everybody knows."""
+    workspace = Workspace(tmp_path, "dev")
+    save(workspace, "before-reset-20260101-000000")
+    (store.directory(workspace) / "before-reset-20260101-000000").rename(store.directory(workspace) / "keep-this")
+
+    store.keep_last_safety(workspace, "reset", 0, "")
+
+    assert names(workspace) == ["keep-this"]
