@@ -67,9 +67,13 @@ def keep_damaged(database: Path, target: Path) -> None:
     with said_plainly(target):
         target.parent.mkdir(exist_ok=True)
         target.mkdir(mode=0o700)
-        for suffix in ("", *_BESIDE):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(f"{database}{suffix}", target / f"{database.name}{suffix}")
+        try:
+            for suffix in ("", *_BESIDE):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(f"{database}{suffix}", target / f"{database.name}{suffix}")
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
 
 
 def replace_damaged(source: Path, database: Path) -> None:

@@ -157,3 +157,20 @@ def test_a_damaged_database_in_a_volume_is_called_by_the_name_people_know(
     with pytest.raises(DatabaseDamaged) as caught:
         SqliteVolume(found, "kratos").facts()
     assert caught.value.lines()[0] == "the database in volume app-dev-1_sqlite is damaged"
+
+
+def test_where_a_damaged_database_cannot_be_kept_no_part_of_it_takes_the_room_that_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "db.sqlite"
+    damaged.write_bytes(b"no" * 5000)
+
+    def full(source: str, target: Path) -> None:
+        target.write_bytes(b"no")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(DiskFull):
+        sqlite.keep_damaged(damaged, tmp_path / "damaged-1")
+
+    assert list(tmp_path.iterdir()) == [damaged]
