@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from kratosctl import running
 from kratosctl.answers import configuration_file, selection
+from kratosctl.answers.configuration_file import FILE_NAME
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
-from kratosctl.errors import KratosctlError, NotReady
+from kratosctl.errors import ChoiceImpossible, KratosctlError, NotReady
 from kratosctl.files.atomic import write_atomically
 from kratosctl.kratos import readiness
 from kratosctl.kratos.api import Admin
@@ -75,19 +76,25 @@ def put_back(found: Found, note: Note, limits: Limits, variables: Mapping[str, s
         The snapshot of what was in the database meanwhile, where that was put back, too; else nothing.
 
     Raises:
+        ChoiceImpossible: kratosctl.yaml does not say any more what it was. Nothing was changed.
         KratosctlError: running it again goes on.
     """
     safety = ""
     if note.phase != "preparing":
         workspace = found.workspace
+        kept = configuration_file.load(workspace.directory)
+        if found.name not in kept:
+            fix = f"put it back in; or delete it with its data: kratosctl down {found.name} --volumes"
+            raise ChoiceImpossible(
+                f"environment {found.name} is not in {FILE_NAME} any more", "that says what it is", fix
+            )
         put(found, note.config_dir, Broken(note.configuration))
         for path, text in note.generated.items():
             if text is None:
                 (workspace.home / path).unlink(missing_ok=True)
             else:
                 workspace.write(path, text, 0o600)
-        kept = configuration_file.load(workspace.directory).get(found.name, {})
-        if kept.get("config_dir") != note.config_dir:
+        if kept[found.name].get("config_dir") != note.config_dir:
             configuration_file.save(workspace.directory, found.name, {"config_dir": note.config_dir})
         environment = selection.environment_of(selection.select(workspace.directory, found.name, {}, variables))
         if note.snapshot:

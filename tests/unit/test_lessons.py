@@ -22,15 +22,17 @@ from kratosctl.console import Console
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine.objects import Container
-from kratosctl.errors import ConfigurationInvalid, LessonMissing, UsageError
+from kratosctl.environment import Environment
+from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, LessonMissing, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
-from kratosctl.lessons import check, fix, notes, telling
+from kratosctl.lessons import breaking, check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
 from kratosctl.lessons.ground import _reason_against, take_over
 from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
 from kratosctl.lessons.notes import Note, Tried
+from kratosctl.limits import Limits
 from kratosctl.questions import PRESETS
 from kratosctl.running import Found
 
@@ -351,6 +353,22 @@ def test_a_difference_shows_no_password_in_a_url(tmp_path: Path) -> None:
     assert "+uri: 'smtp://…@y'" in shown
     assert "secret" not in shown
     assert "never-shown" not in shown
+
+
+def test_giving_up_makes_no_other_environment_of_one_that_was_taken_out_of_kratosctl_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With config_dir alone it would be one of the newest release, on SQLite: somebody's data would be migrated."""
+    brought_up: list[Environment] = []
+    monkeypatch.setattr(breaking, "run", lambda found, environment, *_: brought_up.append(environment))
+    note = Note("no-way-back", "running", config_dir="./kratos", configuration={"kratos.yml": "log: {}\n"})
+    found = Found(Workspace(tmp_path, "dev"), State(), ())
+
+    with pytest.raises(ChoiceImpossible, match=r"dev is not in kratosctl\.yaml any more"):
+        breaking.put_back(found, note, Limits(), {})
+
+    assert brought_up == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_giving_up_shows_no_secret_of_the_configuration(tmp_path: Path) -> None:
