@@ -267,6 +267,20 @@ def test_distroless_is_asked_for_its_health_without_a_shell(stack: Stack) -> Non
     assert ("wget" in test) == (asked.variant == "default")
 
 
+@given(stacks.stacks())
+def test_a_proxy_in_dockers_own_configuration_stands_between_no_two_services(stack: Stack) -> None:
+    """Compose gives each container the proxy of ~/.docker/config.json, which knows neither kratos nor 127.0.0.1."""
+    asked, place = stack
+    services = stacks.compose(asked, place)["services"]
+    if "ui" in services:
+        assert {services["ui"]["environment"][key] for key in ("NO_PROXY", "no_proxy")} == {"*"}
+    for service in services.values():
+        test = service.get("healthcheck", {}).get("test", [])
+        if "wget" in test:
+            # the images' own wget, BusyBox', knows no NO_PROXY
+            assert test[test.index("-Y") + 1] == "off"
+
+
 @given(stacks.stacks(), st.booleans())
 def test_health_is_asked_often_only_while_a_service_starts_and_only_of_engines_that_know_how(
     stack: Stack, knows: bool
