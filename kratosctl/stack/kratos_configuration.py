@@ -34,7 +34,8 @@ def environment_configuration(environment: Environment, place: Place, theirs: Ma
     Args:
         environment: the model.
         place: where it runs: ports and names.
-        theirs: Kratos' own configuration, the preset's or the user's. What it sets is left as it is.
+        theirs: Kratos' own configuration, the preset's or the user's. What it sets is left as it is, but for where
+            Kratos listens inside its container.
     """
     index = fragments.presets()
     preset = index["presets"].get(environment.preset, {})
@@ -45,7 +46,8 @@ def environment_configuration(environment: Environment, place: Place, theirs: Ma
             wanted = fragments.merge(wanted, overlay["config"])
     filled = _fill(wanted, _addresses(environment, place))
     ours = fragments.merge(filled, _always(environment, place))
-    return _only_missing(ours, theirs)
+    added: dict[str, Any] = fragments.merge(_only_missing(ours, theirs), _listens(theirs))
+    return added
 
 
 def dsn(environment: Environment, secrets: Secrets) -> str:
@@ -132,6 +134,20 @@ def _always(environment: Environment, place: Place) -> dict[str, Any]:
         # Kratos wants an address where a method can send mail; nobody listens there
         ours["courier"] = {"smtp": {"connection_uri": "smtp://localhost:1025/?disable_starttls=true"}}
     return ours
+
+
+def _listens(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Has Kratos listen where compose.yaml publishes it from, though theirs, made for another place, says otherwise."""
+    serve = theirs.get("serve")
+    found: dict[str, Any] = {}
+    for name in ("public", "admin"):
+        api = serve.get(name) if isinstance(serve, Mapping) else None
+        said = api if isinstance(api, Mapping) else {}
+        if said.get("port") not in (None, catalog.CONTAINER_PORTS[name]):
+            found[name] = {"port": catalog.CONTAINER_PORTS[name]}
+        if said.get("host") not in (None, "", "0.0.0.0", "::"):
+            found[name] = {**found.get(name, {}), "host": "0.0.0.0"}
+    return {"serve": found} if found else {}
 
 
 def _addresses(environment: Environment, place: Place) -> dict[str, str]:

@@ -130,6 +130,18 @@ class TestTheirs:
         assert "base_url" not in found["serve"]["public"]
         assert found["log"] == {"format": "text", "leak_sensitive_values": False}
 
+    def test_kratos_listens_where_it_is_published_from_though_theirs_was_made_for_another_place(self) -> None:
+        theirs = {
+            "serve": {
+                "public": {"base_url": "https://auth.example", "port": 80, "host": "127.0.0.1"},
+                "admin": {"port": 4434, "host": "localhost"},
+            }
+        }
+        serve = configuration(theirs)["serve"]
+        assert (serve["public"]["port"], serve["public"]["host"]) == (4433, "0.0.0.0")
+        assert serve["admin"] == {"host": "0.0.0.0"}
+        assert "port" not in configuration({"serve": {"public": {"port": 4433, "host": ""}}})["serve"]["public"]
+
     def test_what_they_leave_empty_is_filled_in(self) -> None:
         assert configuration({"session": None, "log": {"level": None}})["log"]["level"] == "info"
 
