@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kratosctl.answers.wishes import Wishes
     from kratosctl.engine.objects import Engine
     from kratosctl.environment import Environment
+    from kratosctl.files.workspace import Workspace
     from kratosctl.results import Result
 
 
@@ -90,6 +91,7 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         # others may be waiting for what it keeps
         result.after()
         result = replace(result, after=None)
+    result = _looked_over(environment, workspace, result)
     result = _seeded(session, environment, result, bool(flags["seed"]) and "seed" in chosen.differs)
     if options["verify"]:
         result = _verified(session, environment, result)
@@ -128,6 +130,22 @@ def _wishes(
         notes=notes,
         engine=engine,
     )
+
+
+def _looked_over(environment: Environment, workspace: Workspace, result: Result) -> Result:
+    """The result of `up` with what doctor finds in a configuration of one's own, which was made for another place."""
+    # what a lesson broke is to be found
+    if not environment.config_dir or workspace.lesson:
+        return result
+    from dataclasses import replace
+
+    from kratosctl.doctor import gather_kratos, kratos_rules, rules
+    from kratosctl.doctor.facts import EnvironmentFacts, Facts
+
+    kratos = gather_kratos.kratos_facts(workspace.directory, environment, workspace.state())
+    facts = Facts(workspace.directory, environments=(EnvironmentFacts(environment.name, kratos=kratos),))
+    found = [f"{one.what}: {one.fix}" for one in rules.diagnose(facts, kratos_rules.KRATOS_RULES)]
+    return replace(result, warnings=[*result.warnings, *found])
 
 
 def _seeded(session: Session, environment: Environment, result: Result, asked: bool) -> Result:

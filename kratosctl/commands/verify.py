@@ -33,7 +33,10 @@ _FITTING: dict[str, Any] = {
     "datetime-local": "2000-01-01T12:00:00Z",
     "url": "https://example.org",
 }
-_COOKIE = "the {} cookie did not come back: cookies.domain or session.cookie.domain names another host than {}"
+_COOKIE = (
+    "the {} cookie did not come back: cookies.domain, session.cookie.domain or serve.public.base_url names another host"
+    " than {}"
+)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from kratosctl.kratos.config_dir import value_at
 _SHORTEST_SESSION = 60
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _INBOX = ("mail", 1025)
+_THIS_HOST = ("localhost", "127.0.0.1", "::1")
 
 
 def kratos_ready(facts: Facts) -> Iterator[Finding]:
@@ -100,6 +101,34 @@ def mail_server(facts: Facts) -> Iterator[Finding]:
                 f"{environment.name}: courier.smtp.connection_uri {what}",
                 "no mail arrives; Kratos tries a few times and gives each up",
                 f"take it out of {kratos.file}, then kratosctl up {environment.name}",
+            )
+        elif kratos.mail and host != _INBOX[0]:
+            yield Finding(
+                "mail-server",
+                "warning",
+                f"{environment.name}: courier.smtp.connection_uri is {host}, not the mail inbox, which stays empty",
+                "what Kratos sends goes there: to real people, or nowhere",
+                f"take it out of {kratos.file}, then kratosctl up {environment.name}; if it is meant, say --no-mail",
+            )
+
+
+def pages(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        said = value_at(kratos.configuration, "serve.public.base_url")
+        home = _host(said if isinstance(said, str) else kratos.public) or kratos.host
+        flows = value_at(kratos.configuration, "selfservice.flows")
+        urls = {name: value_at(flows, f"{name}.ui_url") for name in flows} if isinstance(flows, Mapping) else {}
+        hosts = {name: _host(url) for name, url in urls.items() if isinstance(url, str)}
+        away = [name for name, host in hosts.items() if host and host != home]
+        if away and {home, *(hosts[name] for name in away)} & {*_THIS_HOST}:
+            more = f", and {len(away) - 1} more" if len(away) > 1 else ""
+            yield Finding(
+                "pages",
+                "warning",
+                f"{environment.name}: the page of selfservice.flows.{away[0]}.ui_url{more} is at {hosts[away[0]]},"
+                f" and its form goes to {home}",
+                "to a browser these are two hosts: cookies of the one are not sent to the other, and forms fail (CSRF)",
+                f"write {home} there, or take it out of {kratos.file}; then kratosctl up {environment.name}",
             )
 
 
@@ -220,6 +249,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _allows(pattern: str, origin: str) -> bool:
     """Whether an allowed origin, which may hold one asterisk, means this one."""
     before, star, after = pattern.rstrip("/").partition("*")
@@ -249,6 +285,7 @@ KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     cookie_domain,
     base_url,
     mail_server,
+    pages,
     cross_origin,
     return_urls,
     session_lifespan,

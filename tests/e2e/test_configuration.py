@@ -130,6 +130,21 @@ def test_nothing_is_written_to_a_configuration_directory(directory: Directory) -
     assert _texts(directory.path / "kratos") == before
 
 
+def test_up_says_what_people_trip_over_in_a_configuration_that_was_made_for_another_place(directory: Directory) -> None:
+    directory.run("init", "--no-ui", "--yes")
+    assert directory.run("up", "--json").envelope["warnings"] == []
+    file = directory.path / "kratos/kratos.yml"
+    elsewhere = "  smtp:\n    connection_uri: smtps://me:hidden@smtp.example.org:465\n"
+    file.write_text(
+        file.read_text().replace("  smtp:\n", elsewhere) + "serve: {public: {base_url: http://127.0.0.1}}\n"
+    )
+
+    said = directory.run("up", "--json").envelope["warnings"]
+
+    assert [word for word in ("serve.public.base_url", "smtp.example.org") if word not in str(said)] == []
+    assert "hidden" not in str(said)
+
+
 def test_an_edit_of_a_generated_file_is_noticed_and_kept(directory: Directory) -> None:
     directory.up()
     file = directory.home() / "kratos/kratos.yml"

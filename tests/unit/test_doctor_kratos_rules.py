@@ -52,6 +52,16 @@ def test_no_preset_has_a_fault(preset: str) -> None:
         ({"serve": {"public": {"base_url": "http://localhost:4434/"}}}, "base-url", "http://localhost:4434"),
         ({"courier": {"smtp": {"connection_uri": "smtp://mail:25"}}}, "mail-server", "port 25"),
         ({"courier": {"smtp": {"connection_uri": "smtp://localhost:1025"}}}, "mail-server", "own container"),
+        (
+            {"courier": {"smtp": {"connection_uri": "smtps://me:secret@smtp.example.org:465"}}},
+            "mail-server",
+            "is smtp.example.org, not the mail inbox",
+        ),
+        (
+            {"selfservice": {"flows": {"login": {"ui_url": "http://127.0.0.1:4455/login"}}}},
+            "pages",
+            "selfservice.flows.login.ui_url is at 127.0.0.1, and its form goes to localhost",
+        ),
         ({"serve": {"public": {"cors": {"allowed_origins": ["https://a.org"]}}}}, "cross-origin", UI),
         ({"serve": {"public": {"cors": {"allowed_origins": ["*"]}}}}, "cross-origin", "every origin"),
         ({"serve": {"public": {"cors": {"enabled": False, "allowed_origins": [UI]}}}}, "cross-origin", UI),
@@ -73,7 +83,12 @@ def test_a_fault_is_found_by_its_rule_alone(said: dict[str, Any], rule: str, wor
     [
         {"cookies": {"domain": "localhost"}},
         {"serve": {"public": {"base_url": PUBLIC + "/"}}},
-        {"courier": {"smtp": {"connection_uri": "smtps://me:secret@smtp.example.org:465"}}},
+        {"courier": {"smtp": {"connection_uri": "smtp://mail:1025/?disable_starttls=true"}}},
+        {"selfservice": {"flows": {"login": {"ui_url": "http://localhost:3000/login"}, "error": {"ui_url": 5}}}},
+        {
+            "serve": {"public": {"base_url": "https://auth.example.org"}},
+            "selfservice": {"flows": {"login": {"ui_url": "https://app.example.org/login"}}},
+        },
         {"serve": {"public": {"cors": {"allowed_origins": ["https://a.org", "http://localhost:*"]}}}},
         {"selfservice": {"allowed_return_urls": [UI + "/"]}},
         {"session": {"lifespan": "1h30m"}},
@@ -110,10 +125,22 @@ def test_an_edit_that_waits_for_a_restart_is_told_the_command_for_it() -> None:
     assert "kratosctl restart two kratos" in finding.fix, "saved again, it would be refused again"
 
 
-def test_no_finding_shows_a_password() -> None:
-    urls = {"serve": {"public": {"base_url": "http://me:secret@example.org"}}}
-    (finding,) = found(lambda kratos: kratos.update(urls))
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"serve": {"public": {"base_url": "http://me:secret@example.org"}}},
+        {"courier": {"smtp": {"connection_uri": "smtps://me:secret@smtp.example.org:465"}}},
+    ],
+)
+def test_no_finding_shows_a_password(said: dict[str, Any]) -> None:
+    (finding,) = found(lambda kratos: kratos.update(said))
     assert "secret" not in str(finding)
+
+
+def test_mail_that_goes_to_real_people_on_purpose_is_no_fault_where_there_is_no_inbox() -> None:
+    kratos = replace(kratos_of("email-password"), mail=False)
+    kratos.configuration["courier"]["smtp"]["connection_uri"] = "smtps://smtp.example.org:465"
+    assert findings(kratos) == []
 
 
 def test_a_schema_that_refuses_its_own_form() -> None:
