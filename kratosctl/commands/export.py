@@ -19,6 +19,7 @@ from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.host import ports
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
+from kratosctl.stack.custom_image import CONTEXT_FOLDER
 from kratosctl.stack.export import export
 from kratosctl.stack.files import COMPOSE_FILE, File
 from kratosctl.stack.secrets import is_empty
@@ -80,6 +81,10 @@ def write(
     write_files([*files, *([git.kept_out("database")] if stack.database_directory else [])], target, overwrite)
     if environment.database == "postgres":
         postgres_start.initdb(target)
+    if stack.custom:
+        # a build keeps their modes, and Kratos' own user reads them, whatever the caller's umask is
+        for folder in (target / CONTEXT_FOLDER, *(target / CONTEXT_FOLDER).rglob("*/")):
+            folder.chmod(0o755)
     return replace(_result(stack, target, files), warnings=warnings)
 
 

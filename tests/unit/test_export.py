@@ -210,6 +210,25 @@ def test_a_custom_image_comes_with_its_dockerfile(workspace: Workspace, tmp_path
     assert any(step.startswith("docker build -t kratosctl/") for step in result.data["next"])
 
 
+def test_an_image_built_from_what_was_written_can_be_read_by_kratos_whatever_the_umask(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """A build keeps the modes of directories, and Kratos is not their owner."""
+    theirs = workspace.directory / "kratos"
+    (theirs / "templates/recovery").mkdir(parents=True)
+    for name in ("kratos.yml", "templates/recovery/email.body.gotmpl"):
+        (theirs / name).write_text("log: {}\n")
+    was = os.umask(0o077)
+    try:
+        export.write(environment(config="image", config_dir="./kratos"), workspace, tmp_path / "out", False, QUIET, {})
+    finally:
+        os.umask(was)
+
+    copied = tmp_path / "out/kratos"
+    modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in (copied, *copied.rglob("*"))}
+    assert modes == {(True, 0o755), (False, 0o644)}
+
+
 def test_writing_again_is_fine_and_a_difference_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     target, asked = tmp_path / "out", environment(database="memory")
     workspace.home.mkdir(parents=True)
