@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,8 +24,8 @@ _SECRET_KEYS = (
     "auth_token",
     "api_key",
     "apple_private_key",
-    "authorization",
 )
+_SECRET_HEADER = re.compile(r"(?:^|-)(?:authorization|key|token|secret|password)$")
 SQLITE_DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"
 
 
@@ -90,9 +91,7 @@ def _secrets(configuration: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(configuration, Mapping):
         for key, value in configuration.items():
             here = f"{path}.{key}" if path else str(key)
-            name = str(key).lower()
-            # `password` is also a sign-in method
-            if name in _SECRET_KEYS and value and not (name == "password" and isinstance(value, Mapping)):
+            if value and _is_secret(str(key).lower(), value, path.rpartition(".")[2]):
                 yield here, value
             else:
                 yield from _secrets(value, here)
@@ -101,6 +100,16 @@ def _secrets(configuration: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _secrets(value, f"{path}.{index}")
     elif isinstance(configuration, str) and _has_password(configuration):
         yield path, configuration
+
+
+def _is_secret(name: str, value: Any, parent: str) -> bool:
+    if name == "jwks_url":
+        # what signs the tokens of sessions; from elsewhere it is fetched
+        return not str(value).startswith("http")
+    if parent == "headers":
+        return bool(_SECRET_HEADER.search(name))
+    # `password` is also a sign-in method
+    return name in _SECRET_KEYS and not (name == "password" and isinstance(value, Mapping))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -89,11 +89,22 @@ def test_secrets_in_a_configuration_are_named_and_not_shown() -> None:
                             "hooks": [
                                 {"hook": "web_hook", "config": {"url": "https://app", "auth": HEADER}},
                                 {"hook": "web_hook", "config": {"headers": {"Authorization": "Bearer hunter2"}}},
+                                {"hook": "web_hook", "config": {"headers": {"X-Api-Key": "hunter2", "X-App": "shop"}}},
                             ]
                         }
                     }
                 }
             },
+        },
+        "session": {
+            "whoami": {
+                "tokenizer": {
+                    "templates": {
+                        "ours": {"jwks_url": "file:///etc/config/kratos/hunter2.json"},
+                        "theirs": {"jwks_url": "https://keys.example.org/jwks.json"},
+                    }
+                }
+            }
         },
         "courier": {"smtp": {"connection_uri": "smtps://me:hunter2@mail:465/", "from_address": "me@example.org"}},
     }
@@ -105,6 +116,8 @@ def test_secrets_in_a_configuration_are_named_and_not_shown() -> None:
         "selfservice.methods.oidc.config.providers.0.client_secret",
         "selfservice.flows.login.after.password.hooks.0.config.auth",
         "selfservice.flows.login.after.password.hooks.1.config.headers.Authorization",
+        "selfservice.flows.login.after.password.hooks.2.config.headers.X-Api-Key",
+        "session.whoami.tokenizer.templates.ours.jwks_url",
         "courier.smtp.connection_uri",
     ]
     assert "hunter2" not in "\n".join(found)
