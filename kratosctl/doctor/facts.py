@@ -96,6 +96,7 @@ class KratosFacts:
         public: URL of the public API; empty while it has no port.
         ui: URL of the self-service UI; empty where there is none.
         mail: the environment has a mail inbox.
+        absent: by key, the URL of a file that its directory does not have.
     """
 
     file: str
@@ -105,6 +106,7 @@ class KratosFacts:
     public: str = ""
     ui: str = ""
     mail: bool = False
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from kratosctl.doctor.facts import Ended, KratosFacts
 from kratosctl.engine import reading
@@ -50,6 +51,7 @@ def kratos_facts(directory: Path, environment: Environment, state: State) -> Kra
         public=urls.get("public", ""),
         ui=urls.get("ui", "") if environment.ui else "",
         mail=environment.mail,
+        absent={key: url for key, url in _named(theirs) if not _is_there(root, url)},
     )
 
 
@@ -64,6 +66,27 @@ def _schemas(root: Path, theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
                 yield name, json.loads(yaml_text.read_text(root / name))
             except (KratosctlError, ValueError, RecursionError):
                 continue
+
+
+def _named(configuration: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The files that a configuration names, by key: schemas, Jsonnet, templates of mails."""
+    if isinstance(configuration, str) and configuration.startswith("file://"):
+        yield path, configuration
+    below: Iterable[tuple[Any, Any]] = ()
+    if isinstance(configuration, Mapping):
+        below = configuration.items()
+    elif isinstance(configuration, list):
+        below = enumerate(configuration)
+    for key, value in below:
+        yield from _named(value, f"{path}.{key}" if path else str(key))
+
+
+def _is_there(root: Path, url: str) -> bool:
+    name = unquote(url.removeprefix(_FILE))
+    try:
+        return url.startswith(_FILE) and (root / name).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def ended(containers: Sequence[Container]) -> tuple[Ended, ...]:

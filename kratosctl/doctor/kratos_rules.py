@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.finding import Finding
 from kratosctl.kratos.config_dir import value_at
+from kratosctl.stack.compose import CONFIG_TARGET
 
 _SHORTEST_SESSION = 60
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -192,6 +194,29 @@ def log_secrets(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def files_named(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        folder = PurePath(kratos.file).parent
+        for key, url in kratos.absent.items():
+            name = url.removeprefix(f"file://{CONFIG_TARGET}/")
+            if name != url:
+                yield Finding(
+                    "files-named",
+                    "problem",
+                    f"{environment.name}: {key} names {name}, which is not in {folder}/",
+                    "Kratos opens some files only when somebody comes that far, who then gets an error",
+                    f"put it there, or correct {kratos.file}",
+                )
+            else:
+                yield Finding(
+                    "files-named",
+                    "warning",
+                    f"{environment.name}: {key} is {url}, where Kratos' container has nothing of {folder}/",
+                    f"that is {CONFIG_TARGET} in it; all else is there only where compose.override.yaml mounts it",
+                    f"write file://{CONFIG_TARGET}/{PurePath(url).name} in {kratos.file}",
+                )
+
+
 def identity_schema(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
         for name, schema in kratos.schemas.items():
@@ -290,5 +315,6 @@ KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     return_urls,
     session_lifespan,
     log_secrets,
+    files_named,
     identity_schema,
 )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from kratosctl import errors
+from kratosctl.stack.compose import CONFIG_TARGET
 
 _PASSWORD = re.compile(r"password authentication failed|SQLSTATE 28P01|SQLSTATE 28000|Access denied for user", re.I)
 # not "connection refused" and the like by themselves: mail servers and webhooks refuse connections too
@@ -115,10 +116,12 @@ def explain(logs: str, doing: str) -> errors.KratosctlError:
                 "raise it: sudo sysctl fs.inotify.max_user_instances=1024; or stop other environments",
             )
         if _REFUSED.search(lines[index]):
+            why = refused_configuration("\n".join(lines[: index + 1]))
+            where = f", whose directory is {CONFIG_TARGET} to Kratos" if "no such file" in why else ""
             return errors.KratosRefusedConfiguration(
                 "Kratos refuses its configuration",
-                refused_configuration("\n".join(lines[: index + 1])),
-                "correct it in kratos.yml, then run `kratosctl up {env}` again",
+                why,
+                f"correct it in kratos.yml{where}, then run `kratosctl up {{env}}` again",
             )
         if is_database_fault(lines[index]):
             return database_error(lines[index], 0)

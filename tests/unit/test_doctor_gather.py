@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -16,6 +17,7 @@ from kratosctl.doctor.report import report
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
+from kratosctl.environment import from_answers
 from kratosctl.errors import EngineFailed
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
@@ -321,3 +323,20 @@ def test_a_kratos_is_asked_where_it_listens_whatever_is_asked_for_by_now(
     assert gather_kratos.ready(found) == 200
     assert gather_kratos.ready(replace(found, containers=(replace(kratos, state="exited"),))) is None
     assert asked == [("127.0.0.1", 4433)]
+
+
+def test_the_files_that_a_configuration_names_are_looked_for(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    (conf / "mails").mkdir(parents=True)
+    (conf / "mails/code one.gotmpl").touch()
+    there, absent = "file:///etc/config/kratos/mails/code%20one.gotmpl", "file:///etc/config/kratos/hook.jsonnet"
+    elsewhere, inline = "file://identity.schema.json", "base64://e30="
+    hooks = [{"config": {"body": absent}}, {"config": {"body": inline}}]
+    (conf / "kratos.yml").write_text(
+        json.dumps({"courier": {"templates": there}, "hooks": hooks, "identity": {"schemas": [{"url": elsewhere}]}})
+    )
+
+    facts = gather_kratos.kratos_facts(tmp_path, from_answers("dev", {"config_dir": "./conf"}), State())
+
+    assert facts
+    assert facts.absent == {"hooks.0.config.body": absent, "identity.schemas.0.url": elsewhere}

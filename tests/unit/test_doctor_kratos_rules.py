@@ -143,6 +143,16 @@ def test_mail_that_goes_to_real_people_on_purpose_is_no_fault_where_there_is_no_
     assert findings(kratos) == []
 
 
+def test_files_that_kratos_will_not_find_are_named_with_where_it_looks() -> None:
+    """It opens Jsonnet and templates only once somebody comes that far: until then all looks well."""
+    here, elsewhere = "file:///etc/config/kratos/nobody.jsonnet", "file:///etc/config/google.jsonnet"
+    kratos = replace(kratos_of("oidc"), absent={"hooks.0.config.body": here, "providers.0.mapper_url": elsewhere})
+    missing, outside = findings(kratos)
+    assert missing.what == "dev: hooks.0.config.body names nobody.jsonnet, which is not in kratos/"
+    assert elsewhere in outside.what
+    assert outside.fix == "write file:///etc/config/kratos/google.jsonnet in kratos/kratos.yml"
+
+
 def test_a_schema_that_refuses_its_own_form() -> None:
     kratos = kratos_of("email-password")
     traits = kratos.schemas["identity.schema.json"]["properties"]["traits"]

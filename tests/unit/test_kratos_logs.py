@@ -90,6 +90,8 @@ def test_a_configuration_kratos_refuses_is_told_by_its_key(release: str, case: s
     error = explained(release, case)
     assert isinstance(error, KratosRefusedConfiguration)
     assert re.search(REFUSED[case], error.why)
+    # people know their files by another directory than Kratos does
+    assert ("/etc/config/kratos" in error.fix) == ("file" in case)
 
 
 @pytest.mark.parametrize(("release", "case"), [c for c in CASES if c[1] in DATABASE])
