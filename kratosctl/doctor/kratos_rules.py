@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
+from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.finding import Finding
 from kratosctl.kratos.config_dir import value_at
@@ -16,6 +17,8 @@ from kratosctl.stack.compose import CONFIG_TARGET
 _SHORTEST_SESSION = 60
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _INBOX = ("mail", 1025)
+# its APIs, which it does have in its container
+_ITS_OWN = (CONTAINER_PORTS["public"], CONTAINER_PORTS["admin"])
 _THIS_HOST = ("localhost", "127.0.0.1", "::1")
 
 
@@ -87,7 +90,7 @@ def base_url(facts: Facts) -> Iterator[Finding]:
 def mail_server(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
         uri = value_at(kratos.configuration, "courier.smtp.connection_uri")
-        where = _mail_address(uri) if isinstance(uri, str) else None
+        where = _address(uri) if isinstance(uri, str) else None
         if where is None:
             continue
         host, port = where
@@ -132,6 +135,35 @@ def pages(facts: Facts) -> Iterator[Finding]:
                 "to a browser these are two hosts: cookies of the one are not sent to the other, and forms fail (CSRF)",
                 f"write {home} there, or take it out of {kratos.file}; then kratosctl up {environment.name}",
             )
+
+
+def calls_itself(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        for key, url in _called(kratos.configuration):
+            host, port = _address(url) or ("", 0)
+            if host in _THIS_HOST and port not in _ITS_OWN:
+                yield Finding(
+                    "calls-itself",
+                    "problem",
+                    f"{environment.name}: {key} is at {host}, which is Kratos' own container",
+                    "nobody answers there: this host is host.docker.internal to containers",
+                    f"write that in {kratos.file}, and have what is called listen on more than 127.0.0.1",
+                )
+
+
+def _called(configuration: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The addresses that Kratos itself calls, by key: of web hooks, of a mail service, of Hydra."""
+    below: Iterable[tuple[Any, Any]] = ()
+    if isinstance(configuration, Mapping):
+        below = configuration.items()
+    elif isinstance(configuration, list):
+        below = enumerate(configuration)
+    for key, value in below:
+        here = f"{path}.{key}" if path else str(key)
+        if key == "url" and isinstance(value, str):
+            yield here, value
+        else:
+            yield from _called(value, here)
 
 
 def cross_origin(facts: Facts) -> Iterator[Finding]:
@@ -287,7 +319,7 @@ def _allows(pattern: str, origin: str) -> bool:
     return origin == before if not star else origin.startswith(before) and origin.endswith(after)
 
 
-def _mail_address(uri: str) -> tuple[str, int] | None:
+def _address(uri: str) -> tuple[str, int] | None:
     try:
         parts = urlsplit(uri)
         port = parts.port or 0
@@ -311,6 +343,7 @@ KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     base_url,
     mail_server,
     pages,
+    calls_itself,
     cross_origin,
     return_urls,
     session_lifespan,

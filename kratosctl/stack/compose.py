@@ -100,8 +100,8 @@ def _fragment_names(environment: Environment, place: Place) -> Iterator[str]:
         yield "migrate"
     if environment.database == "sqlite":
         yield "sqlite" if place.bind_database else "sqlite-volume"
-    if environment.database in ("postgres", "external"):
-        yield environment.database
+    if environment.database == "postgres":
+        yield "postgres"
     if environment.database == "postgres" and place.owner:
         yield "postgres-ephemeral"
     if "admin" in place.ports:

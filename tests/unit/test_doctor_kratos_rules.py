@@ -17,6 +17,7 @@ from kratosctl.doctor.finding import Finding
 from kratosctl.doctor.rules import diagnose
 from kratosctl.questions import PRESETS
 
+HOOK = {"hooks": [{"hook": "web_hook", "config": {"url": "http://localhost:3000/new"}}]}
 PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 
 
@@ -62,6 +63,7 @@ def test_no_preset_has_a_fault(preset: str) -> None:
             "pages",
             "selfservice.flows.login.ui_url is at 127.0.0.1, and its form goes to localhost",
         ),
+        ({"selfservice": {"flows": {"x": HOOK}}}, "calls-itself", "flows.x.hooks.0.config.url is at localhost"),
         ({"serve": {"public": {"cors": {"allowed_origins": ["https://a.org"]}}}}, "cross-origin", UI),
         ({"serve": {"public": {"cors": {"allowed_origins": ["*"]}}}}, "cross-origin", "every origin"),
         ({"serve": {"public": {"cors": {"enabled": False, "allowed_origins": [UI]}}}}, "cross-origin", UI),
@@ -84,6 +86,10 @@ def test_a_fault_is_found_by_its_rule_alone(said: dict[str, Any], rule: str, wor
         {"cookies": {"domain": "localhost"}},
         {"serve": {"public": {"base_url": PUBLIC + "/"}}},
         {"courier": {"smtp": {"connection_uri": "smtp://mail:1025/?disable_starttls=true"}}},
+        {
+            "oauth2_provider": {"url": "http://host.docker.internal:4445"},
+            "hook": {"url": "http://127.0.0.1:4434/admin"},
+        },
         {"selfservice": {"flows": {"login": {"ui_url": "http://localhost:3000/login"}, "error": {"ui_url": 5}}}},
         {
             "serve": {"public": {"base_url": "https://auth.example.org"}},

@@ -212,6 +212,12 @@ def test_serve_and_migrate_read_the_same_configuration_and_never_a_secret_from_a
 
 
 @given(stacks.stacks())
+def test_web_hooks_find_an_application_of_this_host_under_one_name_on_every_system(stack: Stack) -> None:
+    asked, place = stack
+    assert stacks.compose(asked, place)["services"]["kratos"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+
+
+@given(stacks.stacks())
 def test_a_dollar_sign_survives_what_compose_makes_of_it(stack: Stack) -> None:
     asked, place = stack
     model = stacks.compose(asked, place)
