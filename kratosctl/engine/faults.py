@@ -50,6 +50,14 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         "see who has them: docker network ls; or take another range: --subnets 10.214.0.0/16",
     ),
     (
+        r"bind source path does not exist|invalid mount config for type .bind|is not shared from the host"
+        r"|error while creating mount source path",
+        errors.EngineFailed,
+        "the Docker engine does not see a file of this host",
+        "if it is there, work in a directory that Docker Desktop or Colima shares, in your home with Docker from snap,"
+        " or on a local disk rather than NFS",
+    ),
+    (
         # after what Compose fails of: it then breaks its other requests off, which reads like this
         r"cannot connect to the docker daemon|is the docker daemon running|failed to connect to the docker api"
         r"|error during connect|connection refused.*docker|dial unix .*: no such file",

@@ -48,6 +48,9 @@ NETWORK = (
     " context canceled\nfailed to create network x_default: Error response from daemon: Pool overlaps with other one on"
     " this address space\n"
 )
+NO_PATH = 'invalid mount config for type "bind": bind source path does not exist: /tmp/app/.kratosctl/dev/kratos'
+SQUASHED = 'invalid mount config for type "bind": stat /nfs/ada/app/.kratosctl/dev/kratos: permission denied'
+SHARED = "mounts denied: \nThe path /Volumes/app is not shared from the host and is not known to Docker.\n"
 SAID: list[tuple[str, type[KratosctlError], str]] = [
     (SOCKET, errors.SocketForbidden, "dial unix"),
     (NETWORK, errors.NetworkTaken, "Pool overlaps"),
@@ -64,6 +67,9 @@ SAID: list[tuple[str, type[KratosctlError], str]] = [
     ("docker: 'compose' is not a docker command.\nSee 'docker --help'\n", errors.ComposeMissing, "'compose' is not"),
     (NO_PLUGIN, errors.ComposeMissing, "unknown shorthand flag"),
     ("unknown flag: --file\nSee 'docker --help'.", errors.ComposeMissing, "--file"),
+    ("Error response from daemon: " + NO_PATH, errors.EngineFailed, NO_PATH),
+    ("Error response from daemon: " + SQUASHED, errors.EngineFailed, SQUASHED),
+    ("Error response from daemon: " + SHARED, errors.EngineFailed, "/Volumes/app is not shared"),
     (PORT, errors.PortTaken, "Bind for 127.0.0.1:4433 failed: port is already allocated"),
     (PROXY.format("127.0.0.1:80: bind: address already in use"), errors.PortTaken, "address already in use"),
     (PROXY.format("192.0.2.1:80: bind: cannot assign requested address"), errors.ConfigurationInvalid, "192.0.2.1"),
@@ -131,3 +137,12 @@ def test_anything_printed_becomes_three_short_lines(output: str) -> None:
     assert 1 <= len(lines) <= 3
     assert max(map(len, lines)) <= 320
     assert not any("\n" in line for line in lines)
+
+
+@pytest.mark.parametrize("said", [NO_PATH, SQUASHED, SHARED])
+def test_whose_directory_the_engine_does_not_see_is_told_where_it_would(said: str) -> None:
+    """Doctor looks at files as their owner, to whom nothing is wrong with them."""
+    error = faults.from_output(said, "creating containers")
+    assert "does not see" in error.what
+    assert "Docker Desktop" in error.fix
+    assert "doctor" not in error.fix
