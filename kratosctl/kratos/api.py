@@ -56,7 +56,8 @@ def connect(url: str, timeout: float = _TIMEOUT, authority: Path | None = None) 
 
 
 class Client:
-    """One person at a browser, or one native application. As a context manager it keeps its connections open.
+    """One person at a browser, or one native application. As a context manager it keeps its connections open, for one
+    thread.
 
     Args:
         public: URL of the public API, as people open it.
@@ -140,13 +141,14 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             self._close()
             return Answer(0, str(error) or type(error).__name__)
-        finally:
-            if not self._keeps_open:
-                self._close()
 
     def _exchange(self, request: urllib.request.Request) -> Answer:
         """Sends a request and reads its answer. No proxy: Kratos is on this host; a redirect is an answer."""
         self.cookies.add_cookie_header(request)
+        if not self._keeps_open:
+            # this request's alone: several threads may ask at once
+            with contextlib.closing(connect(request.full_url, self.timeout, self.authority)) as own:
+                return self._over(own, request)
         parts = urlsplit(request.full_url)
         place = (parts.scheme, parts.netloc)
         connection = self._open.get(place)

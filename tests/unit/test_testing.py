@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from kratosctl.errors import KratosRefused
-from kratosctl.kratos.api import Answer
+from kratosctl.kratos.api import Admin, Answer
 from kratosctl.testing import Kratos
 
 
@@ -96,6 +97,33 @@ def test_why_somebody_was_not_created_is_said_in_one_line() -> None:
     assert len(caught.value.lines()) == 2
     assert not any("\n" in line for line in caught.value.lines())
     assert "I[#/traits/age]" in caught.value.why
+
+
+def test_threads_create_people_at_the_same_time() -> None:
+    """From asynchronous code each call runs in a thread of its own, many at once."""
+    together = threading.Barrier(8, timeout=20)
+
+    class People(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            together.wait()
+            self.send_response(201)
+            self.send_header("Content-Length", "11")
+            self.end_headers()
+            self.wfile.write(b'{"id": "1"}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), People) as server, ThreadPoolExecutor(8) as threads:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        k = kratos(_admin=Admin(f"http://127.0.0.1:{server.server_port}"))
+        try:
+            made = list(threads.map(lambda _: k.create_identity(), range(8)))
+        finally:
+            together.abort()
+            server.shutdown()
+    assert [one.id for one in made] == ["1"] * 8
 
 
 class Login(BaseHTTPRequestHandler):
