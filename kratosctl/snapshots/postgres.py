@@ -186,22 +186,36 @@ class Session:
 
     def _ask(self, script: str) -> list[str]:
         """What psql prints for a script, whose last statement succeeded."""
+        said: list[str] = []
         for _ in range(2):
-            process = self._process = self._process or self._start()
-            assert process.stdin
-            assert process.stdout
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(f"{script}\\echo {_END} :SQLSTATE\n")
-                process.stdin.flush()
-            said: list[str] = []
-            for line in process.stdout:
-                if line.startswith(_END):
-                    return said if line.split()[1:] == ["00000"] else [one for one in said if one != _EMPTIED]
-                said.append(line.rstrip())
+            try:
+                said, ended = self._said(script)
+            except BaseException:
+                # interrupted, as by a test's time limit: whoever asks next would read this answer
+                self.close()
+                raise
+            if not ended:
+                return said
             # PostgreSQL was started again since: its old psql has ended
             self.close()
         why = last_telling(said)
         raise DatabaseUnreachable("PostgreSQL does not answer", why, "see `kratosctl logs {env} postgres`")
+
+    def _said(self, script: str) -> tuple[list[str], bool]:
+        """What psql printed, and whether it ended before it was through."""
+        process = self._process = self._process or self._start()
+        assert process.stdin
+        assert process.stdout
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(f"{script}\\echo {_END} :SQLSTATE\n")
+            process.stdin.flush()
+        said: list[str] = []
+        for line in process.stdout:
+            if line.startswith(_END):
+                succeeded = line.split()[1:] == ["00000"]
+                return said if succeeded else [one for one in said if one != _EMPTIED], False
+            said.append(line.rstrip())
+        return said, True
 
     def _start(self) -> subprocess.Popen[str]:
         # one stream: over two of them an error could arrive after the end of the answer
