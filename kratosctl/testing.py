@@ -206,20 +206,17 @@ class Kratos:
         Raises:
             ChoiceImpossible: the database is in memory.
             DatabaseUnreachable: somebody held it for too long. Nothing was changed, or its seed is not there yet.
-            SnapshotMissing, SnapshotDamaged: its seed was removed or changed. Nobody is known.
+            SnapshotMissing, SnapshotDamaged: its seed was removed or changed. Nothing was changed.
         """
-        end = time.monotonic() + _MAIL_PATIENCE
-        # where there is a seed, too: what waits in the queue could be sent between a look at it and the restore
-        # a mail server that hangs does not keep a test from starting
-        while not self._live.empty(unless_sending=time.monotonic() < end):
-            time.sleep(_PAUSE)
         if self._seeded:
             self.restore(self._seeded)
         else:
+            self._empty()
             self._empty_inbox()
 
     def snapshot(self, name: str | None = None) -> str:
-        """Saves the database, to be put back by `restore`.
+        """Saves the database, to be put back by `restore`. Mail that waits is sent first, for up to 5 s: with it in the
+        snapshot, each `restore` would send it again.
 
         Args:
             name: its name; chosen where none is given.
@@ -231,18 +228,28 @@ class Kratos:
             NameInvalid, SnapshotExists, ChoiceImpossible.
         """
         name = name or f"snapshot-{secrets.token_hex(4)}"
+        end = time.monotonic() + _MAIL_PATIENCE
+        while self.mail_url and self._admin.has_unsent() and time.monotonic() < end:
+            time.sleep(_PAUSE)
         saving.save(self._subject, name, "", False, _QUIET)
         return name
 
     def restore(self, name: str) -> None:
         """Puts a snapshot in place of what is there, sessions included. The inbox is emptied.
 
+        Mail that Kratos is sending is waited for, as by `reset`.
+
         Raises:
-            SnapshotMissing, SnapshotDamaged, DatabaseUnreachable: nothing was changed.
+            SnapshotMissing, SnapshotDamaged: nothing was changed.
+            DatabaseUnreachable: somebody held it for too long. Nothing was changed, or nobody is known.
         """
         workspace = self._subject.found.workspace
         with workspace.locked("snapshot restore", 60, _QUIET.note):
-            putting_back.put_back(self._subject, store.load(workspace, name))
+            snapshot = store.load(workspace, name)
+            store.check(workspace, snapshot)
+            # what waits in the queue could be sent between a look at it and the restore
+            self._empty()
+            putting_back.put_back(self._subject, snapshot)
         self._empty_inbox()
 
     def logs(self, since: float | None = None, service: str = "kratos") -> str:
@@ -278,6 +285,13 @@ class Kratos:
         if self._opened is None:
             self._opened = self._subject.live
         return self._opened
+
+    def _empty(self) -> None:
+        """Empties the database once Kratos is sending no mail."""
+        end = time.monotonic() + _MAIL_PATIENCE
+        # a mail server that hangs does not keep a test from starting
+        while not self._live.empty(unless_sending=time.monotonic() < end):
+            time.sleep(_PAUSE)
 
     def _empty_inbox(self) -> None:
         if self.mail_url:

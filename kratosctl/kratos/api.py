@@ -219,6 +219,12 @@ class Admin:
 
         return self._client.get(f"{self.url}/admin/courier/messages?recipient={quote(recipient, safe='')}")
 
+    def has_unsent(self) -> bool:
+        """Whether one of the newest messages waits to be sent, or is being sent."""
+        found = self._client.get(f"{self.url}/admin/courier/messages")
+        messages = found.body if found.ok and isinstance(found.body, list) else []
+        return any(message["status"] in ("queued", "processing") for message in messages)
+
     def find(self, identifier: str) -> Json | None:
         """The identity that signs in with an identifier."""
         from urllib.parse import quote

@@ -147,6 +147,22 @@ def test_after_a_reset_no_mail_of_before_is_there_or_arrives(k: Kratos) -> None:
     assert set(inbox(k)) == {"after@example.org"}
 
 
+def test_after_a_restore_no_mail_of_before_is_there_or_arrives(k: Kratos) -> None:
+    """Nor is that of the snapshot sent again."""
+    people.sign_up(k.public_url, "kept@example.org")
+    kept = k.snapshot()
+    for number in range(20):
+        people.sign_up(k.public_url, f"before-{number}@example.org")
+        if number % 5 == 4:
+            time.sleep(0.3)
+            k.restore(kept)
+            assert inbox(k) == []
+    assert k.last_code("kept@example.org", timeout=0)
+    people.sign_up(k.public_url, "after@example.org")
+    engine.until(lambda: "after@example.org" in inbox(k), why="the courier goes on")
+    assert set(inbox(k)) == {"after@example.org"}
+
+
 def test_resets_in_a_row_lose_and_mix_nothing(k: Kratos) -> None:
     tokens: list[str] = []
     for number in range(30):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 
 from kratosctl.errors import KratosRefused
 from kratosctl.kratos.api import Admin, Answer
+from kratosctl.snapshots import putting_back, store
 from kratosctl.testing import Kratos
 
 
@@ -25,7 +26,11 @@ def kratos(**parts: Any) -> Kratos:
     return made
 
 
-def test_mail_that_is_being_sent_is_waited_for_where_there_is_a_seed_too() -> None:
+@pytest.mark.parametrize("back", [Kratos.reset, lambda k: k.restore("seeded")], ids=["reset", "restore"])
+def test_mail_that_is_being_sent_is_waited_for_before_a_snapshot_is_put_back(
+    monkeypatch: pytest.MonkeyPatch, back: Callable[[Kratos], None]
+) -> None:
+    """What waits in the queue is gone then, too, so that nothing of before is in an inbox that was emptied."""
     happened: list[str] = []
     emptied = iter([False, False, True])
 
@@ -33,11 +38,15 @@ def test_mail_that_is_being_sent_is_waited_for_where_there_is_a_seed_too() -> No
         happened.append("looked")
         return next(emptied)
 
-    k = kratos(_seeded="seeded", _opened=SimpleNamespace(empty=empty), restore=happened.append)
+    monkeypatch.setattr(store, "load", lambda _, name: name)
+    monkeypatch.setattr(store, "check", lambda _, name: happened.append("checked"))
+    monkeypatch.setattr(putting_back, "put_back", lambda _, name: happened.append(name))
+    workspace = SimpleNamespace(locked=lambda *_: nullcontext())
+    subject = SimpleNamespace(found=SimpleNamespace(workspace=workspace))
 
-    k.reset()
+    back(kratos(_seeded="seeded", _opened=SimpleNamespace(empty=empty), _subject=subject, mail_url=None))
 
-    assert happened == ["looked", "looked", "looked", "seeded"]
+    assert happened == ["checked", "looked", "looked", "looked", "seeded"]
 
 
 def test_an_address_is_kept_where_there_are_other_traits() -> None:
