@@ -143,7 +143,7 @@ class Kratos:
         """Signs in as a native application does, by password, or by a mailed code where the preset has no passwords.
 
         Args:
-            who: an identity, or its identifier.
+            who: an identity, which signs in with what its identity schema says, or an identifier.
             password: where `who` is no identity of `create_identity`.
 
         Returns:
@@ -152,14 +152,15 @@ class Kratos:
         Raises:
             KratosRefused: with Kratos' reason.
         """
-        identifier = who.email if isinstance(who, Identity) else who
         password = who.password if isinstance(who, Identity) and password is None else password
         client = Client(self.public_url, browser=False)
-        what = f"{identifier} cannot sign in"
-        flow = self._to_here(_must(client.begin("login"), what).body)
+        flow = self._to_here(_must(client.begin("login"), "nobody can sign in").body)
         methods = {node["group"] for node in flow["ui"]["nodes"]}
         # a form that asks for the identifier first shows no method, and takes one all the same
-        if password and methods & {"password", "identifier_first"}:
+        by_password = bool(password and methods & {"password", "identifier_first"})
+        identifier = _identifier(who, "password" if by_password else "code") if isinstance(who, Identity) else who
+        what = f"{identifier} cannot sign in"
+        if by_password:
             values = {"method": "password", "identifier": identifier, "password": password}
             _must(client.submit(flow, values), what)
         else:
@@ -339,3 +340,16 @@ def _must(answer: Answer, what: str) -> Answer:
     if not answer.ok:
         raise KratosRefused(what, answer.messages)
     return answer
+
+
+def _identifier(who: Identity, method: str) -> str:
+    """What somebody signs in with, as the identity schema says it: the e-mail address where that will do."""
+    known = ((who.body.get("credentials") or {}).get(method) or {}).get("identifiers") or []
+    identifier: str = who.email if not known or who.email.lower() in known else known[0]
+    if not identifier:
+        raise KratosRefused(
+            f"identity {who.id} cannot sign in",
+            f"its traits hold no identifier for the method {method}",
+            f"mark one in the identity schema: ory.sh/kratos, credentials, {method}, identifier: true",
+        )
+    return identifier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -341,6 +342,33 @@ def test_a_database_in_memory_serves_and_says_why_it_cannot_be_reset() -> None:
 def test_somebody_without_a_password_signs_in_by_the_mailed_code(release: str) -> None:
     with kratos(**ephemeral.asked(release), preset="passwordless-code") as k:
         assert whoami(k, k.session_token(k.create_identity("ada@example.org"))) == "ada@example.org"
+
+
+@pytest.fixture
+def user_names(tmp_path: Path) -> Path:
+    """A configuration whose people sign in with a user name, and have an address all the same."""
+    made = tmp_path / "kratos"
+    shutil.copytree(Path(__file__).parents[2] / "configs" / "email-password", made)
+    traits = {
+        "username": {"type": "string", "ory.sh/kratos": {"credentials": {"password": {"identifier": True}}}},
+        "contact": {
+            "type": "object",
+            "properties": {
+                "mail": {"type": "string", "format": "email", "ory.sh/kratos": {"verification": {"via": "email"}}}
+            },
+        },
+    }
+    schema = {"type": "object", "properties": {"traits": {"type": "object", "properties": traits}}}
+    (made / "identity.schema.json").write_text(json.dumps(schema))
+    return made
+
+
+@pytest.mark.parametrize("release", ["v1.1.0", "v26.2.0"])
+def test_somebody_signs_in_with_a_user_name(user_names: Path, release: str) -> None:
+    with kratos(**ephemeral.asked(release), mail=False, config_dir=user_names) as k:
+        assert k.session_token(k.create_identity(traits={"username": "ada"}))
+        with pytest.raises(KratosRefused, match="identity schema"):
+            k.session_token(k.create_identity(traits={"contact": {"mail": "bob@example.org"}}))
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

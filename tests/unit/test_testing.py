@@ -16,7 +16,7 @@ import pytest
 from kratosctl.errors import KratosRefused
 from kratosctl.kratos.api import Admin, Answer
 from kratosctl.snapshots import putting_back, store
-from kratosctl.testing import Kratos
+from kratosctl.testing import Identity, Kratos
 
 
 def kratos(**parts: Any) -> Kratos:
@@ -139,6 +139,7 @@ class Login(BaseHTTPRequestHandler):
     """Kratos' sign-in of an app, whose configuration says that people come by another address."""
 
     base_url, group = "http://127.0.0.1:1/api/.ory", "password"
+    known = ("ada@example.org",)
 
     def do_GET(self) -> None:
         action = f"{self.base_url}/self-service/login?flow=f1"
@@ -147,7 +148,7 @@ class Login(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        signs_in = sent["method"] == "password" and sent["password"] == "a-password"
+        signs_in = (sent["method"], sent["password"]) == ("password", "a-password") and sent["identifier"] in self.known
         self.answer({"session_token": "t1"}, signs_in and self.path == "/self-service/login?flow=f1")
 
     def answer(self, body: dict[str, Any], known: bool) -> None:
@@ -210,3 +211,35 @@ def test_the_log_is_read_when_all_that_kratos_has_answered_is_in_it(monkeypatch:
 
     # one that has ended says no more
     assert k.logs() == "GET /the-last-of-the-test\n"
+
+
+def person(email: str, *identifiers: str) -> Identity:
+    """Somebody as Kratos answers once they are created: `identifiers` is null where there are none."""
+    return Identity("1", email, "a-password", {"credentials": {"password": {"identifiers": [*identifiers] or None}}})
+
+
+@pytest.mark.parametrize(
+    ("ada", "identifier"),
+    [
+        pytest.param(person("", "ada"), "ada", id="a user name"),
+        pytest.param(person("ada@work.example", "ada"), "ada", id="a user name beside an address"),
+        pytest.param(person("Ada@example.org", "ada", "ada@example.org"), "Ada@example.org", id="either"),
+        pytest.param(Identity("1", "ada@example.org", "a-password", {}), "ada@example.org", id="Kratos does not tell"),
+    ],
+)
+def test_somebody_signs_in_with_what_the_identity_schema_says(
+    ada: Identity, identifier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Login, "known", (identifier,))
+    with serving() as public:
+        assert kratos(public_url=public).session_token(ada) == "t1"
+
+
+def test_whoever_has_nothing_to_sign_in_with_is_told_what_the_schema_lacks() -> None:
+    with serving() as public, pytest.raises(KratosRefused) as caught:
+        kratos(public_url=public).session_token(person(""))
+    assert caught.value.lines() == [
+        "identity 1 cannot sign in",
+        "its traits hold no identifier for the method password",
+        "mark one in the identity schema: ory.sh/kratos, credentials, password, identifier: true",
+    ]
