@@ -117,7 +117,7 @@ class Kratos:
         Args:
             email: the address, the trait `email`; made up where neither it nor `traits` is given.
             password: in clear text; made up where none is given.
-            verified: the address counts as verified.
+            verified: each e-mail address among the traits that the identity schema has verified counts as verified.
             traits: further traits, or all of them; an `email` among them goes before that above.
             fields: further fields of the admin API, such as `schema_id`, `state`, `metadata_public`.
 
@@ -127,15 +127,18 @@ class Kratos:
         if not email and traits is None:
             email = f"{secrets.token_hex(6)}@example.org"
         traits = ({"email": email} if email else {}) | dict(traits or {})
-        email = str(traits.get("email", ""))
+        email = str(traits.get("email") or "")
         password = secrets.token_urlsafe(12) if password is None else password
         body: Json = {"traits": traits, **fields}
         if password and "credentials" not in fields:
             body["credentials"] = {"password": {"config": {"password": password}}}
         if verified:
-            # Kratos v1.0 finds the address again only as it stores it
-            address = {"value": email.lower(), "verified": True, "via": "email", "status": "completed"}
-            body["verifiable_addresses"] = [address]
+            # Kratos takes those that the identity schema has verified; v1.0 finds them again only as it stores them
+            body["verifiable_addresses"] = [
+                {"value": text.lower(), "verified": True, "via": "email", "status": "completed"}
+                for text in _texts(traits)
+                if "@" in text
+            ]
         made = _must(self._admin.create(body), f"identity {email or traits} was not created")
         return Identity(made.body["id"], email, "" if "credentials" in fields else password, made.body)
 
@@ -340,6 +343,14 @@ def _must(answer: Answer, what: str) -> Answer:
     if not answer.ok:
         raise KratosRefused(what, answer.messages)
     return answer
+
+
+def _texts(traits: Any) -> Iterator[str]:
+    if isinstance(traits, Mapping | list | tuple):
+        for below in traits.values() if isinstance(traits, Mapping) else traits:
+            yield from _texts(below)
+    elif isinstance(traits, str):
+        yield traits
 
 
 def _identifier(who: Identity, method: str) -> str:

@@ -371,6 +371,15 @@ def test_somebody_signs_in_with_a_user_name(user_names: Path, release: str) -> N
             k.session_token(k.create_identity(traits={"contact": {"mail": "bob@example.org"}}))
 
 
+@pytest.mark.parametrize("release", ["v1.1.0", "v26.2.0"])
+def test_an_address_is_verified_where_the_identity_schema_has_it(user_names: Path, release: str) -> None:
+    with kratos(**ephemeral.asked(release), mail=False, config_dir=user_names) as k:
+        traits = {"username": "eve@work.example", "contact": {"mail": "eve@example.org"}}
+        eve = k.create_identity(traits=traits, verified=True)
+    found = [(address["value"], address["verified"]) for address in eve.body["verifiable_addresses"]]
+    assert found == [("eve@example.org", True)]
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_a_seed_is_there_at_the_start_and_after_each_reset(tmp_path: Path, database: str) -> None:
     seed = tmp_path / "people.yaml"

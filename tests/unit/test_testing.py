@@ -96,6 +96,21 @@ def test_a_verified_address_is_verified_however_it_is_written() -> None:
     assert [address["value"] for address in sent[0]["verifiable_addresses"]] == ["ada@example.org"]
 
 
+def test_an_address_is_verified_wherever_it_stands_in_the_traits() -> None:
+    sent: list[dict[str, Any]] = []
+
+    def create(body: dict[str, Any]) -> Answer:
+        sent.append(body)
+        return Answer(201, {"id": "1"})
+
+    traits = {"username": "ada", "age": 36, "contact": {"mails": ["Ada@work.example", "ada@example.org"]}}
+    ada = kratos(_admin=SimpleNamespace(create=create)).create_identity(traits=traits, verified=True)
+
+    assert ada.email == ""
+    assert [address["value"] for address in sent[0]["verifiable_addresses"]] == ["ada@work.example", "ada@example.org"]
+    assert all(address["verified"] for address in sent[0]["verifiable_addresses"])
+
+
 def test_why_somebody_was_not_created_is_said_in_one_line() -> None:
     """Kratos lists what its identity schema refuses, each on a line of its own."""
     reason = "I[#] S[#] doesn't validate\n  I[#/traits/age] S[#/properties/traits/age] expected integer"
