@@ -116,7 +116,7 @@ class Kratos:
 
         Args:
             email: the address, the trait `email`; made up where neither it nor `traits` is given.
-            password: in clear text; made up where none is given.
+            password: in clear text; made up where neither it nor `credentials` is given.
             verified: each e-mail address among the traits that the identity schema has verified counts as verified.
             traits: further traits, or all of them; an `email` among them goes before that above.
             fields: further fields of the admin API, such as `schema_id`, `state`, `metadata_public`.
@@ -128,10 +128,11 @@ class Kratos:
             email = f"{secrets.token_hex(6)}@example.org"
         traits = ({"email": email} if email else {}) | dict(traits or {})
         email = str(traits.get("email") or "")
-        password = secrets.token_urlsafe(12) if password is None else password
+        if password is None:
+            password = "" if "credentials" in fields else secrets.token_urlsafe(12)
         body: Json = {"traits": traits, **fields}
-        if password and "credentials" not in fields:
-            body["credentials"] = {"password": {"config": {"password": password}}}
+        if password:
+            body["credentials"] = {**fields.get("credentials", {}), "password": {"config": {"password": password}}}
         if verified:
             # Kratos takes those that the identity schema has verified; v1.0 finds them again only as it stores them
             body["verifiable_addresses"] = [
@@ -140,7 +141,7 @@ class Kratos:
                 if "@" in text
             ]
         made = _must(self._admin.create(body), f"identity {email or traits} was not created")
-        return Identity(made.body["id"], email, "" if "credentials" in fields else password, made.body)
+        return Identity(made.body["id"], email, password, made.body)
 
     def session_token(self, who: Identity | str, password: str | None = None) -> str:
         """Signs in as a native application does, by password, or by a mailed code where the preset has no passwords.

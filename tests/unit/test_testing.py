@@ -111,6 +111,23 @@ def test_an_address_is_verified_wherever_it_stands_in_the_traits() -> None:
     assert all(address["verified"] for address in sent[0]["verifiable_addresses"])
 
 
+def test_a_password_goes_with_other_credentials_and_is_made_up_only_without_them() -> None:
+    sent: list[Any] = []
+
+    def create(body: dict[str, Any]) -> Answer:
+        sent.append(body["credentials"])
+        return Answer(201, {"id": "1"})
+
+    k = kratos(_admin=SimpleNamespace(create=create))
+    oidc = {"oidc": {"config": {"providers": [{"subject": "ada", "provider": "theirs"}]}}}
+
+    both = k.create_identity("ada@example.org", password="a-password", credentials=oidc)
+    other = k.create_identity("bob@example.org", credentials=oidc)
+
+    assert sent == [{**oidc, "password": {"config": {"password": "a-password"}}}, oidc]
+    assert (both.password, other.password) == ("a-password", "")
+
+
 def test_why_somebody_was_not_created_is_said_in_one_line() -> None:
     """Kratos lists what its identity schema refuses, each on a line of its own."""
     reason = "I[#] S[#] doesn't validate\n  I[#/traits/age] S[#/properties/traits/age] expected integer"
