@@ -15,17 +15,26 @@ from kratosctl.errors import NotRunning, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.kratos import readiness
+from kratosctl.limits import Limits
 
 SERVICES = ("kratos", "kratos-migrate", "postgres", "mail", "ui")
 
 
 @dataclass(frozen=True)
 class Found:
-    """An environment and its containers."""
+    """An environment and its containers.
+
+    Attributes:
+        workspace: its generated directory.
+        state: what is remembered of it.
+        containers: what the engine has of it.
+        patience: seconds that Kratos may take to be ready again.
+    """
 
     workspace: Workspace
     state: State
     containers: tuple[Container, ...]
+    patience: float = Limits.ready
 
     @property
     def name(self) -> str:
@@ -86,11 +95,11 @@ class Found:
         own = reading.address(kratos.name) if engine.local and not engine.rootless else ""
         return f"http://{own}:{CONTAINER_PORTS['admin']}" if own else ""
 
-    def wait_until_ready(self, seconds: float) -> None:
-        """Waits until a running Kratos is ready again, after a restart."""
+    def wait_until_ready(self, seconds: float | None = None) -> None:
+        """Waits until a running Kratos is ready again, after a restart; by default as long as it may take."""
         public = self.public_address()
         if public:
-            readiness.wait(*public, self.running("kratos").name, seconds)
+            readiness.wait(*public, self.running("kratos").name, self.patience if seconds is None else seconds)
 
 
 def names(directory: Path) -> list[str]:

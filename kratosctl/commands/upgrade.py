@@ -195,7 +195,7 @@ def _start_again(workspace: Workspace, console: Console) -> None:
     kratos = found.container("kratos")
     if kratos:
         reading.start([kratos.name])
-        running.find(workspace.directory, workspace.name).wait_until_ready(60)
+        running.find(workspace.directory, workspace.name).wait_until_ready()
         console.note("Kratos was stopped for a command that was interrupted: it runs again")
     workspace.remove_note(STOPPED_NOTE)
 

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def _start(environment: Environment, workspace: Workspace, wishes: Wishes, conso
     done = up.up(environment, workspace, wishes, console, {})
     if done.after:
         done.after()
-    found = running.find(workspace.directory, environment.name)
+    found = replace(running.find(workspace.directory, environment.name), patience=wishes.limits.ready)
     if environment.seed:
         _seed(Subject(found, environment))
     return Ephemeral(environment, found, done.data["endpoints"])

@@ -15,8 +15,6 @@ from kratosctl.running import Found
 from kratosctl.snapshots import postgres, sqlite
 from kratosctl.snapshots.facts import Facts
 
-_READY = 60.0  # seconds for Kratos to be ready again
-
 
 class Live(Protocol):
     """What can be done with a database while Kratos serves from it. Each either happens whole or not at all.
@@ -136,7 +134,7 @@ class SqliteVolume:
             yield
         finally:
             reading.start([self._kratos])
-            self._found.wait_until_ready(_READY)
+            self._found.wait_until_ready()
             workspace.remove_note(STOPPED_NOTE)
 
     def close(self) -> None:

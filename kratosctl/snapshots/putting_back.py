@@ -76,7 +76,7 @@ def restart(subject: Subject) -> None:
     kratos = subject.found.container("kratos")
     if kratos and kratos.state == "running":
         program.docker("restart", kratos.name)
-        subject.found.wait_until_ready(60)
+        subject.found.wait_until_ready()
 
 
 @contextlib.contextmanager

@@ -18,13 +18,20 @@ from kratosctl.answers import selection
 from kratosctl.answers.wishes import Wishes
 from kratosctl.commands import status
 from kratosctl.console import Console
+from kratosctl.database import sqlite_volume
 from kratosctl.engine import program, reading
+from kratosctl.engine.objects import Container
 from kratosctl.ephemeral import environments, remains
 from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import ChoiceImpossible, DatabaseUnreachable, NotReady, NotRunning, UnknownKey
+from kratosctl.files.state import State
+from kratosctl.files.workspace import Workspace
 from kratosctl.host import ports
 from kratosctl.kratos import readiness
 from kratosctl.limits import Limits
+from kratosctl.running import Found
+from kratosctl.snapshots import sqlite
+from kratosctl.snapshots.live import SqliteVolume
 from kratosctl.stack import compose, kratos_configuration
 from kratosctl.stack.labels import LABEL
 from kratosctl.stages import postgres_start, up
@@ -131,7 +138,7 @@ def test_what_stays_of_it_at_the_end_is_said(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(up, "up", lambda *_: SimpleNamespace(after=None, data={"endpoints": {}}))
-    monkeypatch.setattr(running, "find", lambda *_: None)
+    monkeypatch.setattr(running, "find", lambda *_: Found(Workspace(tmp_path, "test"), State(), ()))
     monkeypatch.setattr(remains, "remove_dead", lambda: None)
     monkeypatch.setattr(remains, "remove", lambda *_: "network test_default has active endpoints")
     with environments.made(environments.choose({}, {}, BASE), False, 60.0, Console()):
@@ -166,6 +173,29 @@ class TestPatience:
             self.made(seconds)
 
         assert asked == [Limits(seconds, database)]
+
+    def test_kratos_may_take_as_long_each_time_it_is_started_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As for each reset of SQLite where the engine is in a virtual machine."""
+        container = Container("1", "k", "kratos", "p", "running", "", "", None, "i", {"127.0.0.1:4433": 4433}, {})
+        found, waited = Found(Workspace(tmp_path, "test"), State(), (container,)), []
+        monkeypatch.setattr(up, "up", lambda *_: SimpleNamespace(after=None, data={"endpoints": {}}))
+        monkeypatch.setattr(running, "find", lambda *_: found)
+        monkeypatch.setattr(remains, "remove_dead", lambda: None)
+        monkeypatch.setattr(remains, "remove", lambda *_: "")
+        monkeypatch.setattr(program, "docker", lambda *_, **__: None)
+        monkeypatch.setattr(reading, "state", lambda _: ("running", None))
+        monkeypatch.setattr(reading, "start", lambda _: None)
+        monkeypatch.setattr(sqlite_volume, "put", lambda *_: None)
+        monkeypatch.setattr(sqlite, "facts", lambda *_, **__: None)
+        monkeypatch.setattr(readiness, "wait", lambda *words: waited.append(words[-1]))
+
+        with environments.made(environments.choose({}, {}, BASE), False, 600.0, Console(quiet=True)) as made:
+            SqliteVolume(made.found, "k").restore(tmp_path, same_tables=True)
+        SqliteVolume(found, "k").restore(tmp_path, same_tables=True)
+
+        assert waited == [600.0, 60.0]
 
     @pytest.mark.parametrize("slow", ["postgres", "mail"])
     def test_whoever_waited_in_vain_is_told_how_to_wait_longer(
