@@ -7,9 +7,10 @@ questions until a test wants Kratos.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -77,6 +78,7 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
         fault = None
         try:
             asked: Any = {question.key: _said(pytestconfig, question) for question in _OFFERED}
+            _tell(pytestconfig, "waiting for Kratos to start; images that are not here are pulled first")
             made = stack.enter_context(kratos(keep=keep, wait_timeout=_patience(pytestconfig), **asked))
         except KratosctlError as error:
             fault = error
@@ -132,6 +134,19 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for said in config.stash[_kept]:
         terminalreporter.section("Kratos is still there")
         terminalreporter.write_line(said)
+
+
+def _tell(config: pytest.Config, line: str) -> None:
+    """Says something while the tests run, past what captures their output."""
+    plugins = config.pluginmanager
+    reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        if worker == "gw0":
+            # what a worker's own reporter writes nobody sees, and one of them is enough
+            print(line, file=sys.stderr, flush=True)
+        elif reporter and not worker:
+            reporter.write_line(line)
 
 
 def _patience(config: pytest.Config) -> float:

@@ -320,6 +320,23 @@ def test_a_variable_that_cannot_work_fails_the_tests_that_want_kratos_alone(
     assert "INTERNALERROR" not in done.stdout
 
 
+@pytest.mark.parametrize("words", [(), ("-q",), ("-s",), ("-n", "2")], ids=["alone", "quiet", "uncaptured", "workers"])
+def test_what_the_first_test_waits_for_is_said_once(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """On a new machine images are pulled for minutes."""
+    (tmp_path / "test_app.py").write_text(TESTS)
+    done = plain_pytest(tmp_path, *words, PATH=str(tmp_path))
+    before, said, _ = (done.stdout + done.stderr).partition("waiting for Kratos to start")
+    assert said, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count(said) == 1
+    assert not before or before.endswith("\n")
+
+
+def test_nothing_is_waited_for_where_no_test_wants_kratos(tmp_path: Path) -> None:
+    (tmp_path / "test_app.py").write_text("def test_it():\n    pass\n")
+    done = plain_pytest(tmp_path, PATH=str(tmp_path))
+    assert "Kratos" not in done.stdout + done.stderr
+
+
 def test_what_keeps_kratos_from_starting_is_said_in_full_once(tmp_path: Path) -> None:
     (tmp_path / "test_app.py").write_text(TESTS)
     done = plain_pytest(tmp_path, PATH=str(tmp_path))
