@@ -110,10 +110,9 @@ def made(chosen: Selection, keep: bool, wait_timeout: float, console: Console) -
     try:
         remains.make_directory(directory, whose)
         workspace.save_state(State(owner=whose))
-        if keep:
-            # so that every command works there
-            answers = selection.saved_answers(chosen.answers, environment)
-            configuration_file.save(directory, environment.name, answers)
+        # so that every command works there
+        answers = selection.saved_answers(chosen.answers, environment)
+        configuration_file.save(directory, environment.name, answers)
         try:
             limits = Limits.of_own_database(wait_timeout)
             started = _start(environment, workspace, Wishes(limits=limits), console)

@@ -21,6 +21,7 @@ from kratosctl.console import Console
 from kratosctl.database import sqlite_volume
 from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
+from kratosctl.environment import Environment
 from kratosctl.ephemeral import environments, remains
 from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import ChoiceImpossible, DatabaseUnreachable, NotReady, NotRunning, UnknownKey
@@ -145,6 +146,30 @@ def test_what_stays_of_it_at_the_end_is_said(
         pass
 
     assert "network test_default has active endpoints" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_commands_find_in_its_directory_what_it_was_asked_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    """`kratosctl -C DIRECTORY reset` would take a PostgreSQL for SQLite, and `up` would make it one."""
+    found: list[Environment] = []
+
+    def begin(environment: Environment, workspace: Workspace, *_: object) -> None:
+        found.append(selection.environment_of(selection.select(workspace.directory, environment.name, {}, {})))
+        raise NotRunning("")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(remains, "remove_dead", lambda: None)
+    monkeypatch.setattr(remains, "remove", lambda *_: "")
+    monkeypatch.setattr(up, "up", begin)
+    asked = {"database": "postgres", "preset": "api-only", "release": "v1.1.0"}
+    with pytest.raises(NotRunning), environments.made(environments.choose(asked, {}, BASE), keep, 60.0, Console()):
+        pass
+
+    assert [(one.database, one.preset, one.release, one.ui) for one in found] == [
+        ("postgres", "api-only", "v1.1.0", False)
+    ]
 
 
 class TestPatience:
