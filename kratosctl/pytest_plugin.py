@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,7 +30,7 @@ _OFFERED = tuple(replace(q, choices=_DATABASES) if q.key == "database" else q fo
 _began = pytest.StashKey[float]()
 _kept = pytest.StashKey[list[str]]()
 _fault = pytest.StashKey[str]()
-_told = pytest.StashKey[bool]()
+_told = pytest.StashKey[str]()
 _PATIENCE = 60.0  # seconds
 _WAIT = "kratos_wait_timeout"
 _WORKER_OUTPUT = "kratosctl_kept"
@@ -75,25 +75,20 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
 
     keep = pytestconfig.getoption("--kratos-keep")
     with ExitStack() as stack:
-        fault = None
-        try:
+        with _plainly(pytestconfig):
             asked: Any = {question.key: _said(pytestconfig, question) for question in _OFFERED}
             _tell(pytestconfig, "waiting for Kratos to start; images that are not here are pulled first")
             made = stack.enter_context(kratos(keep=keep, wait_timeout=_patience(pytestconfig), **asked))
-        except KratosctlError as error:
-            fault = error
-        if fault:
-            pytestconfig.stash[_fault] = str(fault)
-            pytest.fail(str(fault), pytrace=False)
         if keep:
             pytestconfig.stash[_kept].append(_said_of_kept(made))
         yield made
 
 
 @pytest.fixture
-def kratos(kratos_environment: Kratos) -> Kratos:
+def kratos(kratos_environment: Kratos, pytestconfig: pytest.Config) -> Kratos:
     """The Kratos of this run, as new: nobody is known, no session is valid, the inbox is empty."""
-    kratos_environment.reset()
+    with _plainly(pytestconfig):
+        kratos_environment.reset()
     return kratos_environment
 
 
@@ -109,10 +104,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     stash = item.config.stash
     made, fault = _running(item), stash.get(_fault, "")
     if fault and call.excinfo and str(call.excinfo.value) == fault:
-        # pytest repeats it at each test that wants Kratos
-        if stash.get(_told, False):
+        # it is the same at each test that wants Kratos
+        if stash.get(_told, "") == fault:
             report.longrepr = f"{fault.splitlines()[0]} (as above)"
-        stash[_told] = True
+        stash[_told] = fault
     if report.failed and made:
         report.sections.append((f"Kratos' log during {report.when}", _log(made, item.stash.get(_began, 0.0))))
 
@@ -134,6 +129,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for said in config.stash[_kept]:
         terminalreporter.section("Kratos is still there")
         terminalreporter.write_line(said)
+
+
+@contextmanager
+def _plainly(config: pytest.Config) -> Iterator[None]:
+    """Lets an error of ours fail a fixture with what it says, and without a traceback."""
+    try:
+        yield
+    except KratosctlError as error:
+        config.stash[_fault] = str(error)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _tell(config: pytest.Config, line: str) -> None:

@@ -61,6 +61,24 @@ def test_sign_in(kratos):
     assert kratos.session_token(ada)
     assert False
 """
+NEVER_NEW = """
+import pytest
+from kratosctl.errors import DatabaseUnreachable
+
+class Stopped:
+    def reset(self):
+        raise DatabaseUnreachable("PostgreSQL was not emptied", "it stopped", "nothing was changed; try again")
+
+@pytest.fixture(scope="module")
+def kratos_environment():
+    return Stopped()
+
+def test_one(kratos):
+    pass
+
+def test_other(kratos):
+    pass
+"""
 ASKING = """
 def test_it(kratos_environment):
     print(kratos_environment.logs(service="postgres"), kratos_environment.mail_url)
@@ -335,6 +353,18 @@ def test_nothing_is_waited_for_where_no_test_wants_kratos(tmp_path: Path) -> Non
     (tmp_path / "test_app.py").write_text("def test_it():\n    pass\n")
     done = plain_pytest(tmp_path, PATH=str(tmp_path))
     assert "Kratos" not in done.stdout + done.stderr
+
+
+def test_what_keeps_kratos_from_being_as_new_is_said_without_a_traceback(tmp_path: Path) -> None:
+    """As where PostgreSQL has stopped, or the database of a fixture of one's own is in memory."""
+    (tmp_path / "test_app.py").write_text(NEVER_NEW)
+    done = plain_pytest(tmp_path)
+    assert "2 errors" in done.stdout, done.stdout + done.stderr
+    shown = done.stdout.partition("short test summary")[0]
+    assert "PostgreSQL was not emptied (as above)" in shown
+    assert shown.count("nothing was changed; try again") == 1
+    assert "raise " not in shown
+    assert "pytest_plugin.py" not in shown
 
 
 def test_what_keeps_kratos_from_starting_is_said_in_full_once(tmp_path: Path) -> None:
