@@ -100,9 +100,7 @@ def test_a_database_that_holds_somebody_is_never_made_anew(directory: Directory)
     told = directory.up(database="postgres")
     token = people.sign_up_and_ask(told["endpoints"]["public"])
     directory.down()
-    state = directory.home() / "state.json"
-    # as if it had been cut short, and served by others
-    state.write_text(json.dumps({**json.loads(state.read_text()), "first_start": True}))
+    note_a_first_start(directory)
 
     again = directory.run("up", *FLAGS).data
 
@@ -114,14 +112,20 @@ def test_a_database_that_does_not_say_who_is_in_it_is_never_made_anew(directory:
     token = people.sign_up_and_ask(told["endpoints"]["public"])
     allow(directory, told["project"], "false")
     directory.down()
-    state = directory.home() / "state.json"
-    state.write_text(json.dumps({**json.loads(state.read_text()), "first_start": True}))
+    note_a_first_start(directory)
 
-    assert directory.run("up", *FLAGS, code=None).code != 0
+    refused = directory.run("up", *FLAGS, "--database-timeout", "3", code=53).error
+    assert "not currently accepting connections" in refused["why"]
 
     allow(directory, told["project"], "true")
     again = directory.run("up", *FLAGS).data
     assert people.whoami(again["endpoints"]["public"], token) == "someone@example.org"
+
+
+def note_a_first_start(directory: Directory) -> None:
+    """Makes a database that was served from look as if its first start had been cut short."""
+    state = directory.home() / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "first_start": True, "migrated": {}}))
 
 
 def allow(directory: Directory, project: str, connections: str) -> None:
