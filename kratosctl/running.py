@@ -73,10 +73,8 @@ class Found:
     def public_address(self) -> tuple[str, int] | None:
         """Where this host reaches the public API; None while it is not published."""
         kratos = self.container("kratos")
-        for address, inside in (kratos.published if kratos else {}).items():
-            if inside == CONTAINER_PORTS["public"]:
-                bound, _, port = address.rpartition(":")
-                return readiness.reachable(bound.strip("[]")), int(port)
+        for address, port in kratos.places(CONTAINER_PORTS["public"]) if kratos else ():
+            return readiness.reachable(address), port
         return None
 
     def admin_url(self) -> str:
@@ -86,10 +84,8 @@ class Found:
         machines, not to programs of this one.
         """
         kratos = self.running("kratos")
-        for address, inside in kratos.published.items():
-            if inside == CONTAINER_PORTS["admin"]:
-                bound, _, port = address.rpartition(":")
-                return f"http://{readiness.reachable(bound.strip('[]'))}:{port}"
+        for address, port in kratos.places(CONTAINER_PORTS["admin"]):
+            return f"http://{readiness.reachable(address)}:{port}"
         engine = reading.engine()
         # a rootless engine's networks are in a namespace of their own: on this host's, somebody else may answer
         own = reading.address(kratos.name) if engine.local and not engine.rootless else ""

@@ -67,10 +67,9 @@ def endpoints(found: running.Found, host: str, https: bool) -> dict[str, str]:
     bound: dict[str, tuple[str, int]] = {}
     for port in ("ui", "public", "admin", "mail", "postgres"):
         container = found.container(_SERVICE_OF_PORT[port])
-        for address, inside in (container.published if container else {}).items():
-            if inside == CONTAINER_PORTS[port] and port not in bound:
-                where, _, published = address.rpartition(":")
-                bound[port] = (where.strip("[]"), int(published))
+        places = container.places(CONTAINER_PORTS[port]) if container else []
+        if places:
+            bound[port] = places[0]
     beyond = any(urls.beyond_host(where, https) for port, (where, _) in bound.items() if port in urls.PROXIED)
     open_now = {}
     for port, (where, number) in bound.items():
@@ -95,10 +94,9 @@ def mail_login(found: running.Found, https: bool) -> dict[str, str] | None:
         https: people come by a TLS proxy.
     """
     mail = found.container("mail")
-    for address, inside in (mail.published if mail else {}).items():
-        if inside == CONTAINER_PORTS["mail"] and urls.beyond_host(address.rpartition(":")[0].strip("[]"), https):
-            return inbox.where(found.name, found.workspace.home)
-    return None
+    places = mail.places(CONTAINER_PORTS["mail"]) if mail else []
+    guarded = any(urls.beyond_host(address, https) for address, _ in places)
+    return inbox.where(found.name, found.workspace.home) if guarded else None
 
 
 def _service(container: Container) -> dict[str, Any]:
@@ -168,7 +166,7 @@ def listing(directory: Path) -> Result:
             row["ephemeral"] = owner.fate(container.labels["owner"])
         if container.service == "kratos":
             row.update({key: container.labels.get(key) for key in ("release", "database")})
-            row["public"] = next((int(a.rsplit(":", 1)[1]) for a, p in container.published.items() if p == 4433), None)
+            row["public"] = next((port for _, port in container.places(CONTAINER_PORTS["public"])), None)
     asked_for, faults = _asked_for(directory)
     for name in running.names_of(directory, asked_for):
         if (str(directory), name) not in rows:

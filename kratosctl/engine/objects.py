@@ -46,6 +46,11 @@ class Container:
     published: dict[str, int] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
+    def places(self, inside: int) -> list[tuple[str, int]]:
+        """The addresses and ports of this host at which one port of the container is open."""
+        split = [place.rpartition(":") for place, port in self.published.items() if port == inside]
+        return [(address.strip("[]"), int(port)) for address, _, port in split]
+
 
 @dataclass(frozen=True)
 class Image:
