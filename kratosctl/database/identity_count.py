@@ -14,14 +14,13 @@ def in_file(database: Path, seconds: float) -> int:
     """Counts them.
 
     Args:
-        database: the file, whatever its path holds that means something in a URI.
+        database: the file, by its absolute path, whatever that holds which means something in a URI.
         seconds: how long to wait for somebody who writes.
 
     Raises:
         sqlite3.Error: there is no such file, it is no such database, or it stayed locked.
     """
-    quoted = str(database).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, timeout=seconds)
+    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=seconds)
     try:
         return int(connection.execute(QUERY).fetchone()[0])
     finally:

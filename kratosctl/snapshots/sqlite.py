@@ -204,8 +204,8 @@ def _said(database: Path, error: sqlite3.DatabaseError, written: Path) -> Kratos
 def _opened(path: Path, copy: bool = False) -> Iterator[sqlite3.Connection]:
     """A connection. A live database is never opened for reading alone: a writer that was killed leaves a journal, and
     the next to open the file has to take back what it says."""
-    address = f"file:{str(path).replace('%', '%25').replace('?', '%3f').replace('#', '%23')}"
-    connection = sqlite3.connect(address + ("?mode=ro&immutable=1" if copy else ""), uri=True, timeout=_BUSY)
+    address = path.as_uri() + ("?mode=ro&immutable=1" if copy else "")
+    connection = sqlite3.connect(address, uri=True, timeout=_BUSY)
     try:
         yield connection
     finally:
