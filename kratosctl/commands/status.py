@@ -17,7 +17,7 @@ from kratosctl.files.workspace import GENERATED, UPGRADE_CLONE, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.results import Result, table
 from kratosctl.stack import inbox
-from kratosctl.stages import taken
+from kratosctl.stages import images, taken
 
 _FATES: dict[owner.Fate, str] = {
     "alive": "of a test that runs",
@@ -113,7 +113,7 @@ def _service(container: Container) -> dict[str, Any]:
 
 def _warnings(found: running.Found, release: str) -> list[str]:
     warnings = [
-        f"{reference} is a floating tag, locked to {lock['id'].removeprefix('sha256:')[:12]}"
+        f"{reference} is a floating tag, locked to {images.short(lock['id'])}"
         for reference, lock in found.state.images.items()
     ]
     if release == "latest":

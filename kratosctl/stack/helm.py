@@ -15,6 +15,7 @@ from kratosctl.errors import ChoiceImpossible
 from kratosctl.stack import kratos_configuration
 from kratosctl.stack.portable import Portable
 from kratosctl.stack.secrets import KINDS, as_kratos
+from kratosctl.urls import LOOPBACK
 
 CHART = "0.62.1"
 REPOSITORY = "https://k8s.ory.com/helm/charts"
@@ -89,7 +90,7 @@ def image(reference: str) -> dict[str, str]:
 
 def service_type(bind: str) -> str:
     """Whether attendees come from elsewhere: then the cluster gives the service an address of its own."""
-    return "ClusterIP" if bind in ("127.0.0.1", "::1") else "LoadBalancer"
+    return "ClusterIP" if bind in LOOPBACK else "LoadBalancer"
 
 
 def node_selector(platform: str) -> dict[str, str]:

@@ -9,9 +9,8 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.stack import helm, swarm
 from kratosctl.stack.files import File
 from kratosctl.stack.portable import Portable
+from kratosctl.urls import LOOPBACK
 from kratosctl.workshop.seats import Seat
-
-_LOOPBACK = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,9 @@ def warnings(way: str, bound: Sequence[Bound], override: str) -> list[str]:
     """What is not there as it is here, one line each."""
     environments = [one.seat.environment for one in bound]
     found = []
-    if way == "swarm" and any(environment.bind in _LOOPBACK for environment in environments):
+    if way == "swarm" and any(environment.bind in LOOPBACK for environment in environments):
         found.append("Swarm opens ports on every address of a node, not on 127.0.0.1 alone: it has no other way")
-    local = any(one.found.environment.host in ("localhost", *_LOOPBACK) for one in bound)
+    local = any(one.found.environment.host in ("localhost", *LOOPBACK) for one in bound)
     if way == "swarm" and local and len({one.node for one in bound}) > 1:
         found.append("addresses say localhost, where attendees reach no other node: say --node NAME=ADDRESS")
     if any(set(one.found.place.ports) - set(_published(way, one)) for one in bound):

@@ -13,6 +13,7 @@ from kratosctl.files.atomic import said_plainly, write_atomically
 from kratosctl.results import Result
 from kratosctl.stack import inbox
 from kratosctl.stack.inbox import Login
+from kratosctl.urls import LOOPBACK
 from kratosctl.workshop import proxy, proxy_files, seats
 from kratosctl.workshop.seats import Seat
 
@@ -129,7 +130,7 @@ def _sheet(directory: Path, seat: Seat, trust: Trust | None) -> Sheet:
         urls={name: environment.url(name, ports[name]) for name in shown},
         release=environment.release,
         browser=environment.preset != "api-only",
-        here=str(directory) if environment.bind in ("127.0.0.1", "::1") else "",
+        here=str(directory) if environment.bind in LOOPBACK else "",
         trust=trust if environment.https else None,
         login=login,
     )
