@@ -116,7 +116,7 @@ def _ended(container: Container) -> Ended:
     except KratosctlError:
         return Ended(container.service, how, "")
     if container.service == "kratos":
-        error = log_lines.explain(said, "stay up")
+        error = log_lines.explain(said)
         error.environment = container.labels.get("environment", "")
         return Ended(container.service, how, ": ".join(filter(None, (error.what, error.why))), error.fix)
     return Ended(container.service, how, log_lines.shown(log_lines.last_telling(said.splitlines())))

@@ -301,9 +301,9 @@ def logs_since_start(container: str, lines: int = 20) -> str:
     return done.stdout + done.stderr
 
 
-def logs_since(container: str, time: float, lines: int = 20_000) -> str:
-    """The last lines a container printed since a time, in seconds since 1970."""
-    done = program.docker("logs", "--since", f"{time:.3f}", "--tail", str(lines), container, check=False)
+def logs_since(container: str, time: float) -> str:
+    """The last lines, 20,000 at most, that a container printed since a time, in seconds since 1970."""
+    done = program.docker("logs", "--since", f"{time:.3f}", "--tail", "20000", container, check=False)
     return done.stdout + done.stderr
 
 

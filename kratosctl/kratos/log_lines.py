@@ -100,12 +100,11 @@ def database_error(line: str, seconds: float) -> errors.KratosctlError:
     )
 
 
-def explain(logs: str, doing: str) -> errors.KratosctlError:
-    """The error behind a container that stopped or never became ready.
+def explain(logs: str) -> errors.KratosctlError:
+    """The error behind a Kratos that stopped.
 
     Args:
         logs: its last lines; those of earlier starts may be among them.
-        doing: what it was to do, such as "start".
     """
     lines = logs.splitlines()
     for index in reversed(range(len(lines))):
@@ -125,7 +124,7 @@ def explain(logs: str, doing: str) -> errors.KratosctlError:
             )
         if is_database_fault(lines[index]):
             return database_error(lines[index], 0)
-    return errors.ServiceFailed(f"Kratos did not {doing}", last_telling(lines), "see `kratosctl logs {env} kratos`")
+    return errors.ServiceFailed("Kratos did not stay up", last_telling(lines), "see `kratosctl logs {env} kratos`")
 
 
 def refused_configuration(logs: str) -> str:

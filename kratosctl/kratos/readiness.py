@@ -86,7 +86,7 @@ def wait(
         if clock() >= look:
             look = clock() + _LOOK_EVERY
             if reading.state(container)[0] not in ("running", "created"):
-                raise log_lines.explain(reading.logs(container), "stay up")
+                raise log_lines.explain(reading.logs(container))
             # Kratos would try a wrong password for minutes
             for line in reading.logs_since_start(container).splitlines():
                 if log_lines.is_wrong_password(line):

@@ -15,7 +15,9 @@ from kratosctl.database import templates
 from kratosctl.engine import faults, program, reading
 from kratosctl.errors import DatabaseUnreachable, KratosctlError, NotRunning, ServiceFailed
 from kratosctl.files.atomic import said_plainly
+from kratosctl.limits import Limits
 from kratosctl.running import Found
+from kratosctl.stages import images
 from kratosctl.stages.assemble import Stack
 from kratosctl.stages.plan import Observed
 
@@ -86,8 +88,7 @@ def template_of(stack: Stack, observed: Observed) -> Path | None:
     )
     if special or not (observed.kratos_id and observed.postgres_id):
         return None
-    image = observed.postgres_id.removeprefix("sha256:")[:12]
-    return templates.path_of(observed.kratos_id, f"postgres-{image}")
+    return templates.path_of(observed.kratos_id, f"postgres-{images.short(observed.postgres_id)}")
 
 
 def begin_first_start(stack: Stack) -> None:
@@ -203,13 +204,12 @@ def _settled_state(container: str) -> tuple[str, int]:
     return status, code
 
 
-def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
+def wake(found: Found, engine: str) -> None:
     """Starts a PostgreSQL that was stopped, and waits until it answers; elsewhere there is nothing to do.
 
     Args:
         found: the environment.
         engine: its database: sqlite, postgres, memory or external.
-        seconds: how long it may take.
 
     Raises:
         DatabaseUnreachable, ServiceFailed: it does not answer, or stops again.
@@ -226,7 +226,7 @@ def wake(found: Found, engine: str, seconds: float = 30.0) -> None:
             f"make it: docker compose -f {compose_file} up --wait postgres",
         )
     reading.start([container.name])
-    wait(container.name, seconds)
+    wait(container.name, Limits.database)
 
 
 def _was_cut_short(container: str, copied: bool, seconds: float) -> bool:

@@ -77,7 +77,7 @@ CASES = [(release, case) for release, said in SAID.items() for case in said]
 
 
 def explained(release: str, case: str) -> KratosctlError:
-    return log_lines.explain(SAID[release][case], "stay up")
+    return log_lines.explain(SAID[release][case])
 
 
 def test_four_releases_are_listened_to() -> None:
@@ -139,7 +139,7 @@ class TestSeveralStarts:
     """Docker keeps the log of a container over its restarts."""
 
     def after(self, *cases: str) -> KratosctlError:
-        return log_lines.explain("".join(SAID["v26.2.0"][case] for case in cases), "stay up")
+        return log_lines.explain("".join(SAID["v26.2.0"][case] for case in cases))
 
     def test_the_last_start_counts(self) -> None:
         assert isinstance(self.after("wrong type", "unreachable"), DatabaseUnreachable)
@@ -162,13 +162,13 @@ class TestOtherLines:
 
     def test_an_error_at_run_time_is_no_refused_configuration(self) -> None:
         line = "time=2026-01-01T00:00:00Z level=error msg=The identity schema could not be read. audience=application"
-        error = log_lines.explain(line, "stay up")
+        error = log_lines.explain(line)
         assert isinstance(error, ServiceFailed)
         assert error.why == "The identity schema could not be read."
 
     def test_json_lines_say_the_same(self) -> None:
         said = {"level": "warning", "msg": "Unable to ping database, retrying.", "error": {"message": "a:\n\tb"}}
-        error = log_lines.explain(json.dumps(said), "stay up")
+        error = log_lines.explain(json.dumps(said))
         assert isinstance(error, DatabaseUnreachable)
         assert error.why == "a: b"
         assert log_lines.message('{"msg": "hello"}') == "hello"
@@ -194,7 +194,7 @@ class TestOtherLines:
         assert log_lines.database_error(line, 30).what == "the database did not answer within 30 s"
 
     def test_nothing_printed_is_said(self) -> None:
-        assert log_lines.explain("", "start").lines()[:2] == ["Kratos did not start", "it printed nothing"]
+        assert log_lines.explain("").lines()[:2] == ["Kratos did not stay up", "it printed nothing"]
         assert log_lines.refused_configuration("all is well\n") == ""
 
     def test_the_last_telling_line_is_told_not_the_last(self) -> None:
@@ -204,7 +204,7 @@ class TestOtherLines:
 
     @given(st.text() | st.lists(st.sampled_from(PIECES), max_size=12).map("\n".join))
     def test_any_log_is_explained(self, logs: str) -> None:
-        lines = log_lines.explain(logs, "stay up").lines()
+        lines = log_lines.explain(logs).lines()
         assert 1 <= len(lines) <= 3
         assert max(map(len, lines)) <= 320
 
