@@ -45,6 +45,12 @@ def preset_files(preset: str) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob("[!.]*"))}
 
 
+def preset_configuration(preset: str) -> dict[str, Any]:
+    """What a preset says to Kratos, parsed."""
+    configuration: dict[str, Any] = copy.deepcopy(_load(data_directory("configs") / preset / "kratos.yml"))
+    return configuration
+
+
 def merge(base: Any, over: Any, key: str = "") -> Any:
     """Merges two fragments by Compose's rules: mappings deeply, `volumes` by target, `ports` one after the other.
 

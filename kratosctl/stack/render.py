@@ -49,7 +49,7 @@ def render(environment: Environment, place: Place, kept: Secrets, theirs: Mappin
     if theirs is None:
         preset = fragments.preset_files(environment.preset)
         files += [File(f"kratos/{name}", text) for name, text in preset.items()]
-        theirs = yaml.load(preset["kratos.yml"], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        theirs = fragments.preset_configuration(environment.preset)
     configuration = dump(
         kratos_configuration.environment_configuration(environment, place, theirs),
         f"What environment {environment.name} adds to Kratos' configuration: addresses, cookie name, mail.",

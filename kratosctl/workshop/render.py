@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kratosctl import questions
+from kratosctl import fragments, questions
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import export
 from kratosctl.console import Console
@@ -32,7 +30,6 @@ from kratosctl.workshop.elsewhere import Bound
 from kratosctl.workshop.handout import Sheet
 from kratosctl.workshop.seats import Seat
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LONGEST_LOOK = 5.0
 
 
@@ -175,7 +172,7 @@ def _portable(seat: Seat, address: str, variables: Mapping[str, str], bind: str 
     up.check_dsn(environment, seat.workspace, variables)
     config_file, theirs = assemble.their_configuration(environment, seat.workspace)
     texts = export.configuration_texts(environment, seat.workspace)
-    theirs = yaml.load(texts[config_file], Loader=_LOADER) if theirs is None else theirs
+    theirs = fragments.preset_configuration(environment.preset) if theirs is None else theirs
     given = variables if environment.database == "external" else {k: v for k, v in variables.items() if k != "DSN"}
     state = seats.state_of(seat)
     place = Place(

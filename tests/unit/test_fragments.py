@@ -56,8 +56,10 @@ class TestFiles:
     def test_a_fragment_is_not_changed_by_those_who_use_it(self) -> None:
         fragments.compose_fragment("kratos")["services"].clear()
         fragments.presets()["presets"].clear()
+        fragments.preset_configuration("oidc").clear()
         assert fragments.compose_fragment("kratos")["services"]
         assert fragments.presets()["presets"]
+        assert fragments.preset_configuration("oidc")["selfservice"]
 
     def test_rendering_twice_gives_the_same(self) -> None:
         asked = stacks.environment(database="postgres")
