@@ -26,6 +26,14 @@ class Answer:
         return json.loads(self.text)
 
 
+def answers(public: str) -> bool:
+    """Whether Kratos says that it is ready."""
+    try:
+        return request("GET", f"{public}/health/ready").status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
 def request(
     method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, form: bool = False
 ) -> Answer:

@@ -68,7 +68,9 @@ def test_compose_brings_it_up_from_nothing_and_migrates_before_kratos_starts(
     # the one thing Compose cannot make: a directory that belongs to the caller
     (directory.home() / "database").mkdir(exist_ok=True)
 
-    compose("up", "--detach", "--wait")
+    # without --wait, which takes engines before 25 half a minute: that it comes to its end is proven above
+    compose("up", "--detach")
+    engine.until(lambda: people.answers(told["endpoints"]["public"]), why="Kratos is ready")
 
     migrate = engine.container(told["project"], "kratos-migrate")["State"]
     kratos = engine.container(told["project"], "kratos")["State"]
