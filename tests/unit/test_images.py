@@ -31,6 +31,13 @@ class TestNeeding:
         assert images.needed(asked) == {"oryd/kratos:v26.2.0": "linux/arm64"}
         assert len(images.needed(stacks.environment(database="postgres"))) == 4
 
+    @pytest.mark.parametrize(("platform", "here"), [(None, True), ("linux/amd64", True), ("linux/arm64", False)])
+    def test_an_image_for_another_platform_is_not_the_one_that_is_needed(
+        self, platform: str | None, here: bool
+    ) -> None:
+        assert images.is_here(image(), platform) is here
+        assert not images.is_here(None, platform)
+
 
 FLOATING: dict[str, Any] = {"release": "v26", "ui_image": "acme/ui:1", "mail_image": "acme/mail:1"}
 

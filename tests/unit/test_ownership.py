@@ -158,6 +158,10 @@ def test_a_projects_name_is_one_compose_takes(directory: Path, name: str) -> Non
     assert f"-{name}-" in project
 
 
+def test_a_projects_name_tells_people_which_directory_it_is_of() -> None:
+    assert ownership.project_name(Path("/home/ada/My Shop!"), "dev").startswith("my-shop-dev-")
+
+
 def test_names_that_read_the_same_are_not_the_same_project() -> None:
     names = {
         ownership.project_name(Path(path), "dev") for path in ("/a/shop", "/b/shop", "/a/Shop", "/a/shop/", "/a/shöp")

@@ -25,10 +25,16 @@ def container(service: str, **changes: Any) -> Container:
     return Container(**(values | changes))
 
 
-def make(*containers: Container, services: tuple[str, ...] = SERVICES, migrates: bool = True, **observed: Any) -> Plan:
+def make(
+    *containers: Container,
+    services: tuple[str, ...] = SERVICES,
+    migrates: bool = True,
+    beside: tuple[str, ...] = (),
+    **observed: Any,
+) -> Plan:
     seen = Observed(containers=containers, **({"database_exists": True, "migrated": True} | observed))
     revisions = {name: REVISIONS[name] for name in (*services, *(["kratos-migrate"] if migrates else []))}
-    return plan.make(services, revisions, migrates, seen)
+    return plan.make(services, revisions, migrates, seen, beside=beside)
 
 
 def said(found: Plan) -> list[str]:
@@ -93,6 +99,7 @@ def test_a_database_that_lacks_migrations_is_migrated_also_under_a_running_krato
         ({"state": "exited", "exit_code": 137}, "start", "exited, exit code 137"),
         ({"state": "exited", "exit_code": 0}, "start", "exited"),
         ({"state": "created"}, "start", "created"),
+        ({"state": "paused"}, "restart", "paused"),
         ({"health": "unhealthy"}, "restart", "unhealthy"),
         ({"health": "starting"}, "keep", "runs and is up to date"),
         ({"health": ""}, "keep", "runs and is up to date"),
@@ -111,6 +118,24 @@ def test_a_service_that_is_off_now_is_removed() -> None:
 
 def test_a_service_of_the_users_own_compose_file_is_left_alone() -> None:
     assert not make(*ALL, container("redis", labels={})).changes
+
+
+@pytest.mark.parametrize(
+    ("there", "step"),
+    [
+        ([], ["create redis"]),
+        ([{"state": "running"}], []),
+        ([{"state": "exited", "exit_code": 1}], ["start redis"]),
+        # it came to the end that it was made for
+        ([{"state": "exited", "exit_code": 0}], []),
+    ],
+)
+def test_a_service_that_the_users_own_compose_file_adds_is_brought_up_last(
+    there: list[dict[str, Any]], step: list[str]
+) -> None:
+    own = [container("redis", labels={}, **changes) for changes in there]
+    assert said(make(*ALL, *own, beside=("redis",))) == step
+    assert said(make(*own, beside=("redis",)))[len(SERVICES) :] == step
 
 
 def test_the_container_of_a_finished_migration_is_left_alone() -> None:
