@@ -332,6 +332,7 @@ def test_a_dump_of_people_of_any_language_is_taken(tmp_path: Path) -> None:
         "CREATE INDEX a ON public.identities USING btree (b) WHERE (pg_sleep(1) IS NULL);",
         "CREATE EXTENSION IF NOT EXISTS dblink WITH SCHEMA public;",
         "ALTER TABLE ONLY public.identities\n    OWNER TO postgres;",
+        "DROP TABLE identities;\n    ADD CONSTRAINT p PRIMARY KEY (id);",
     ],
 )
 def test_a_dump_that_would_do_anything_else_is_refused(tmp_path: Path, line: str) -> None:
@@ -351,6 +352,9 @@ def test_a_dump_that_would_do_anything_else_is_refused(tmp_path: Path, line: str
         # psql counts up to the NUL, and so takes the end of its buffer for the beginning of a line
         b"COPY public.identities (id) FROM stdin;\n\0" + b"a" * 8187 + b"\\.\n\\! touch /tmp/x\n\\.\n",
         b"COPY public.identities (id) FROM stdin;\n\xff\n\\.\n",
+        # a line may end at either, and the rows at a backslash and a dot
+        b"COPY public.identities (id) FROM stdin;\n1\r2\n\\.\n",
+        b"COPY public.identities (id) FROM stdin;\n\\.1\n\\.\n",
         b"SET standard_conforming_strings = off;\n",
         b"SET row_security = on;\n",
     ],
