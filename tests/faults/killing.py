@@ -38,10 +38,10 @@ def lasts(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, La
         # the first of all makes the template
         for number in range(2):
             directory = Directory(tmp_path_factory.mktemp(f"lasts-{database}-{number}"), cache)
-            first = _seconds(directory, "up", "--database", database, *FLAGS)
+            first = seconds(directory, "up", "--database", database, *FLAGS)
             if number:
                 directory.down()
-                found[database] = Lasts(first, _seconds(directory, "up", *FLAGS))
+                found[database] = Lasts(first, seconds(directory, "up", *FLAGS))
             directory.wipe()
     return found
 
@@ -74,7 +74,8 @@ def moment(lasts: float, case: str, point: int, points: int = 0) -> float:
     return lasts * (point + random.Random(f"{case} {point}").random()) / points
 
 
-def _seconds(directory: Directory, *words: str) -> float:
+def seconds(directory: Directory, *words: str) -> float:
+    """How long a run of kratosctl takes."""
     began = time.monotonic()
     directory.run(*words)
     return time.monotonic() - began

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from kratosctl import running
 from kratosctl.kratos.api import Client
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
-from tests.faults.killing import FLAGS, kill, kill_once_there, moment
+from tests.faults.killing import FLAGS, kill, kill_once_there, moment, seconds
 from tests.faults.soundness import assert_sound
 
 POINTS = int(os.environ.get("KRATOSCTL_TEST_POINTS", "2"))
@@ -48,12 +47,6 @@ class Subject:
         return {identity["traits"]["email"].partition("@")[0] for identity in found.body}
 
 
-def _seconds(directory: Directory, *words: str) -> float:
-    began = time.monotonic()
-    directory.run(*words)
-    return time.monotonic() - began
-
-
 def _made(path: Path, cache: Path, database: str, release: str) -> Subject:
     """An environment with the snapshot `two` of Ada and Bob."""
     directory = Directory(path, cache)
@@ -71,7 +64,7 @@ def _made(path: Path, cache: Path, database: str, release: str) -> Subject:
 def restored(tmp_path: Path, cache: Path, database: str) -> Iterator[Subject]:
     """An environment that is restored over and over."""
     subject = _made(tmp_path, cache, database, NEW)
-    subject.lasts = _seconds(subject.directory, "snapshot", "restore", "two")
+    subject.lasts = seconds(subject.directory, "snapshot", "restore", "two")
     yield subject
     subject.directory.wipe()
 
@@ -82,7 +75,7 @@ def upgraded(tmp_path: Path, cache: Path, database: str) -> Iterator[Subject]:
     subject = _made(tmp_path, cache, database, OLD)
     # the first has the templates to make, and takes longer
     for _ in range(1 if POINTS < 10 else 2):
-        subject.lasts = _seconds(subject.directory, *UPGRADE)
+        subject.lasts = seconds(subject.directory, *UPGRADE)
         subject.directory.run("snapshot", "restore", "two", "--with-release")
     yield subject
     subject.directory.wipe()
