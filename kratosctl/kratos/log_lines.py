@@ -115,7 +115,7 @@ def explain(logs: str) -> errors.KratosctlError:
                 "raise it: sudo sysctl fs.inotify.max_user_instances=1024; or stop other environments",
             )
         if _REFUSED.search(lines[index]):
-            why = refused_configuration("\n".join(lines[: index + 1]))
+            why = refused_configuration("\n".join(lines[: index + 2]))
             where = f", whose directory is {CONFIG_TARGET} to Kratos" if "no such file" in why else ""
             return errors.KratosRefusedConfiguration(
                 "Kratos refuses its configuration",
@@ -136,7 +136,8 @@ def refused_configuration(logs: str) -> str:
     found: list[str] = []
     key: str | None = None
     said, ended = "", False
-    for line in logs.splitlines():
+    lines = logs.splitlines()
+    for index, line in enumerate(lines):
         reason = re.match(r"\s*\^-- (.*)", line)
         if line.strip() == _HEAD:
             found = [] if ended else found
@@ -145,7 +146,7 @@ def refused_configuration(logs: str) -> str:
             # never the value: it may be a secret
             found.append(f"{key}: {reason[1]}" if key and key != "(root)" else reason[1])
         elif _REFUSED.search(line):
-            said = message(line)
+            said = _announced(lines, index)
             found = [] if ended else found
             ended = True
         elif key is None and line.strip():
@@ -172,7 +173,13 @@ def rejected_change(logs: str) -> str:
         key = _KEY.search(last)
         which = (key[1] or key[2]) if key else "a key"
         return f"{which} cannot change while it runs: kratosctl restart {{env}} kratos takes it in"
-    return refused_configuration("\n".join(lines[begin : said[-1]])) or message(last)
+    return refused_configuration("\n".join(lines[begin : said[-1]])) or _announced(lines, said[-1])
+
+
+def _announced(lines: Sequence[str], index: int) -> str:
+    """What a line says, with the first of the keys that are there twice; all else below it may quote values."""
+    said, below = message(lines[index]), "".join(lines[index + 1 : index + 2])
+    return f"{said} {message(below)}" if said.endswith(":") and "already defined" in below else said
 
 
 def last_telling(lines: Iterable[str]) -> str:

@@ -223,6 +223,12 @@ _YAML = (
     "time=2026-11-24T06:13:58Z level=error msg=An error occurred while watching config file. audience=application"
     " error=map[message:yaml: line 3: mapping values are not allowed] file=/x\n"
 )
+_TWICE = (
+    "time=2026-11-24T06:13:58Z level=error msg={} audience=application error=map[message:yaml: unmarshal errors:\n"
+    '  line 71: mapping key "courier" already defined at line 63\n'
+    '  line 73: mapping key "courier" already defined at line 63] service_name=Ory Kratos service_version=v26.2.0\n'
+)
+_WHY_TWICE = 'yaml: unmarshal errors: line 71: mapping key "courier" already defined at line 63'
 _IMMUTABLE = (
     "time=2026-11-24T06:13:58Z level=error msg=A configuration value marked as immutable has changed. Rolling back to"
     " the last working configuration revision. audience=application error=map[message:hunter2] key=serve.port\n"
@@ -239,12 +245,28 @@ _IMMUTABLE = (
         (_WRONG + _SEEN + _REJECTED + _SEEN + _TAKEN, ""),
         (_SEEN + _TAKEN + _WRONG + _SEEN + _REJECTED, _WHY),
         (_WRONG + _SEEN + _REJECTED + _SEEN + _YAML, "yaml: line 3: mapping values are not allowed"),
+        (_SEEN + _TWICE.format("An error occurred while watching config file."), _WHY_TWICE),
         (_SEEN + _IMMUTABLE, "serve.port cannot change while it runs: kratosctl restart {env} kratos takes it in"),
     ],
-    ids=["nothing", "no edit", "wrong", "wrong, another order", "mended", "right, then wrong", "no YAML", "immutable"],
+    ids=[
+        "nothing",
+        "no edit",
+        "wrong",
+        "wrong, another order",
+        "mended",
+        "right, then wrong",
+        "no YAML",
+        "a key twice",
+        "immutable",
+    ],
 )
 def test_an_edit_that_a_running_kratos_did_not_take(logs: str, why: str) -> None:
     assert log_lines.rejected_change(logs) == why
+
+
+def test_a_key_that_is_there_twice_is_named() -> None:
+    said = _TWICE.format("Unable to instantiate configuration.") + "Error: yaml: unmarshal errors:\n"
+    assert log_lines.explain(said).why == _WHY_TWICE
 
 
 def test_an_edit_that_waits_for_a_restart_is_told_with_the_command_for_this_environment(
