@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,17 @@ def said(given: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, An
     found = {question.key: variables.get(question.variable) or None for question in questions.QUESTIONS}
     found |= {key: value for key, value in given.items() if value is not None}
     return {key: _checked(key, value) for key, value in found.items() if value is not None}
+
+
+def as_it_runs(chosen: Selection, labels: Mapping[str, str]) -> Selection:
+    """An environment that was taken out of kratosctl.yaml stays what it is, rather than become the newest release.
+
+    Args:
+        chosen: the selection; one that kratosctl.yaml names is returned as it is.
+        labels: of its Kratos container.
+    """
+    is_now = {key: labels[key] for key in ("release", "variant", "database") if key in labels}
+    return chosen if chosen.known else replace(chosen, answers={**chosen.answers, **is_now})
 
 
 def saved_answers(answers: Mapping[str, Any], environment: Environment) -> dict[str, Any]:

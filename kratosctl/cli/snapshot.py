@@ -52,8 +52,9 @@ def subject_of(session: Session, name: str | None, command: str) -> Iterator[Sub
         from kratosctl.answers import selection
         from kratosctl.snapshots.subject import Subject
 
-        environment = selection.environment_of(selection.select(session.directory, workspace.name, {}, os.environ))
-        yield Subject(finding(), environment)
+        chosen, found = selection.select(session.directory, workspace.name, {}, os.environ), finding()
+        kratos = found.container("kratos")
+        yield Subject(found, selection.environment_of(selection.as_it_runs(chosen, kratos.labels if kratos else {})))
 
 
 def _workspace(session: Session, name: str | None) -> Workspace:

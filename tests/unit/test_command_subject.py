@@ -13,6 +13,7 @@ from kratosctl import running
 from kratosctl.cli.session import Session
 from kratosctl.cli.snapshot import subject_of
 from kratosctl.commands import upgrade
+from kratosctl.engine.objects import Container
 from kratosctl.errors import Interrupted
 from kratosctl.files.state import State
 from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
@@ -49,6 +50,26 @@ def test_what_others_changed_meanwhile_is_what_is_acted_on(tmp_path: Path, monke
         assert subject.release == "v26.2.0"
 
     assert ["v26.2.0" in text for text in looked] == [True]
+
+
+@pytest.mark.parametrize("file", [None, "environments: {other: {}}\n"])
+def test_an_environment_that_no_file_names_stays_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str | None
+) -> None:
+    """Where it was taken out of the file, a restore would migrate it to the newest release."""
+    Workspace(tmp_path, "dev").save_state(State())
+    if file:
+        (tmp_path / "kratosctl.yaml").write_text(file)
+    labels = {"release": "v1.1.0", "variant": "distroless", "database": "postgres"}
+    kratos = Container("1", "1", "kratos", "p", "running", "Up", "healthy", None, "kratos", {}, labels)
+    monkeypatch.setattr(running, "find", lambda at, name: Found(Workspace(at, name), State(), (kratos,)))
+    session = Session()
+    session.directory_given = str(tmp_path)
+
+    with subject_of(session, "dev", "snapshot restore") as subject:
+        environment = subject.environment
+
+    assert (environment.release, environment.variant, environment.database) == ("v1.1.0", "distroless", "postgres")
 
 
 @pytest.mark.parametrize("words", [("snapshot", "export", "one"), ("upgrade",), ("seed", "people.yaml")])
