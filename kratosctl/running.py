@@ -11,6 +11,7 @@ from kratosctl.answers import configuration_file
 from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
+from kratosctl.environment import Environment
 from kratosctl.errors import NotRunning, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import GENERATED, Workspace
@@ -69,6 +70,19 @@ class Found:
             if service not in (*SERVICES, *own):
                 known = questions.listed([*SERVICES, *own, *names(self.workspace.directory)])
                 raise UsageError(f"neither a service nor an environment: {service}", f"there are {known}")
+
+    def another_kratos(self, environment: Environment) -> tuple[str, str] | None:
+        """What its Kratos was made with, and what it is to have, in words; None where that is the same.
+
+        Whatever brings it up would bring the new one along, with migrations that cannot be undone.
+        """
+        kratos = self.container("kratos")
+        labels = kratos.labels if kratos else {}
+        asked = {key: str(getattr(environment, key)) for key in ("release", "variant", "database")}
+        runs = {key: labels.get(key, value) for key, value in asked.items()}
+        differ = [key for key in asked if runs[key] != asked[key]]
+        now, then = (", ".join(f"{key} {values[key]}" for key in differ) for values in (runs, asked))
+        return (now, then) if differ else None
 
     def public_address(self) -> tuple[str, int] | None:
         """Where this host reaches the public API; None while it is not published."""

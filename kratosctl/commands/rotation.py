@@ -11,7 +11,6 @@ import yaml
 from kratosctl import ownership
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
-from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.limits import LOCK_WAIT
@@ -42,8 +41,8 @@ def rotate(
     """
     kratos = found.container("kratos")
     running = kratos is not None and kratos.state == "running"
-    if kratos and running:
-        _refuse_another_kratos(environment, kratos)
+    if running:
+        _refuse_another_kratos(environment, found)
         _refuse_memory(environment)
         # what would stop `up` shall do so before anything is changed
         prepare(environment, found.workspace, Wishes(dry_run=True), console, variables)
@@ -59,19 +58,15 @@ def rotate(
     return Result("secrets rotate", data, lambda: said + later, warnings)
 
 
-def _refuse_another_kratos(environment: Environment, kratos: Container) -> None:
-    """Refuses where another Kratos or database was asked for than runs: they would come along, with migrations."""
-    asked = {key: str(getattr(environment, key)) for key in ("release", "variant", "database")}
-    runs = {key: kratos.labels.get(key, value) for key, value in asked.items()}
-    differ = [key for key in asked if runs[key] != asked[key]]
-    if not differ:
-        return
-    now, then = (", ".join(f"{key} {values[key]}" for key in differ) for values in (runs, asked))
-    raise ChoiceImpossible(
-        f"environment {environment.name} runs with {now}, and is to have {then}",
-        "rotating would bring that along: `up` was not run since, or with a flag",
-        f"kratosctl up {environment.name} brings it first; or ask for {now} in kratosctl.yaml, and rotate then",
-    )
+def _refuse_another_kratos(environment: Environment, found: Found) -> None:
+    other = found.another_kratos(environment)
+    if other:
+        now, then = other
+        raise ChoiceImpossible(
+            f"environment {environment.name} runs with {now}, and is to have {then}",
+            "rotating would bring that along: `up` was not run since, or with a flag",
+            f"kratosctl up {environment.name} brings it first; or ask for {now} in kratosctl.yaml, and rotate then",
+        )
 
 
 def _refuse_memory(environment: Environment) -> None:

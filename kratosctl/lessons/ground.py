@@ -45,6 +45,9 @@ def _reason_against(
         return "something that changes its data was interrupted", f"kratosctl up {name} finishes or undoes it"
     if not chosen.known:
         return "it is not in kratosctl.yaml", another
+    other = found.another_kratos(environment)
+    if other:
+        return f"it runs with {other[0]}, and is to have {other[1]}", f"kratosctl up {name} brings that first"
     if environment.config == "image":
         return "its configuration is in an image, where nobody edits it", another
     if environment.database not in ("sqlite", "postgres"):

@@ -298,6 +298,20 @@ class TestWhereItCannotBeGiven:
         assert why in found
         assert bool(found) == bool(why)
 
+    def test_a_release_that_was_written_down_and_not_brought_up_yet(self, tmp_path: Path) -> None:
+        """The lesson would bring it up, with migrations that cannot be undone."""
+        labels = {"release": "v25.4.0", "variant": "default", "database": "sqlite"}
+        kratos = Container("1", "1", "kratos", "p", "running", "Up", "healthy", None, "kratos", {}, labels)
+        found = Found(Workspace(tmp_path, "dev"), State(), (kratos,))
+        chosen = Selection("dev", {"release": "v26.2.0"}, known=True)
+
+        reason = _reason_against(find("no-mail"), found, chosen, selection.environment_of(chosen))
+
+        assert reason == (
+            "it runs with release v25.4.0, and is to have release v26.2.0",
+            "kratosctl up dev brings that first",
+        )
+
     def test_a_directory_that_another_environment_has_too(self, tmp_path: Path) -> None:
         both = "environments: {dev: {config_dir: ./kratos}, ci: {config_dir: kratos/}}\n"
         (tmp_path / "kratosctl.yaml").write_text(both)
