@@ -14,7 +14,7 @@ from kratosctl.answers import configuration_file
 from kratosctl.answers.configuration_file import FILE_NAME
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
-from kratosctl.engine import program, reading
+from kratosctl.engine import faults, program, reading
 from kratosctl.errors import DirectoryReadOnly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_CLONE, UPGRADE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
@@ -107,10 +107,18 @@ def remove(containers: Sequence[str], projects: Sequence[str], volumes: bool) ->
         volumes: the anonymous volumes of services of compose.override.yaml go with them.
     """
     if containers:
-        program.docker("stop", "--time", "10", *containers)
-        program.docker("rm", "--force", *(["--volumes"] if volumes else []), *containers)
+        _unless_gone("stop", "--time", "10", *containers)
+        _unless_gone("rm", "--force", *(["--volumes"] if volumes else []), *containers)
     if projects:
         reading.remove_networks(projects)
+
+
+def _unless_gone(*words: str) -> None:
+    """Runs a docker command on containers. That somebody else removed one meanwhile is what is wanted of it."""
+    done = program.docker(*words, check=False)
+    wrong = [line for line in done.stderr.splitlines() if line.strip() and "no such container" not in line.lower()]
+    if done.returncode != 0 and wrong:
+        raise faults.from_output("\n".join(wrong), f"docker {words[0]}")
 
 
 def delete(found: running.Found, data: Data) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from kratosctl.commands import down, upgrade
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
 from kratosctl.engine import program, reading
-from kratosctl.errors import ImageMissing
+from kratosctl.errors import ImageMissing, KratosctlError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
 from kratosctl.main import main
@@ -164,3 +165,31 @@ def test_snapshots_that_stay_are_said(found: running.Found) -> None:
     told = down.down(found, data_of(found), Console(quiet=True))
 
     assert told.text() == "dev is down, its data deleted; kept: 2 snapshots of it: kratosctl snapshot list --env dev"
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("Error response from daemon: No such container: dev-ui-1\n", ""),
+        (
+            "Error response from daemon: No such container: dev-ui-1\n"
+            "Error response from daemon: cannot stop container: dev-kratos-1: permission denied\n",
+            "permission denied",
+        ),
+    ],
+)
+def test_a_container_that_somebody_else_removes_meanwhile_keeps_no_other_from_going_down(
+    monkeypatch: pytest.MonkeyPatch, said: str, error: str
+) -> None:
+    asked: list[str] = []
+
+    def docker(*words: str, **_: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(words[0])
+        return subprocess.CompletedProcess(words, 1, "", said)
+
+    monkeypatch.setattr(program, "docker", docker)
+
+    with pytest.raises(KratosctlError, match=error) if error else nullcontext():
+        down.remove(["dev-kratos-1", "dev-ui-1"], [], volumes=False)
+
+    assert asked == (["stop"] if error else ["stop", "rm"])
