@@ -49,6 +49,13 @@ def read(directory: Path, config_dir: str) -> tuple[str, dict[str, Any]]:
         )
     if not isinstance(data, dict):
         raise ConfigurationInvalid(f"{where}:1:1: expected a mapping of Kratos configuration keys")
+    secure = [key for key in ("serve.public.tls", "serve.admin.tls") if value_at(data, key)]
+    if secure:
+        raise ConfigurationInvalid(
+            f"{where}: {secure[0]} has Kratos speak HTTPS",
+            "kratosctl, the self-service UI and the health checks ask it by HTTP",
+            "take it out; for TLS put a proxy before Kratos, and say --https",
+        )
     return names[0], data
 
 

@@ -91,6 +91,11 @@ class TestMissing:
         ("kratos.json", "[" * 100_000, "kratos/kratos.json: not valid JSON"),
         ("kratos.yml", "{a: " * 100_000, "kratos/kratos.yml:1:401: nested more than 100 levels deep"),
         ("kratos.yml", "a: 2024-99-99\n", "kratos/kratos.yml: not valid YAML"),
+        (
+            "kratos.yml",
+            "serve: {admin: {tls: {key: {path: /k}}}}\n",
+            "kratos/kratos.yml: serve.admin.tls has Kratos speak",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told_with_its_place(tmp_path: Path, name: str, text: str, what: str) -> None:
