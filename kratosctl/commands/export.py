@@ -13,7 +13,7 @@ from kratosctl.engine import reading
 from kratosctl.engine.objects import is_remote
 from kratosctl.environment import Environment
 from kratosctl.errors import ConfigurationInvalid, GeneratedFileEdited, KratosctlError, UsageError
-from kratosctl.files import git, yaml_text
+from kratosctl.files import git, override, yaml_text
 from kratosctl.files.atomic import write_atomically
 from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.host import ports
@@ -71,12 +71,10 @@ def write(
     _make_secrets(environment, workspace, console, variables)
     stack = _assemble(environment, workspace, variables)
     files = export(stack.files, workspace.home, configuration_texts(environment, workspace), stack.custom)
-    override, warnings = assemble.override_file(workspace.directory), list[str]()
-    if override and override.parent != target:
-        files.append(File(override.name, yaml_text.read_text(override)))
-        warnings.append(
-            f"{override.name} goes along, and nothing that it names, such as .env or ./file: copy that, too"
-        )
+    own, warnings = override.file(workspace.directory), list[str]()
+    if own and own.parent != target:
+        files.append(File(own.name, yaml_text.read_text(own)))
+        warnings.append(f"{own.name} goes along, and nothing that it names, such as .env or ./file: copy that, too")
     # Docker would make the directories that are mounted as root
     write_files([*files, *([git.kept_out("database")] if stack.database_directory else [])], target, overwrite)
     if environment.database == "postgres":

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from kratosctl.engine import program
 from kratosctl.errors import NotRunning, UsageError
+from kratosctl.files import override
 from kratosctl.running import Found
 from kratosctl.stack.files import COMPOSE_FILE
-from kratosctl.stages import assemble
 
 # as Go writes how long something takes
 _SPAN = r"([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+"
@@ -53,8 +53,8 @@ def show(found: Found, wishes: Wishes) -> int:
     if not found.containers or not file.exists():
         fix = f"start it: kratosctl up {found.name}"
         raise NotRunning(f"environment {found.name} has no containers, so no logs", fix=fix)
-    override = assemble.override_file(found.workspace.directory)
-    files = [word for one in (file, override) if one for word in ("--file", str(one))]
+    own = override.file(found.workspace.directory)
+    files = [word for one in (file, own) if one for word in ("--file", str(one))]
     where = ["--project-name", found.state.project, "--project-directory", str(found.workspace.directory)]
     words = ["compose", *files, *where, "logs", "--tail", wishes.tail, *(["--follow"] if wishes.follow else [])]
     words += ["--since", wishes.since] if wishes.since else []

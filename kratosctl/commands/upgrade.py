@@ -35,6 +35,7 @@ from kratosctl.errors import (
     SnapshotMissing,
     UpgradeFailed,
 )
+from kratosctl.files import override
 from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
@@ -43,7 +44,7 @@ from kratosctl.running import Found
 from kratosctl.snapshots import postgres, putting_back, restoring, saving, sqlite, store
 from kratosctl.snapshots.subject import Subject, image_of, save_release, with_release_of
 from kratosctl.stack.files import COMPOSE_FILE
-from kratosctl.stages import assemble, behind, converge, postgres_start, up
+from kratosctl.stages import behind, converge, postgres_start, up
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
@@ -118,9 +119,9 @@ def upgrade(
 def _check_override(found: Found) -> None:
     """Refuses a Compose file of the user's own that Compose cannot read: the clone does without it, and so neither the
     new release nor the way back could be brought up."""
-    override = assemble.override_file(found.workspace.directory)
-    if override:
-        files = [found.workspace.home / COMPOSE_FILE, override]
+    own = override.file(found.workspace.directory)
+    if own:
+        files = [found.workspace.home / COMPOSE_FILE, own]
         Project(found.state.project, files, found.workspace.directory).check()
 
 
@@ -255,9 +256,9 @@ def _rehearse(found: Found, clone: Workspace, change: Change, console: Console, 
             _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")
     except KratosctlError as error:
         longer = "give it longer with --wait-timeout" if isinstance(error, NotReady) else ""
-        override = assemble.override_file(found.workspace.directory)
+        own = override.file(found.workspace.directory)
         # its ports and names are the environment's own: a clone that had them would collide with it
-        alone = f"the clone runs without {override.name}; if that is why, without proof: {unproven}" if override else ""
+        alone = f"the clone runs without {own.name}; if that is why, without proof: {unproven}" if own else ""
         also = alone or (error.fix if isinstance(error, UpgradeFailed) else "")
         kept = f"nothing was changed: {change.before.release} serves with its data"
         raise UpgradeFailed(

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from kratosctl import fragments
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.engine.objects import Container, Engine, is_remote
 from kratosctl.environment import Environment
-from kratosctl.errors import ConfigurationInvalid, EngineRemote
-from kratosctl.files import cache, yaml_text
+from kratosctl.errors import EngineRemote
+from kratosctl.files import cache, override
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.host import ports
@@ -36,8 +31,6 @@ from kratosctl.stages import images
 KRATOS_SERVICES = ("kratos", "kratos-migrate")
 HOLDING = ("running", "paused")  # states of containers whose ports are theirs
 _START_INTERVAL = (25,)  # the first engine that knows it
-_ALONE = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_]\w*)[\"']?:?\s*$", re.MULTILINE)
-OVERRIDES = ("compose.override.yaml", "compose.override.yml")
 
 
 @dataclass(frozen=True)
@@ -67,8 +60,8 @@ class Stack:
 
     @property
     def compose_files(self) -> list[Path]:
-        override = override_file(self.workspace.directory)
-        return [self.workspace.home / COMPOSE_FILE, *([override] if override else [])]
+        own = override.file(self.workspace.directory)
+        return [self.workspace.home / COMPOSE_FILE, *([own] if own else [])]
 
     @property
     def kratos_image(self) -> str:
@@ -78,14 +71,12 @@ class Stack:
     @property
     def beside(self) -> tuple[str, ...]:
         """The services that the user's compose.override.yaml adds, but for those it keeps behind a profile."""
-        override = override_file(self.workspace.directory)
-        return tuple(name for name in (_services(override) if override else []) if name not in self.revisions)
+        return tuple(name for name in override.services(self.workspace.directory) if name not in self.revisions)
 
     @property
     def overridden(self) -> tuple[str, ...]:
         """The services of ours that the user's compose.override.yaml changes."""
-        override = override_file(self.workspace.directory)
-        return tuple(name for name in (_services(override) if override else []) if name in self.revisions)
+        return tuple(name for name in override.services(self.workspace.directory) if name in self.revisions)
 
     @property
     def database_directory(self) -> Path | None:
@@ -148,7 +139,7 @@ def assemble(
         postgres_major=state.postgres_major or 17,
         config_file=config_file,
         secrets_generation=generation,
-        override=_override_digest(workspace.directory, variables),
+        override=override.digest(workspace.directory, variables),
         sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
         content=custom.content if custom else "",
         start_interval=engine is not None and reading.version_tuple(engine.version) >= _START_INTERVAL,
@@ -220,73 +211,3 @@ def digests(environment: Environment, state: State) -> dict[str, str]:
 
 def _without_dsn(variables: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in variables.items() if key != "DSN"}
-
-
-def override_file(directory: Path) -> Path | None:
-    """The user's own Compose file that is merged over the generated one."""
-    return next((directory / name for name in OVERRIDES if (directory / name).is_file()), None)
-
-
-def override_images(directory: Path) -> list[str]:
-    """The images that the user's own Compose file names, without a variable, for services that no profile hides."""
-    override = override_file(directory)
-    found = (yaml_text.value_of(service, "image") for _, service in (_shown(override) if override else ()))
-    named = [str(image.value) for image in found if isinstance(image, yaml.ScalarNode)]
-    return [image for image in named if image and "$" not in image]
-
-
-def _services(override: Path) -> list[str]:
-    return [name for name, _ in _shown(override)]
-
-
-def _shown(override: Path) -> list[tuple[str, yaml.Node]]:
-    """The services of a Compose file that no profile hides. A file that is wrong has none: Compose says what is."""
-    try:
-        root = yaml_text.parse(yaml_text.read_text(override), override.name)
-    except ConfigurationInvalid:
-        return []
-    services = yaml_text.items(yaml_text.value_of(root, "services"))
-    return [(name, service) for name, service in services if yaml_text.value_of(service, "profiles") is None]
-
-
-def _override_digest(directory: Path, variables: Mapping[str, str]) -> str:
-    """Tells the user's own Compose file from what it was: by its text, and by what Compose reads for it beside."""
-    path = override_file(directory)
-    if path is None:
-        return ""
-    digest = hashlib.sha256(path.read_bytes())
-    for text in (*_values_named(path, variables), *_variable_files(path)):
-        digest.update(text.encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def _values_named(override: Path, variables: Mapping[str, str]) -> Iterator[str]:
-    """The variables that a Compose file names, with what each is set to: in the process environment, else in `.env`."""
-    text = _text(override).replace("$$", "")
-    kept = _text(override.with_name(".env"))
-    # what stands alone in a line may be one that is passed on as it is
-    for name in sorted({*re.findall(r"\$\{?([A-Za-z_]\w*)", text), *_ALONE.findall(text)}):
-        if name in variables:
-            yield f"{name}={variables[name]}"
-        else:
-            yield from re.findall(rf"^\s*(?:export\s+)?{name}\s*[=:].*", kept, re.MULTILINE)
-
-
-def _variable_files(override: Path) -> Iterator[str]:
-    """The texts of the files of variables that a Compose file gives to services."""
-    with suppress(ConfigurationInvalid):
-        root = yaml_text.parse(yaml_text.read_text(override), override.name)
-        for _, service in yaml_text.items(yaml_text.value_of(root, "services")):
-            found = yaml_text.value_of(service, "env_file")
-            for one in found.value if isinstance(found, yaml.SequenceNode) else [found]:
-                named = yaml_text.value_of(one, "path") or one
-                if isinstance(named, yaml.ScalarNode):
-                    yield _text(override.parent / named.value)
-
-
-def _text(path: Path) -> str:
-    """A file's text; of one that cannot be read, which Compose then says, none."""
-    try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except (OSError, ValueError):
-        return ""

@@ -23,13 +23,13 @@ from kratosctl.answers import workshop_file
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.errors import BundleDamaged, DirectoryReadOnly, ImageMissing, UsageError
+from kratosctl.files import override
 from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import GENERATED
 from kratosctl.kratos import config_dir, log_lines
 from kratosctl.results import Result, counted, sized
 from kratosctl.snapshots.handing import SUFFIX
-from kratosctl.stages import assemble, images
-from kratosctl.stages.assemble import OVERRIDES
+from kratosctl.stages import images
 from kratosctl.workshop import handout, image_tar, proxy, seats
 from kratosctl.workshop.seats import Seat
 
@@ -37,7 +37,7 @@ _MANIFEST, _IMAGES, _FILES = "manifest.json", "images.tar", "files/"
 _FORMAT = 1
 _CHUNK = 1 << 20
 _SHOWN = 5
-_ALWAYS = (workshop_file.FILE_NAME, "kratosctl.yaml", *OVERRIDES)
+_ALWAYS = (workshop_file.FILE_NAME, "kratosctl.yaml", *override.NAMES)
 
 
 def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> Result:
@@ -80,16 +80,16 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     said = f"wrote {target}, {sized(size)}: {held}"
     given = sorted({seat.environment.config_dir for seat in everyone if seat.environment.config_dir})
     warnings = [warning for name in given for warning in config_dir.warnings(directory, name)]
-    override = assemble.override_file(directory)
-    if override:
-        warnings.append(f"{override.name} is in it, but no file that it mounts, reads or builds from: take those along")
+    own = override.file(directory)
+    if own:
+        warnings.append(f"{own.name} is in it, but no file that it mounts, reads or builds from: take those along")
     return Result("workshop bundle", data, lambda: f"{said}\nthere: kratosctl workshop load {target.name}", warnings)
 
 
 def _references(directory: Path, everyone: list[Seat]) -> list[str]:
     """The images of all seats and of the user's own services, which must be here."""
     needed = [reference for seat in everyone for reference in images.needed(seat.environment)]
-    wanted = list(dict.fromkeys([*needed, *assemble.override_images(directory)]))
+    wanted = list(dict.fromkeys([*needed, *override.images(directory)]))
     secure = proxy.behind(everyone)
     if secure:
         wanted.append(secure[0].environment.proxy_image)
@@ -202,7 +202,7 @@ def load(source: Path, directory: Path, overwrite: bool, console: Console) -> Re
 
 def _warnings(changed: Sequence[PurePosixPath], replaced: Sequence[str]) -> list[str]:
     """What somebody should know before they run what came from elsewhere."""
-    overrides = [str(name) for name in changed if str(name) in OVERRIDES]
+    overrides = [str(name) for name in changed if str(name) in override.NAMES]
     # such as .envrc or .git/config
     hidden = [log_lines.shown(str(name)) for name in changed if any(part.startswith(".") for part in name.parts)]
     listed = ", ".join(hidden[:_SHOWN]) + (f" and {len(hidden) - _SHOWN} more" if len(hidden) > _SHOWN else "")

@@ -16,6 +16,7 @@ from kratosctl.console import Console
 from kratosctl.engine import program
 from kratosctl.environment import reason_against
 from kratosctl.errors import ChoiceImpossible, KratosctlError, UsageError
+from kratosctl.files import override
 from kratosctl.files.state import State
 from kratosctl.host import ports
 from kratosctl.limits import LOCK_WAIT
@@ -220,6 +221,6 @@ def _result(directory: Path, workshop: Workshop, wishes: Wishes, bound: Sequence
     if wishes.way == "kubernetes":
         data["chart"] = helm.CHART
     said = f"wrote {len(bound)} seats to {wishes.target}/\nhow to bring them up, and to remove them: README.txt there"
-    override = assemble.override_file(directory)
-    warnings = elsewhere.warnings(wishes.way, bound, override.name if override else "")
+    own = override.file(directory)
+    warnings = elsewhere.warnings(wishes.way, bound, own.name if own else "")
     return Result("workshop render", data, lambda: said, warnings)

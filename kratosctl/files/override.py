@@ -1,0 +1,90 @@
+"""The user's own Compose file, `compose.override.yaml`, which is merged over the generated one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import yaml
+
+from kratosctl.errors import ConfigurationInvalid
+from kratosctl.files import yaml_text
+
+NAMES = ("compose.override.yaml", "compose.override.yml")
+_ALONE = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_]\w*)[\"']?:?\s*$", re.MULTILINE)
+
+
+def file(directory: Path) -> Path | None:
+    """Where it is; None where there is none."""
+    return next((directory / name for name in NAMES if (directory / name).is_file()), None)
+
+
+def services(directory: Path) -> list[str]:
+    """The services that it speaks of, but for those that a profile hides."""
+    return [name for name, _ in _shown(directory)]
+
+
+def images(directory: Path) -> list[str]:
+    """The images that it names, without a variable, for services that no profile hides."""
+    found = (yaml_text.value_of(service, "image") for _, service in _shown(directory))
+    named = [str(image.value) for image in found if isinstance(image, yaml.ScalarNode)]
+    return [image for image in named if image and "$" not in image]
+
+
+def _shown(directory: Path) -> list[tuple[str, yaml.Node]]:
+    """The services that no profile hides. A file that is wrong has none: Compose says what is."""
+    override = file(directory)
+    if override is None:
+        return []
+    try:
+        root = yaml_text.parse(yaml_text.read_text(override), override.name)
+    except ConfigurationInvalid:
+        return []
+    found = yaml_text.items(yaml_text.value_of(root, "services"))
+    return [(name, service) for name, service in found if yaml_text.value_of(service, "profiles") is None]
+
+
+def digest(directory: Path, variables: Mapping[str, str]) -> str:
+    """Tells it from what it was: by its text, and by what Compose reads for it beside; empty where there is none."""
+    path = file(directory)
+    if path is None:
+        return ""
+    read = hashlib.sha256(path.read_bytes())
+    for text in (*_values_named(path, variables), *_variable_files(path)):
+        read.update(text.encode(errors="surrogateescape"))
+    return read.hexdigest()
+
+
+def _values_named(override: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    """The variables that a Compose file names, with what each is set to: in the process environment, else in `.env`."""
+    text = _text(override).replace("$$", "")
+    kept = _text(override.with_name(".env"))
+    # what stands alone in a line may be one that is passed on as it is
+    for name in sorted({*re.findall(r"\$\{?([A-Za-z_]\w*)", text), *_ALONE.findall(text)}):
+        if name in variables:
+            yield f"{name}={variables[name]}"
+        else:
+            yield from re.findall(rf"^\s*(?:export\s+)?{name}\s*[=:].*", kept, re.MULTILINE)
+
+
+def _variable_files(override: Path) -> Iterator[str]:
+    """The texts of the files of variables that a Compose file gives to services."""
+    with suppress(ConfigurationInvalid):
+        root = yaml_text.parse(yaml_text.read_text(override), override.name)
+        for _, service in yaml_text.items(yaml_text.value_of(root, "services")):
+            found = yaml_text.value_of(service, "env_file")
+            for one in found.value if isinstance(found, yaml.SequenceNode) else [found]:
+                named = yaml_text.value_of(one, "path") or one
+                if isinstance(named, yaml.ScalarNode):
+                    yield _text(override.parent / named.value)
+
+
+def _text(path: Path) -> str:
+    """A file's text; of one that cannot be read, which Compose then says, none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except (OSError, ValueError):
+        return ""
