@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -51,7 +51,7 @@ def kratos_facts(directory: Path, environment: Environment, state: State) -> Kra
         public=urls.get("public", ""),
         ui=urls.get("ui", "") if environment.ui else "",
         mail=environment.mail,
-        absent={key: url for key, url in _named(theirs) if not _is_there(root, url)},
+        absent={key: url for key, url in config_dir.texts(theirs) if _is_absent(root, url)},
     )
 
 
@@ -68,25 +68,14 @@ def _schemas(root: Path, theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
                 continue
 
 
-def _named(configuration: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The files that a configuration names, by key: schemas, Jsonnet, templates of mails."""
-    if isinstance(configuration, str) and configuration.startswith("file://"):
-        yield path, configuration
-    below: Iterable[tuple[Any, Any]] = ()
-    if isinstance(configuration, Mapping):
-        below = configuration.items()
-    elif isinstance(configuration, list):
-        below = enumerate(configuration)
-    for key, value in below:
-        yield from _named(value, f"{path}.{key}" if path else str(key))
-
-
-def _is_there(root: Path, url: str) -> bool:
-    name = unquote(url.removeprefix(_FILE))
+def _is_absent(root: Path, url: str) -> bool:
+    """Whether a text names a file, such as a schema, Jsonnet or the template of a mail, that the directory lacks."""
+    if not url.startswith(_FILE):
+        return url.startswith("file://")
     try:
-        return url.startswith(_FILE) and (root / name).exists()
+        return not (root / unquote(url.removeprefix(_FILE))).exists()
     except (OSError, ValueError):
-        return False
+        return True
 
 
 def ended(containers: Sequence[Container]) -> tuple[Ended, ...]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.finding import Finding
-from kratosctl.kratos.config_dir import value_at
+from kratosctl.kratos.config_dir import texts, value_at
 from kratosctl.stack.compose import CONFIG_TARGET
 
 _SHORTEST_SESSION = 60
@@ -139,8 +139,9 @@ def pages(facts: Facts) -> Iterator[Finding]:
 
 def calls_itself(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
-        for key, url in _called(kratos.configuration):
-            host, port = _address(url) or ("", 0)
+        # of web hooks, of a mail service, of Hydra
+        for key, url in texts(kratos.configuration):
+            host, port = (_address(url) if key.endswith(".url") else None) or ("", 0)
             if host in _THIS_HOST and port not in _ITS_OWN:
                 yield Finding(
                     "calls-itself",
@@ -149,21 +150,6 @@ def calls_itself(facts: Facts) -> Iterator[Finding]:
                     "nobody answers there: this host is host.docker.internal to containers",
                     f"write that in {kratos.file}, and have what is called listen on more than 127.0.0.1",
                 )
-
-
-def _called(configuration: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The addresses that Kratos itself calls, by key: of web hooks, of a mail service, of Hydra."""
-    below: Iterable[tuple[Any, Any]] = ()
-    if isinstance(configuration, Mapping):
-        below = configuration.items()
-    elif isinstance(configuration, list):
-        below = enumerate(configuration)
-    for key, value in below:
-        here = f"{path}.{key}" if path else str(key)
-        if key == "url" and isinstance(value, str):
-            yield here, value
-        else:
-            yield from _called(value, here)
 
 
 def cross_origin(facts: Facts) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,19 @@ def value_at(configuration: Any, path: str) -> Any:
     for key in path.split("."):
         configuration = configuration.get(key) if isinstance(configuration, dict) else None
     return configuration
+
+
+def texts(configuration: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a configuration, with its keys and positions and dots between them."""
+    if isinstance(configuration, str):
+        yield path, configuration
+    below: Iterable[tuple[Any, Any]] = ()
+    if isinstance(configuration, Mapping):
+        below = configuration.items()
+    elif isinstance(configuration, list):
+        below = enumerate(configuration)
+    for key, value in below:
+        yield from texts(value, f"{path}.{key}" if path else str(key))
 
 
 def warnings(directory: Path, config_dir: str | None) -> list[str]:
