@@ -29,7 +29,8 @@ def command(
     from kratosctl import catalog
     from kratosctl.answers import selection
     from kratosctl.answers.wishes import Wishes
-    from kratosctl.commands.upgrade import Change, newest_already, refuse_another_asked_for, upgrade
+    from kratosctl.commands.rehearsal import Change
+    from kratosctl.commands.upgrade import newest_already, refuse_another_asked_for, upgrade
     from kratosctl.limits import Limits
     from kratosctl.snapshots.subject import with_release_of
 

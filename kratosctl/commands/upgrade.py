@@ -7,21 +7,18 @@ next command can undo or finish what was interrupted.
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import shutil
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kratosctl import catalog, running
+from kratosctl import running
 from kratosctl.answers import selection
 from kratosctl.answers.wishes import Wishes
 from kratosctl.catalog import version_key
-from kratosctl.commands import down
-from kratosctl.commands.verify import Person, target_of
+from kratosctl.commands import down, rehearsal
+from kratosctl.commands.rehearsal import Change
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.engine.client import Project
@@ -30,39 +27,22 @@ from kratosctl.errors import (
     ChoiceImpossible,
     DowngradeRefused,
     KratosctlError,
-    NotReady,
     SnapshotDamaged,
     SnapshotMissing,
     UpgradeFailed,
 )
 from kratosctl.files import override
-from kratosctl.files.atomic import said_plainly
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.snapshots import postgres, putting_back, restoring, saving, sqlite, store
+from kratosctl.snapshots import putting_back, restoring, saving, store
 from kratosctl.snapshots.subject import Subject, image_of, save_release, with_release_of
 from kratosctl.stack.files import COMPOSE_FILE
-from kratosctl.stages import behind, converge, postgres_start, up
+from kratosctl.stages import behind, converge, postgres_start
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is to change.
-
-    Attributes:
-        before: the environment as it is.
-        after: the same with the new release.
-        wishes: how to go about it.
-    """
-
-    before: Environment
-    after: Environment
-    wishes: Wishes = field(default_factory=Wishes)
 
 
 def upgrade(
@@ -88,7 +68,8 @@ def upgrade(
         raise ChoiceImpossible(
             f"the upgrade of environment {found.name} cannot be tried first",
             f"a database of kind {change.before.database} cannot be cloned",
-            f"save what you need of it, then go there without proof: {_without_proof(found.name, change.after)}",
+            "save what you need of it, then go there without proof: "
+            + rehearsal.without_proof(found.name, change.after),
         )
     found.running("kratos")
     subject = Subject(found, change.before)
@@ -96,8 +77,8 @@ def upgrade(
         _check_override(found)
         try:
             with console.step("clone the data"):
-                clone = _make_clone(subject)
-            _rehearse(found, clone, change, console, variables)
+                clone = rehearsal.make_clone(subject)
+            rehearsal.rehearse(found, clone, change, console, variables)
         finally:
             down.remove_clone(found.workspace)
         saved = "" if rehearse_only else _swap(subject, change, console, variables)
@@ -239,35 +220,6 @@ def _check_newer(change: Change) -> None:
         )
 
 
-def _rehearse(found: Found, clone: Workspace, change: Change, console: Console, variables: Mapping[str, str]) -> None:
-    """Runs the old release on a clone, makes somebody, then the new one, and lets that person sign in."""
-    unproven = _without_proof(found.name, change.after)
-    try:
-        with console.step(f"migrate the clone with {change.after.release}, sign in"):
-            quiet = Console(quiet=True)
-            old, new = (replace(e, **_beside(clone, found, e)) for e in (change.before, change.after))
-            up.up(old, clone, change.wishes, quiet, variables)
-            somebody = _sign_up(clone, old, unproven)
-            up.up(new, clone, change.wishes, quiet, variables)
-            # the clone's ports are chosen: another environment may have taken one meanwhile
-            somebody.client.public = target_of(running.find(clone.directory, clone.name), new).public
-            _must(somebody.whoami(), "the old release's sessions are not valid on the new one")
-            somebody.client.token = ""
-            _must(somebody.sign_in(), f"nobody can sign in on Kratos {change.after.release}")
-    except KratosctlError as error:
-        longer = "give it longer with --wait-timeout" if isinstance(error, NotReady) else ""
-        own = override.file(found.workspace.directory)
-        # its ports and names are the environment's own: a clone that had them would collide with it
-        alone = f"the clone runs without {own.name}; if that is why, without proof: {unproven}" if own else ""
-        also = alone or (error.fix if isinstance(error, UpgradeFailed) else "")
-        kept = f"nothing was changed: {change.before.release} serves with its data"
-        raise UpgradeFailed(
-            f"{change.after.release} cannot take over: {error.what}",
-            error.why,
-            "; ".join(filter(None, (kept, longer, also))),
-        ) from error
-
-
 def _swap(subject: Subject, change: Change, console: Console, variables: Mapping[str, str]) -> str:
     """Migrates the environment itself. Returns the snapshot of what was there."""
     workspace = subject.found.workspace
@@ -327,68 +279,6 @@ def _put_back(subject: Subject, snapshot: str) -> None:
     state = workspace.state()
     releases = state.releases | {before.engine: before.release}
     workspace.save_state(replace(state, migrated={}, releases=releases))
-
-
-def _make_clone(subject: Subject) -> Workspace:
-    """A directory with an environment of its own in it: the same data, the same secrets, other ports.
-
-    Mail that waits to be sent is not in it: the environment itself sends that.
-    """
-    theirs = subject.found.workspace
-    directory = down.clone_directory(theirs)
-    shutil.rmtree(directory, ignore_errors=True)
-    clone = Workspace(directory, theirs.name)
-    with said_plainly(clone.home), contextlib.closing(subject.live) as live:
-        for made in (clone.home, clone.home / "secrets"):
-            made.mkdir(parents=True, mode=0o700)
-        for secret in (theirs.home / "secrets").iterdir():
-            shutil.copy(secret, clone.home / "secrets")
-        if live.engine == "sqlite":
-            database = clone.home / "database" / "db.sqlite"
-            database.parent.mkdir()
-            live.save(database)
-            sqlite.forget_mail(database)
-        else:
-            with tempfile.NamedTemporaryFile(dir=clone.home) as dump:
-                live.save(Path(dump.name))
-                postgres_start.offer_snapshot(clone.home, Path(dump.name), postgres.FORGET_MAIL)
-    return clone
-
-
-def _beside(clone: Workspace, found: Found, environment: Environment) -> dict[str, Any]:
-    """What a clone changes: no self-service UI, ports that are free, the same configuration."""
-    theirs = environment.config_dir
-    directory = found.workspace.directory / theirs if theirs else found.workspace.home / "kratos"
-    ports = dict.fromkeys(("public_port", "admin_port", "ui_port", "mail_port", "postgres_port"))
-    # whatever stands before the environment, such as a TLS proxy, does not stand before its clone
-    here = {"host": "localhost", "bind": "127.0.0.1", "https": False, "expose_admin_without_authentication": False}
-    return {"name": clone.name, "ui": False, "config_dir": str(directory), "config": "mount", **here, **ports}
-
-
-def _without_proof(name: str, after: Environment) -> str:
-    """The command that goes to another release at once."""
-    usual = after.kratos_image == catalog.kratos_reference(after.release, after.variant)
-    image = [] if usual else ["--kratos-image", after.kratos_image]
-    return shlex.join(["kratosctl", "up", name, "--release", after.release, *image, "--save"])
-
-
-def _sign_up(clone: Workspace, environment: Environment, unproven: str) -> Person:
-    """Somebody who signed up with the old release, on the clone.
-
-    Raises:
-        UpgradeFailed: nobody can, as where registration is off; then only the command `unproven` gets there.
-    """
-    target = target_of(running.find(clone.directory, clone.name), environment)
-    somebody = Person(replace(target, browser=False))
-    what = f"nobody can sign up on Kratos {environment.release}, which would prove it"
-    _must(somebody.sign_up(), what, f"without proof: {unproven}")
-    return somebody
-
-
-def _must(outcome: tuple[bool, str, str], what: str, fix: str = "") -> None:
-    ok, said, _cause = outcome
-    if not ok:
-        raise UpgradeFailed(what, said, fix)
 
 
 def _write_note(subject: Subject, change: Change, snapshot: str, stage: str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
-from kratosctl.commands import upgrade
+from kratosctl.commands import rehearsal, upgrade
+from kratosctl.commands.rehearsal import Change
 from kratosctl.console import Console
 from kratosctl.engine import faults, program, reading
 from kratosctl.engine.objects import Container
@@ -104,7 +105,7 @@ def test_what_undid_itself_is_nothing_to_undo(subject: Subject) -> None:
 
 
 def upgraded(subject: Subject, monkeypatch: pytest.MonkeyPatch, fails: str, rehearse_only: bool = False) -> Result:
-    """What an upgrade says; of `_rehearse` and `converge` the one that is named fails, and what needs an engine is not
+    """What an upgrade says; of `rehearse` and `converge` the one that is named fails, and what needs an engine is not
     done."""
     kratos = Container("1", "kratos", "kratos", "p", "running", "", "", None, "i")
     found = replace(subject.found, containers=(kratos,))
@@ -112,7 +113,7 @@ def upgraded(subject: Subject, monkeypatch: pytest.MonkeyPatch, fails: str, rehe
     before, after = stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0")
 
     def rehearse(*asked: object) -> None:
-        if fails == "_rehearse":
+        if fails == "rehearse":
             raise UpgradeFailed("it cannot take over")
 
     def converging(environment: Environment, *others: object) -> None:
@@ -121,9 +122,9 @@ def upgraded(subject: Subject, monkeypatch: pytest.MonkeyPatch, fails: str, rehe
 
     monkeypatch.setattr(program, "docker", lambda *words: None)
     monkeypatch.setattr(reading, "start", lambda names: None)
-    monkeypatch.setattr(upgrade, "_rehearse", rehearse)
+    monkeypatch.setattr(rehearsal, "rehearse", rehearse)
     monkeypatch.setattr(converge, "converge", converging)
-    return upgrade.upgrade(found, upgrade.Change(before, after), rehearse_only, QUIET, {})
+    return upgrade.upgrade(found, Change(before, after), rehearse_only, QUIET, {})
 
 
 def test_an_upgrade_that_was_only_tried_is_nothing_to_undo(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +133,7 @@ def test_an_upgrade_that_was_only_tried_is_nothing_to_undo(subject: Subject, mon
     assert safety(subject) == ["reset"]
 
 
-@pytest.mark.parametrize("stage", ["_rehearse", "converge"])
+@pytest.mark.parametrize("stage", ["rehearse", "converge"])
 def test_an_upgrade_that_failed_is_nothing_to_undo(
     subject: Subject, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
@@ -156,16 +157,16 @@ def test_an_upgrade_that_cannot_be_tried_says_that_the_clone_has_no_compose_file
         raise ServiceFailed("Kratos stopped (exit code 1)", "no such host")
 
     monkeypatch.setattr(up, "up", stops)
-    change = upgrade.Change(stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0"))
+    change = Change(stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0"))
     clone = Workspace(subject.found.workspace.home / "clone", "dev")
 
     with pytest.raises(UpgradeFailed) as without:
-        upgrade._rehearse(subject.found, clone, change, QUIET, {})
+        rehearsal.rehearse(subject.found, clone, change, QUIET, {})
     assert without.value.fix == "nothing was changed: v1.1.0 serves with its data"
 
     (subject.found.workspace.directory / name).write_text("services: {kratos: {environment: {PROVIDER: ours}}}\n")
     with pytest.raises(UpgradeFailed) as caught:
-        upgrade._rehearse(subject.found, clone, change, QUIET, {})
+        rehearsal.rehearse(subject.found, clone, change, QUIET, {})
     assert f"the clone runs without {name}" in caught.value.fix
     assert "without proof: kratosctl up dev --release v26.2.0 --save" in caught.value.fix
 
@@ -184,7 +185,7 @@ def test_a_compose_file_that_compose_refuses_stops_an_upgrade_before_kratos(
         raise faults.from_output(f"failed to parse {path}: did not find expected ',' or '}}'", "reading")
 
     monkeypatch.setattr(program, "docker", docker)
-    change = upgrade.Change(stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0"))
+    change = Change(stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0"))
 
     with pytest.raises(ComposeFileInvalid, match="did not find expected"):
         upgrade.upgrade(replace(subject.found, containers=(kratos,)), change, False, QUIET, {})
@@ -199,7 +200,7 @@ def test_where_an_upgrade_cannot_be_tried_the_way_without_is_told(subject: Subje
     before, after = (stacks.environment(release=tag, database=database) for tag in ("v1.1.0", "v26.2.0"))
 
     with pytest.raises(ChoiceImpossible, match=f"a database of kind {database} cannot be cloned") as caught:
-        upgrade.upgrade(subject.found, upgrade.Change(before, after), False, QUIET, {})
+        upgrade.upgrade(subject.found, Change(before, after), False, QUIET, {})
 
     assert caught.value.fix.endswith("without proof: kratosctl up dev --release v26.2.0 --save")
 
