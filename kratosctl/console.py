@@ -113,10 +113,15 @@ class Console:
         if not self.quiet:
             _say(self._told(line))
 
+    def warn(self, result: results.Result) -> None:
+        """Says what a result warns of."""
+        for warning in result.warnings:
+            self.note(self._coloured("33", "warning: ") + warning)
+
     def result(self, result: results.Result) -> None:
         """Prints what a command found."""
-        for warning in () if self.json else result.warnings:
-            self.note(self._coloured("33", "warning: ") + warning)
+        if not self.json:
+            self.warn(result)
         text = result.json(self._told) if self.json else self._told(result.text())
         if text:
             print(text, flush=True)

@@ -197,6 +197,7 @@ def _afterwards(session: Session, name: str, result: Result, options: dict[str, 
     from kratosctl import running
     from kratosctl.commands import down, logs
 
+    session.console.warn(result)
     session.console.note(result.text())
     found = running.find(session.directory, name)
     with contextlib.suppress(KeyboardInterrupt):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +59,21 @@ def test_logs_are_followed_until_ctrl_c(shared_directory: Directory, told: dict[
         _, said = follower.communicate(timeout=20)
     assert follower.returncode == 130
     assert "error" not in said
+
+
+def test_an_up_that_is_attached_shows_what_kratos_says_and_ctrl_c_stops_the_environment(directory: Directory) -> None:
+    directory.choose()
+    up = directory.start("up", "--database", "memory", "--no-ui", "--no-mail", "--yes", "--attach")
+    assert up.stdout is not None
+    shown = up.stdout.readline()
+    os.killpg(up.pid, signal.SIGINT)
+    out, said = up.communicate(timeout=60)
+
+    assert shown.startswith("kratos-1")
+    assert up.returncode == 0, said
+    assert out.splitlines()[-1].startswith("dev is down")
+    assert "warning: the database is in memory: its data dies with the Kratos container\ndev is ready" in said
+    assert engine.of_directory(directory.path).get("container") is None
 
 
 def test_restart_makes_kratos_start_anew_and_be_ready(shared_directory: Directory, told: dict[str, Any]) -> None:
