@@ -77,6 +77,7 @@ def export(
     file: Path,
     with_secrets: bool,
     overwrite: bool,
+    called: str = "",
 ) -> Result:
     """Writes one file to hand on: a snapshot, what the environment was asked to be, and Kratos' own configuration.
 
@@ -87,6 +88,7 @@ def export(
         file: where to write.
         with_secrets: put the secrets of Kratos in.
         overwrite: replace a file that is there.
+        called: the snapshot's name where the file is taken in; its own by default.
 
     Raises:
         NameInvalid, SnapshotMissing, SnapshotDamaged: of the snapshot.
@@ -105,7 +107,7 @@ def export(
     configuration = assemble.configuration_files(environment, workspace) if environment.config_dir else {}
     known = workspace.secrets()
     given = {kind: list(known.of(kind)) for kind in secrets.KINDS} if with_secrets else {}
-    manifest = Manifest(workspace.name, answers, snapshot, secrets=given)
+    manifest = Manifest(workspace.name, answers, replace(snapshot, name=called or name), secrets=given)
     package.write(file, manifest, content, configuration)
     size = file.stat().st_size
     data = {

@@ -21,11 +21,11 @@ FACTS = "snapshot.json"
 CONTENT = "database"
 # what is about to be done when kratosctl saves what is there by itself
 Occasion = Literal["restore", "reset", "seed", "upgrade", "lesson"]
-# what a lesson is ended with, and the beginning of what reset puts back
-BEFORE_LESSON, SEEDED = "before-the-lesson", "seeded-"
+# what a lesson is ended with, what an attendee takes along, and the beginning of what reset puts back
+BEFORE_LESSON, TAKEN_ALONG, SEEDED = "before-the-lesson", "before-workshop-down", "seeded-"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _SAFETY = re.compile(rf"before-({'|'.join(get_args(Occasion))})-\d{{8}}-\d{{6}}(?:-\d+)?")
-_OWN = re.compile(rf"{_SAFETY.pattern}|{BEFORE_LESSON}|{SEEDED}[0-9a-f]{{16}}")
+_OWN = re.compile(rf"{_SAFETY.pattern}|{BEFORE_LESSON}|{TAKEN_ALONG}|{SEEDED}[0-9a-f]{{16}}")
 
 
 @dataclass(frozen=True)

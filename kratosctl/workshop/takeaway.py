@@ -11,15 +11,14 @@ from kratosctl.console import Console
 from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.files.atomic import said_plainly
 from kratosctl.results import counted
-from kratosctl.snapshots import handing, saving
+from kratosctl.snapshots import handing, saving, store
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.snapshots.subject import Subject
 from kratosctl.workshop import seats
 from kratosctl.workshop.seats import Seat
 
-SNAPSHOT = "taken-away"
+_CALLED = "taken-away"
 _AT_ONCE = 4
-_SILENT = Console(quiet=True)
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,9 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
                 why = f"the seat is asked to be on {asked} now, and only what is there would be written"
                 fix = f"put `database: {held.split()[-1]}` back into workshop.yaml first"
                 raise ChoiceImpossible(f"what was made there is in {held}", why, fix)
-            saving.save(Subject(found, now.environment), SNAPSHOT, "the end of the workshop", True, _SILENT)
+            saving.keep(Subject(found, now.environment), store.TAKEN_ALONG, "the end of the workshop")
             file = target / _name(seat)
-            told = handing.export(seat.workspace, now.environment, SNAPSHOT, file, False, True)
+            told = handing.export(seat.workspace, now.environment, store.TAKEN_ALONG, file, False, True, _CALLED)
             return Taken([file], told.warnings)
 
     with console.step(f"write down the data of {counted(len(chosen), 'seat')}"):

@@ -342,13 +342,21 @@ class TestComingAndGoing:
         assert done.err.count("127.0.0.1:9/kratos:v26.2.0 is neither here") == 1
 
 
+def snapshots(directory: Directory, name: str) -> dict[str, str]:
+    """By name what is noted of each snapshot."""
+    rows = directory.run("snapshot", "list", "--env", name, "--json").data["snapshots"]
+    return {row["name"]: row["note"] for row in rows}
+
+
 class TestEnd:
     def test_attendees_take_along_what_they_made(
         self, directory: Directory, make_directory: Callable[[str], Directory]
     ) -> None:
         make(directory, "--seats", "2")
         directory.run("workshop", "add", "Ada Lovelace")
-        people.sign_up_and_ask(addresses(up(directory))["seat-01"], "ada@example.org")
+        public = addresses(up(directory))["seat-01"]
+        directory.run("snapshot", "save", "taken-away", "--env", "seat-01", "--note", "my own")
+        people.sign_up_and_ask(public, "ada@example.org")
 
         told = directory.run("workshop", "down", "--volumes", "--yes", "--export", "homework", "--json").data
 
@@ -359,6 +367,9 @@ class TestEnd:
         home.run("snapshot", "import", str(directory.path / "homework" / files[0]), "mine")
         told = home.run("up", "mine", "--yes", "--json").data
         assert people.sign_in(told["endpoints"]["public"], "ada@example.org")
+        assert snapshots(home, "mine") == {"taken-away": "the end of the workshop"}
+        # what is saved for it is no attendee's own
+        assert snapshots(directory, "seat-01")["taken-away"] == "my own"
 
     def test_at_its_end_the_seats_stop_by_themselves_and_what_was_made_stays(self, directory: Directory) -> None:
         make(directory, "--seats", "1")

@@ -60,6 +60,7 @@ def test_what_people_saved_themselves_is_never_removed(tmp_path: Path) -> None:
         *(f"before-{occasion}-20260101-000000" for occasion in get_args(store.Occasion)),
         "before-reset-20260101-000000-2",
         "before-the-lesson",
+        "before-workshop-down",
         "seeded-0123456789abcdef",
     ],
 )

@@ -64,7 +64,7 @@ def acted_on(monkeypatch: pytest.MonkeyPatch) -> list[Subject]:
         return Result("", {}, str)
 
     monkeypatch.setattr(resetting, "reset", act)
-    monkeypatch.setattr(saving, "save", act)
+    monkeypatch.setattr(saving, "keep", act)
     monkeypatch.setattr(handing, "export", lambda *_: Result("", {}, str))
     return found
 
