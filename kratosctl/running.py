@@ -10,13 +10,16 @@ from kratosctl import ownership, questions
 from kratosctl.answers import configuration_file
 from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.engine import reading
+from kratosctl.engine.client import Project
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import NotRunning, UsageError
+from kratosctl.files import override
 from kratosctl.files.state import State
 from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.limits import Limits
+from kratosctl.stack.files import COMPOSE_FILE
 
 SERVICES = ("kratos", "kratos-migrate", "postgres", "mail", "ui")
 
@@ -83,6 +86,17 @@ class Found:
         differ = [key for key in asked if runs[key] != asked[key]]
         now, then = (", ".join(f"{key} {values[key]}" for key in differ) for values in (runs, asked))
         return (now, then) if differ else None
+
+    def check_override(self) -> None:
+        """Has Compose read the user's own Compose file: with a wrong one, what is stopped cannot be brought up again.
+
+        Raises:
+            ComposeFileInvalid: it cannot.
+        """
+        own = override.file(self.workspace.directory)
+        if own:
+            files = [self.workspace.home / COMPOSE_FILE, own]
+            Project(self.state.project, files, self.workspace.directory).check()
 
     def public_address(self) -> tuple[str, int] | None:
         """Where this host reaches the public API; None while it is not published."""

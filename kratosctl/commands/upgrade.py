@@ -21,7 +21,6 @@ from kratosctl.commands import down, rehearsal
 from kratosctl.commands.rehearsal import Change
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
-from kratosctl.engine.client import Project
 from kratosctl.environment import Environment
 from kratosctl.errors import (
     ChoiceImpossible,
@@ -31,14 +30,12 @@ from kratosctl.errors import (
     SnapshotMissing,
     UpgradeFailed,
 )
-from kratosctl.files import override
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, STOPPED_NOTE, UPGRADE_NOTE, Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, restoring, saving, store
 from kratosctl.snapshots.subject import Subject, image_of, save_release, with_release_of
-from kratosctl.stack.files import COMPOSE_FILE
 from kratosctl.stages import behind, converge, postgres_start
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
@@ -74,7 +71,8 @@ def upgrade(
     found.running("kratos")
     subject = Subject(found, change.before)
     with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):
-        _check_override(found)
+        # the clone does without it, and so neither the new release nor the way back could be brought up
+        found.check_override()
         try:
             with console.step("clone the data"):
                 clone = rehearsal.make_clone(subject)
@@ -95,15 +93,6 @@ def upgrade(
     if rehearse_only:
         said = f"{found.name} can be upgraded to {change.after.release}: its data migrates, and people can sign in"
     return Result("upgrade", data, lambda: said)
-
-
-def _check_override(found: Found) -> None:
-    """Refuses a Compose file of the user's own that Compose cannot read: the clone does without it, and so neither the
-    new release nor the way back could be brought up."""
-    own = override.file(found.workspace.directory)
-    if own:
-        files = [found.workspace.home / COMPOSE_FILE, own]
-        Project(found.state.project, files, found.workspace.directory).check()
 
 
 def newest_already(name: str, release: str) -> Result:

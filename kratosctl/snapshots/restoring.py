@@ -11,6 +11,7 @@ from kratosctl.catalog import version_key
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.errors import DatabaseDamaged, KratosctlError, SnapshotForeign, SnapshotMissing
+from kratosctl.files import override
 from kratosctl.files.workspace import RESTORE_NOTE, SEED_WANTED, Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
@@ -35,6 +36,7 @@ def restore(
 
     Raises:
         SnapshotMissing, SnapshotDamaged, SnapshotForeign: nothing was changed.
+        ComposeFileInvalid: compose.override.yaml was edited since, and Kratos would have to be made anew; likewise.
     """
     workspace = subject.found.workspace
     with workspace.locked("snapshot restore", LOCK_WAIT, console.note):
@@ -46,6 +48,9 @@ def restore(
         with_release = with_release and (went_on or (name is not None and snapshot.release != subject.release))
         if with_release and snapshot.release != subject.release:
             with_release_of(subject, snapshot.release)
+        if override.file(workspace.directory) and (with_release or snapshot.migrations != _migrations(subject.live)):
+            # Kratos is stopped for that
+            subject.found.check_override()
         before = _keep_what_is_there(subject, snapshot, console)
         note = {"snapshot": snapshot.name, "safety": before, "with_release": with_release}
         with console.step(f"restore {snapshot.name}"):

@@ -17,6 +17,7 @@ from kratosctl.errors import DatabaseUnreachable, KratosctlError, NotRunning, Se
 from kratosctl.files.atomic import said_plainly
 from kratosctl.limits import Limits
 from kratosctl.running import Found
+from kratosctl.stack.files import COMPOSE_FILE
 from kratosctl.stages import images
 from kratosctl.stages.assemble import Stack
 from kratosctl.stages.plan import Observed
@@ -219,7 +220,7 @@ def wake(found: Found, engine: str) -> None:
         return
     container = found.container("postgres")
     if container is None:
-        compose_file = shlex.quote(str(found.workspace.home / "compose.yaml"))
+        compose_file = shlex.quote(str(found.workspace.home / COMPOSE_FILE))
         raise NotRunning(
             f"PostgreSQL of environment {found.name} has no container",
             "what was interrupted cannot be undone or finished without it",

@@ -185,6 +185,11 @@ def test_an_upgrade_keeps_everybody_and_can_be_taken_back(directory: Directory, 
     assert people(directory) == {"ada"}
     assert "release: v26.2.0" in (directory.path / "kratosctl.yaml").read_text()
     add(directory, "eve")
+    override = directory.path / "compose.override.yaml"
+    override.write_text("services: [")
+    assert override.name in directory.run("snapshot", "restore", upgraded["snapshot"], "--with-release", code=41).said
+    assert people(directory) == {"ada", "eve"}
+    override.unlink()
     directory.run("snapshot", "restore", upgraded["snapshot"], "--with-release")
     directory.choose("v1.1.0")
     assert directory.status()["release"] == "v1.1.0"
