@@ -17,6 +17,7 @@ _UNREACHABLE = re.compile(
     r"|^\s+\S+:\d+ \([^)]*\): (dial|server|tls) error",
     re.I,
 )
+_FULL = re.compile(r"database or disk is full|SQLSTATE 53100", re.I)
 # (pattern, what, what to do next) for faults that are no silence
 _SPECIAL = (
     (
@@ -66,13 +67,18 @@ _LONGEST = 300
 
 
 def is_database_fault(line: str) -> bool:
-    """True for a line that says the database cannot be reached or entered; Kratos retries these for minutes."""
-    return bool(_PASSWORD.search(line) or _UNREACHABLE.search(line))
+    """True for a line that says the database cannot be reached, entered or written; Kratos retries these for minutes."""
+    return bool(_PASSWORD.search(line) or _UNREACHABLE.search(line)) or is_full_disk(line)
 
 
 def is_wrong_password(line: str) -> bool:
     """True for a line that no retry will mend."""
     return bool(_PASSWORD.search(line))
+
+
+def is_full_disk(line: str) -> bool:
+    """True for a line that says that the database has no room: no retry mends that while nobody makes some."""
+    return bool(_FULL.search(line))
 
 
 def database_error(line: str, seconds: float) -> errors.KratosctlError:
@@ -90,6 +96,8 @@ def database_error(line: str, seconds: float) -> errors.KratosctlError:
             "set the right DSN; for a generated PostgreSQL restore secrets/, or start afresh: "
             "kratosctl down {env} --volumes",
         )
+    if is_full_disk(line):
+        return errors.DiskFull("the database's disk is full", said, "free some space, then run the same command again")
     for pattern, what, fix in _SPECIAL:
         if re.search(pattern, line, re.I):
             return errors.DatabaseUnreachable(what, said, fix)

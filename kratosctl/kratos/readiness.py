@@ -70,11 +70,13 @@ def wait(
 
     Raises:
         KratosRefusedConfiguration, DatabaseUnreachable, DatabasePasswordWrong, ServiceFailed: Kratos stopped.
+        DatabasePasswordWrong, DiskFull: it tries in vain.
         NotReady: it runs, but did not become ready in time.
     """
     began = clock()
     look = began + _LOOK_EVERY
     status, told = 0, math.inf
+    full: str | None = None
     while clock() - began < seconds:
         status = http_status(address, port)
         if status == 200:
@@ -87,12 +89,28 @@ def wait(
             look = clock() + _LOOK_EVERY
             if reading.state(container)[0] not in ("running", "created"):
                 raise log_lines.explain(reading.logs(container))
-            # Kratos would try a wrong password for minutes
-            for line in reading.logs_since_start(container).splitlines():
-                if log_lines.is_wrong_password(line):
-                    raise log_lines.database_error(line, 0)
+            full = _check_tries(container, full)
         time.sleep(_PAUSE)
     raise _not_ready(container, status, seconds)
+
+
+def _check_tries(container: str, full_before: str | None) -> str:
+    """Raises where Kratos, which would go on for minutes, tries in vain.
+
+    Args:
+        container: Kratos'.
+        full_before: what this returned at the last look; None at the first one. A try of before then says nothing: the
+            disk may have room by now.
+
+    Returns:
+        The last line that says that the disk is full.
+    """
+    said = reading.logs_since_start(container).splitlines()
+    wrong = next((line for line in said if log_lines.is_wrong_password(line)), "")
+    full = next((line for line in reversed(said) if log_lines.is_full_disk(line)), "")
+    if wrong or (full and full_before not in (None, full)):
+        raise log_lines.database_error(wrong or full, 0)
+    return full
 
 
 def wait_for_pages(

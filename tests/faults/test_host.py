@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,25 @@ def test_the_disk_is_full_for_a_change_and_what_ran_goes_on(
         assert directory.run("up", "--json").data["environment"] == "dev"
         assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
         directory.wipe()
+
+
+@needs_root
+def test_a_disk_that_is_full_for_kratos_is_told_while_it_tries_and_up_goes_on_once_there_is_room(
+    make_directory: Callable[[str], Directory],
+) -> None:
+    other, directory = make_directory("other"), make_directory("small")
+    other.run("init", "--yes", "--no-ui", "--no-mail")
+    other.run("migrate")
+    database = directory.home() / "database"
+    database.mkdir(parents=True)
+    # just room for the tables
+    with small_disk(database, (other.home() / "database" / "db.sqlite").stat().st_size // 1024), ExitStack() as last:
+        last.callback(engine.remove_all_of, directory.path)
+        said = assert_one_error(directory.run(*UP, "--wait-timeout", "1000", code=None), 20)
+        assert said.startswith("error: the database's disk is full")
+
+        subprocess.run(["mount", "-o", "remount,size=20m", str(database)], check=True)
+        assert_sound(directory, directory.run(*UP, "--json").data)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from kratosctl.engine import reading
-from kratosctl.errors import NotReady, ServiceFailed
+from kratosctl.errors import DiskFull, NotReady, ServiceFailed
 from kratosctl.kratos import readiness
 
 NOBODY = 1  # nothing listens there
@@ -41,3 +41,30 @@ def test_only_who_says_so_is_ready(monkeypatch: pytest.MonkeyPatch, status: int,
     monkeypatch.setattr(readiness, "http_status", lambda *_: status)
 
     assert readiness.is_ready("127.0.0.1", NOBODY) is ready
+
+
+FULL = "time={} level=warning msg=Unable to determine network, retrying. error=map[message:database or disk is full]"
+
+
+def test_a_disk_that_is_full_is_told_as_soon_as_kratos_has_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = (FULL.format(second // 4) for second in itertools.count())
+    monkeypatch.setattr(reading, "state", lambda container: ("running", 0))
+    monkeypatch.setattr(reading, "logs_since_start", lambda container: next(tries))
+    clock = itertools.count()
+
+    with pytest.raises(DiskFull, match="the database's disk is full\ndatabase or disk is full"):
+        readiness.wait("127.0.0.1", NOBODY, "kratos-1", 600, clock.__next__)
+
+    assert next(clock) < 60
+
+
+def test_a_disk_that_was_full_before_keeps_nobody_from_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kratos found no room a while ago, and there is some now: it is ready at its next try."""
+    monkeypatch.setattr(reading, "state", lambda container: ("running", 0))
+    monkeypatch.setattr(reading, "logs_since_start", lambda container: FULL.format("09:00"))
+    answers = iter([0] * 9 + [200])
+    monkeypatch.setattr(readiness, "http_status", lambda *_: next(answers))
+
+    readiness.wait("127.0.0.1", NOBODY, "kratos-1", 600, itertools.count().__next__)
+
+    assert not list(answers)

@@ -83,7 +83,9 @@ def _network(database: Database) -> str:
             transaction.insert("networks", id=key, created_at=now, updated_at=now)
             return key
     except database.errors as error:
-        raise Unavailable("determine network", "Unable to locate the table") from error
+        full = "database or disk is full"
+        reason = f"sqlite create: named insert: {full}" if full in str(error) else "Unable to locate the table"
+        raise Unavailable("determine network", reason) from error
 
 
 def _greet(config: Config, log: Logger) -> None:
