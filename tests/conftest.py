@@ -29,9 +29,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where kratosctl keeps migrated templates during the tests.
 
     Of several processes that run tests at once, each leaves the ports of the others alone: a test that stops an
-    environment finds its ports free again.
+    environment finds its ports free again. The templates are everybody's.
     """
     directory = tmp_path_factory.mktemp("cache")
+    for name in ("templates", "locks"):
+        everybodys = in_common(tmp_path_factory) / f"cache-{name}"
+        everybodys.mkdir(mode=0o700, exist_ok=True)
+        (directory / name).symlink_to(everybodys)
     of = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     with ExitStack() as held:
         for step in range(_STEPS):
@@ -39,6 +43,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 for usual in ports.DEFAULTS.values():
                     _claim(directory / "ports" / str(usual + step * ports.STRIDE), held)
         yield directory
+
+
+def in_common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that is the same for all processes that run tests at once."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def leave_at_the_end() -> None:

@@ -38,6 +38,13 @@ def tag() -> Iterator[Tag]:
         engine.succeeds("image", "rm", name)
 
 
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of a registry, to which the engine uploads what most images are made of once."""
+    with registry.running() as running:
+        yield running
+
+
 def test_an_environment_stays_on_the_image_its_tag_meant_and_the_plan_tells_that_it_moved(
     directory: Directory, tag: Tag
 ) -> None:
@@ -67,49 +74,47 @@ def test_once_it_is_pinned_nobody_is_warned_of_the_tag_that_moves(directory: Dir
     assert directory.run("status", "--json").envelope["warnings"] == []
 
 
-def test_pull_takes_what_the_tag_means_in_its_registry_now(directory: Directory, tag: Tag) -> None:
-    with registry.running() as address:
-        floating = f"{address}/kratos:v26"
-        tag(images.kratos("v25.4.0"), floating)
-        engine.docker("push", "--quiet", floating)
-        flags = ("--kratos-image", floating, "--no-ui", "--no-mail", "--yes", "--json")
-        told = directory.run("up", *flags).data
-        pinned = engine.container(told["project"], "kratos")["Config"]["Image"]
-        assert pinned.startswith(f"{address}/kratos@sha256:")
+def test_pull_takes_what_the_tag_means_in_its_registry_now(directory: Directory, tag: Tag, address: str) -> None:
+    floating = f"{address}/kratos:v26"
+    tag(images.kratos("v25.4.0"), floating)
+    engine.docker("push", "--quiet", floating)
+    flags = ("--kratos-image", floating, "--no-ui", "--no-mail", "--yes", "--json")
+    told = directory.run("up", *flags).data
+    pinned = engine.container(told["project"], "kratos")["Config"]["Image"]
+    assert pinned.startswith(f"{address}/kratos@sha256:")
 
-        newer = tag(images.kratos("v26.2.0"), floating)
-        engine.docker("push", "--quiet", floating)
-        assert directory.run("up", "--json").data["changed"] is False
-        pulled = directory.run("up", "--pull", "--json")
+    newer = tag(images.kratos("v26.2.0"), floating)
+    engine.docker("push", "--quiet", floating)
+    assert directory.run("up", "--json").data["changed"] is False
+    pulled = directory.run("up", "--pull", "--json")
 
-        assert pulled.data["changed"] is True
-        assert _short(newer) in pulled.err
-        assert engine.container(told["project"], "kratos")["Image"] == newer
-        for image in engine.inspect(newer)[0]["RepoDigests"]:
-            if image.startswith(address):
-                engine.succeeds("image", "rm", image)
+    assert pulled.data["changed"] is True
+    assert _short(newer) in pulled.err
+    assert engine.container(told["project"], "kratos")["Image"] == newer
+    for image in engine.inspect(newer)[0]["RepoDigests"]:
+        if image.startswith(address):
+            engine.succeeds("image", "rm", image)
 
 
 def test_a_locked_image_that_was_cleared_away_is_pulled_again_though_its_tag_moved(
-    directory: Directory, tag: Tag
+    directory: Directory, tag: Tag, address: str
 ) -> None:
-    with registry.running() as address:
-        floating = f"{address}/kratos:v26"
-        first = _another(images.kratos("v26.2.0"), floating)
-        engine.docker("push", "--quiet", floating)
-        flags = ("--kratos-image", floating, "--no-ui", "--no-mail", "--yes", "--json")
-        told = directory.run("up", *flags).data
-        directory.down()
-        engine.docker("image", "rm", "--force", first)
-        tag(images.kratos("v25.4.0"), floating)
-        engine.docker("push", "--quiet", floating)
-        engine.docker("image", "rm", floating)
+    floating = f"{address}/another/kratos:v26"
+    first = _another(images.kratos("v26.2.0"), floating)
+    engine.docker("push", "--quiet", floating)
+    flags = ("--kratos-image", floating, "--no-ui", "--no-mail", "--yes", "--json")
+    told = directory.run("up", *flags).data
+    directory.down()
+    engine.docker("image", "rm", "--force", first)
+    tag(images.kratos("v25.4.0"), floating)
+    engine.docker("push", "--quiet", floating)
+    engine.docker("image", "rm", floating)
 
-        directory.run("up", "--yes")
+    directory.run("up", "--yes")
 
-        assert engine.container(told["project"], "kratos")["Image"] == first
-        directory.wipe()
-        engine.docker("image", "rm", "--force", first)
+    assert engine.container(told["project"], "kratos")["Image"] == first
+    directory.wipe()
+    engine.docker("image", "rm", "--force", first)
 
 
 def test_a_locked_image_of_no_registry_that_was_cleared_away_is_said(directory: Directory, tag: Tag) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from tests.conftest import in_common
 from tests.e2e.program import Directory
 
 FLAGS = ("--yes", "--no-ui", "--no-mail", "--json")
@@ -32,18 +35,25 @@ class Lasts:
 
 @pytest.fixture(scope="session")
 def lasts(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, Lasts]:
-    """In which span to kill, by database."""
-    found: dict[str, Lasts] = {}
-    for database in POINTS:
-        # the first of all makes the template
-        for number in range(2):
-            directory = Directory(tmp_path_factory.mktemp(f"lasts-{database}-{number}"), cache)
-            first = seconds(directory, "up", "--database", database, *FLAGS)
-            if number:
-                directory.down()
-                found[database] = Lasts(first, seconds(directory, "up", *FLAGS))
-            directory.wipe()
-    return found
+    """In which span to kill, by database; measured once for all processes that run tests."""
+    kept = in_common(tmp_path_factory) / "lasts.json"
+    with FileLock(kept.with_suffix(".lock")):
+        if not kept.exists():
+            measured = {database: _measured(tmp_path_factory, cache, database) for database in POINTS}
+            kept.write_text(json.dumps(measured))
+    return {database: Lasts(*times) for database, times in json.loads(kept.read_text()).items()}
+
+
+def _measured(tmp_path_factory: pytest.TempPathFactory, cache: Path, database: str) -> tuple[float, float]:
+    # the first of all makes the template
+    for number in range(2):
+        directory = Directory(tmp_path_factory.mktemp(f"lasts-{database}-{number}"), cache)
+        first = seconds(directory, "up", "--database", database, *FLAGS)
+        if number:
+            directory.down()
+            again = seconds(directory, "up", *FLAGS)
+        directory.wipe()
+    return first, again
 
 
 def kill(directory: Directory, after: float, point: int, *words: str) -> None:
