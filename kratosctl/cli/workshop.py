@@ -91,9 +91,11 @@ def plan(session: Session, count: int | None, **flags: Any) -> Result:
     from kratosctl.host import networks
     from kratosctl.workshop import capacity, init, seats
 
-    answers = selection.said(flags, os.environ)
+    there = workshop_file.exists(session.directory)
+    # the variables of a shell change no seat that workshop.yaml names
+    answers = selection.said(flags, {} if there else os.environ)
     everyone, down = list[seats.Seat](), list[seats.Seat]()
-    if workshop_file.exists(session.directory):
+    if there:
         workshop, everyone = seats.chosen(session.directory, (), everybody=True)
         down = seats.down(everyone, seats.by_project())
         answers, count = {**workshop.environment, **answers}, len(down) if count is None else count

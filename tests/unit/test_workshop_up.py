@@ -154,6 +154,23 @@ class TestNetworks:
         assert (code, told.out.splitlines()[0]) == (0, said)
         assert (f"{allotted} seats of this workshop are there already" in told.err) == runs
 
+    @pytest.mark.parametrize(("variable", "value"), [("DATABASE", "postgres"), ("PUBLIC_PORT", "4533"), ("MAIL", "yes")])
+    def test_the_plan_is_about_the_seats_that_up_would_start_whatever_variables_say(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        variable: str,
+        value: str,
+    ) -> None:
+        self.make(tmp_path, 0, 2, False)
+        monkeypatch.setattr(networks, "taken", list)
+        monkeypatch.setattr(seats, "by_project", dict)
+        monkeypatch.setenv(f"KRATOSCTL_{variable}", value)
+
+        assert main(["workshop", "plan", "--directory", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.startswith("2 seats of kratos fit this host\n")
+
     def test_a_class_that_went_down_for_the_night_fits_the_next_morning(self, tmp_path: Path) -> None:
         self.begin(tmp_path, allotted=12, number=12)
 
