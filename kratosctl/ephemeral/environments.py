@@ -19,7 +19,7 @@ from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.environment import Environment
 from kratosctl.ephemeral import owner, remains
-from kratosctl.errors import ChoiceImpossible, KratosctlError
+from kratosctl.errors import ChoiceImpossible, KratosctlError, SeedFailed
 from kratosctl.files.state import State
 from kratosctl.files.workspace import SEED_WANTED, Workspace
 from kratosctl.limits import Limits
@@ -158,6 +158,11 @@ def _seed(subject: Subject) -> None:
     from kratosctl.seeding import seed
 
     fill, _ = seed.for_reset(subject)
-    if fill:
-        fill()
+    try:
+        if fill:
+            fill()
+    except SeedFailed as error:
+        # there is no database of before to go back to
+        error.fix = _AGAIN
+        raise
     (subject.found.workspace.home / SEED_WANTED).unlink(missing_ok=True)

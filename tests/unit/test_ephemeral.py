@@ -24,15 +24,18 @@ from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.ephemeral import environments, remains
 from kratosctl.ephemeral.remains import Remains
-from kratosctl.errors import ChoiceImpossible, DatabaseUnreachable, NotReady, NotRunning, UnknownKey
+from kratosctl.errors import ChoiceImpossible, DatabaseUnreachable, NotReady, NotRunning, SeedFailed, UnknownKey
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.host import ports
 from kratosctl.kratos import readiness
 from kratosctl.limits import Limits
 from kratosctl.running import Found
+from kratosctl.seeding import seed
+from kratosctl.seeding.rows import Bad
 from kratosctl.snapshots import sqlite
 from kratosctl.snapshots.live import SqliteVolume
+from kratosctl.snapshots.subject import Subject
 from kratosctl.stack import compose, kratos_configuration
 from kratosctl.stack.labels import LABEL
 from kratosctl.stages import postgres_start, up
@@ -169,6 +172,25 @@ def test_commands_find_in_its_directory_what_it_was_asked_to_be(
 
     assert [(one.database, one.preset, one.release, one.ui) for one in found] == [
         ("postgres", "api-only", "v1.1.0", False)
+    ]
+
+
+def test_a_bad_seed_of_a_test_is_not_said_to_be_undone_in_a_database_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people.yaml").write_text("- {email: eve}\n")
+    container = Container("1", "k", "kratos", "p", "running", "", "", None, "i", {"127.0.0.1:4433": 4433}, {})
+    subject = Subject(Found(Workspace(tmp_path, "test"), State(), (container,)), stacks.environment(seed="people.yaml"))
+    refused = seed.Tally(failed=1, bad=[Bad("people.yaml", 1, 'traits.email: "eve" is not valid "email"')])
+    monkeypatch.setattr(seed, "_fill", lambda *_: refused)
+
+    with pytest.raises(SeedFailed) as caught:
+        environments._seed(subject)
+
+    assert caught.value.lines() == [
+        "the seed of test is not whole",
+        'people.yaml:1: traits.email: "eve" is not valid "email"',
+        "correct it and run it again",
     ]
 
 
