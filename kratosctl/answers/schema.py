@@ -33,6 +33,9 @@ def schema() -> dict[str, Any]:
 
 def workshop_schema() -> dict[str, Any]:
     """The same for workshop.yaml."""
+    seat = _environment() | {"description": "What every seat is."}
+    # seats cannot share a database of somebody's own
+    seat["properties"]["database"]["enum"].remove("external")
     return {
         "$schema": DRAFT,
         "title": "workshop.yaml",
@@ -41,7 +44,7 @@ def workshop_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "name": {"description": "What it is called.", "type": "string", "minLength": 1, "maxLength": 200},
-            "environment": _environment() | {"description": "What every seat is."},
+            "environment": seat,
             "ends": {
                 "description": "When it is over, in local time: 2026-12-01 17:00.",
                 "type": ["string", "null"],

@@ -144,6 +144,9 @@ def test_both_refuse(key: str, value: Any, tmp_path: Path) -> None:
         ("seats: [seat-01]", False),
         ("environment: {relase: v26.2.0}", False),
         ("environment: {database: oracle}", False),
+        ("environment: {database: postgres}", True),
+        # one that all seats would share
+        ("environment: {database: external}", False),
         ("ends: soon", False),
         ("rooms: 2", False),
         ("name: ''", False),
