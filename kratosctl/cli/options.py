@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from kratosctl import catalog
 from kratosctl.questions import QUESTIONS, Question
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def lines_options() -> list[Callable[[Any], Any]]:
         click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C."),
         click.option("--tail", "-n", default="all", metavar="N", help="Only the last N lines of each service."),
         click.option("--since", metavar="TIME", help="Only lines since a time, such as 10m."),
-        click.option("--matching", "-m", metavar="PATTERN", help="Only lines that match a regular expression."),
+        click.option(
+            "--matching", "-m", metavar="PATTERN", help="Only lines that match a regular expression, in any case."
+        ),
     ]
 
 
@@ -60,9 +63,14 @@ def _option(question: Question) -> Callable[[Any], Any]:
         question.flag,
         question.key,
         metavar="|".join(question.choices) or {"port": "N", "path": "DIR", "file": "PATH"}.get(question.kind, "TEXT"),
-        help=question.help,
+        help=_with_default(question),
         shell_complete=_completer(question),
     )
+
+
+def _with_default(question: Question) -> str:
+    default = catalog.NEWEST.tag if question.kind == "release" else question.default
+    return f"{question.help.removesuffix('.')} [{default}]." if default else question.help
 
 
 def _completer(question: Question) -> Callable[..., list[CompletionItem]]:
@@ -71,8 +79,6 @@ def _completer(question: Question) -> Callable[..., list[CompletionItem]]:
             return [CompletionItem(incomplete, type="dir" if question.kind == "path" else "file")]
         choices = question.choices
         if question.kind == "release":
-            from kratosctl import catalog
-
             choices = tuple(release.tag for release in reversed(catalog.RELEASES))
         return [CompletionItem(choice) for choice in choices if choice.startswith(incomplete)]
 

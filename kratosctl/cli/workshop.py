@@ -48,7 +48,9 @@ def _seat_arguments() -> tuple[Callable[[Any], Any], ...]:
     click.option("--roster", type=click.Path(), metavar="CSV", help="A file of names: a seat for each."),
     click.option("--spares", type=click.IntRange(0, 100), metavar="N", help="Further seats, in case one fails [0]."),
     click.option(
-        "--reach", type=click.Choice(("this-host", "lan", "tls")), help="From where attendees reach their seats."
+        "--reach",
+        type=click.Choice(("this-host", "lan", "tls")),
+        help="From where attendees reach their seats [this-host]; lan and tls find --host and --bind.",
     ),
     click.option("--ends", metavar="TIME", help="When it is over, such as '2026-12-01 17:00'."),
     *question_options(),

@@ -14,6 +14,7 @@ from kratosctl.cli.session import Session
 from kratosctl.console import Console
 from kratosctl.environment import from_answers
 from kratosctl.main import main
+from kratosctl.questions import BY_KEY
 from kratosctl.results import Result
 
 DSN = "postgres://ada:hunter2@db.example/shop"
@@ -94,6 +95,18 @@ def test_seats_with_a_database_that_only_one_could_have_are_refused(run: Callabl
     (tmp_path / "workshop.yaml").write_text("environment: {database: external}\nseats: {seat-01: ada}\n")
     for words in (("up",), ("render", "--for", "swarm")):
         assert "seats cannot share an external database" in run("workshop", *words, code=33)
+
+
+@pytest.mark.parametrize("command", ["up", "init", "run"])
+def test_help_says_what_each_flag_is_where_nobody_says_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split()).replace("[email- password]", "[email-password]")
+    asked = from_answers("dev", {})
+    for key in ("preset", "database", "release", "variant", "postgres_image", "mail_image", "host", "bind"):
+        told = shown.partition(f" {BY_KEY[key].flag} ")[2].partition(" --")[0]
+        assert f"[{getattr(asked, key)}]." in told, key
+    for key, port in (("public_port", 4433), ("ui_port", 4455), ("mail_port", 8025)):
+        assert f"[{port}, or a free one]." in shown.partition(f" {BY_KEY[key].flag} ")[2].partition(" --")[0]
 
 
 @pytest.mark.parametrize("words", [("up", "--yes"), ("run",)])

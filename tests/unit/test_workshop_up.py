@@ -154,7 +154,9 @@ class TestNetworks:
         assert (code, told.out.splitlines()[0]) == (0, said)
         assert (f"{allotted} seats of this workshop are there already" in told.err) == runs
 
-    @pytest.mark.parametrize(("variable", "value"), [("DATABASE", "postgres"), ("PUBLIC_PORT", "4533"), ("MAIL", "yes")])
+    @pytest.mark.parametrize(
+        ("variable", "value"), [("DATABASE", "postgres"), ("PUBLIC_PORT", "4533"), ("MAIL", "yes")]
+    )
     def test_the_plan_is_about_the_seats_that_up_would_start_whatever_variables_say(
         self,
         tmp_path: Path,
