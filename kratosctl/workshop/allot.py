@@ -65,9 +65,12 @@ def allot(
                 return True
             return not ports.claim(port, cache.directory() / "ports")
 
+        def holder(port: int, others: set[int] = others) -> str:
+            return "another seat" if port in others else ports.holder(port)
+
         try:
             found, moved = ports.allot(
-                ports.wanted(seat.environment), state.ports, own, is_taken, ports.holder, _first_step(seat.name)
+                ports.wanted(seat.environment), state.ports, own, is_taken, holder, _first_step(seat.name)
             )
         except KratosctlError as error:
             failed[seat.name] = error

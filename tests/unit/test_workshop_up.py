@@ -208,6 +208,21 @@ def test_a_port_that_one_seat_was_to_have_and_that_is_taken_keeps_no_other_from_
     assert ["public" in seats.state_of(seat).ports for seat in everyone] == [True, False, True]
 
 
+def test_a_port_that_all_seats_were_to_have_is_said_to_be_another_seats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not another program's: nothing listens there that somebody could stop."""
+    monkeypatch.setenv("KRATOSCTL_CACHE_DIR", str(tmp_path / "cache"))
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        free = listens.getsockname()[1]
+    asked = {"ui": False, "mail": False, "public_port": free}
+    workshop_file.write(tmp_path, Workshop("class", asked, dict.fromkeys(("seat-01", "seat-02"), "")))
+
+    _, failed = allot.allot(seats.chosen(tmp_path, (), everybody=True)[1], lambda *_: set(), list)
+
+    assert {name: error.what for name, error in failed.items()} == {"seat-02": f"port {free} is taken by another seat"}
+
+
 @pytest.mark.parametrize(
     ("host", "strange"),
     [
