@@ -80,3 +80,11 @@ def test_every_phony_target_of_the_makefile_is_one() -> None:
     assert phony
     targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
     assert set(phony[1].split()) == targets
+
+
+def test_every_variable_that_kratosctl_reads_is_told_to_its_users() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "kratosctl").rglob("*.py"))
+    read = set(re.findall(r'"(KRATOSCTL_[A-Z_]*[A-Z])"', source))
+    assert {"KRATOSCTL_YES", "KRATOSCTL_TRACEBACK"} <= read
+    told = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    assert [name for name in sorted(read) if not re.search(rf"\b{name}\b", told)] == []
