@@ -5,12 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
 from kratosctl.cli import kratosctl
+from kratosctl.commands import catalog_table, status
+from kratosctl.engine.objects import Container
+from kratosctl.snapshots.store import Snapshot
+from kratosctl.workshop import capacity
+from tests.unit import stacks
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +43,8 @@ def test_there_are_commands_of_groups_among_those_that_report() -> None:
 def documented() -> set[str]:
     """The commands that docs/json.md has a row for; `snapshot save`, `show` are two of one group."""
     found = set()
-    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8").partition("`data` by command:")[2]
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    text = text.partition("`data` by command:")[2].partition("What stands in them:")[0]
     for cell in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE):
         group = ""
         for name in re.findall(r"`([a-z ]+?)(?: --[a-z-]+)?`", cell):
@@ -53,6 +60,24 @@ def test_what_each_command_reports_is_documented(name: str) -> None:
 
 def test_no_command_is_documented_that_there_is_not() -> None:
     assert documented() <= set(REPORTING)
+
+
+def inside() -> Iterator[tuple[str, set[str]]]:
+    """What stands in the data of commands, by the words that begin its row in docs/json.md, and its keys."""
+    container = Container("1", "k", "kratos", "p", "running", "", "", None, "i", {}, {})
+    yield "`services` of `status`", set(status._service(container))
+    yield "`snapshot`, `snapshots`", {field.name for field in fields(Snapshot)}
+    for part in ("releases", "variants", "presets"):
+        yield f"`{part}` of `catalog`", set(catalog_table.show().data[part][0])
+    seat = capacity.plan(stacks.environment(), 1, capacity.Host(10**12, 2, 10**12, 600, 600, 128)).data
+    yield "`needs`, `free`, `a_seat`", {*seat["needs"], *seat["free"], *seat["a_seat"]}
+
+
+@pytest.mark.parametrize(("row", "keys"), list(inside()))
+def test_what_stands_in_the_data_of_commands_is_documented(row: str, keys: set[str]) -> None:
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {row}")]
+    assert [key for key in sorted(keys) if f"`{key}`" not in line.partition(row)[2]] == []
 
 
 def finding_something() -> set[str]:
