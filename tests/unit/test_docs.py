@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from kratosctl import testing
 from kratosctl.cli import kratosctl
 from kratosctl.commands import catalog_table, status
 from kratosctl.engine.objects import Container
@@ -78,6 +80,16 @@ def test_what_stands_in_the_data_of_commands_is_documented(row: str, keys: set[s
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if line.startswith(f"| {row}")]
     assert [key for key in sorted(keys) if f"`{key}`" not in line.partition(row)[2]] == []
+
+
+def test_all_that_a_kratos_of_tests_has_is_documented() -> None:
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    can = {name for name in vars(testing.Kratos) if not name.startswith("_")}
+    has = set(re.findall(r"^ {8}(\w+): ", testing.Kratos.__doc__ or "", re.MULTILINE))
+    asked = set(inspect.signature(testing.kratos).parameters) - {"asked"}
+    of_people = {field.name for field in fields(testing.Identity)}
+    assert {"reset", "public_url", "keep"} <= can | has | asked
+    assert [name for name in sorted(can | has | asked | of_people) if not re.search(rf"`{name}\b", text)] == []
 
 
 def finding_something() -> set[str]:
