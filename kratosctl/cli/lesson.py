@@ -83,9 +83,10 @@ def check(session: Session, name: str | None) -> Result:
 @define(environment_argument(), click.option("--again", is_flag=True, help="Show the hints that were given."))
 def hint(session: Session, name: str | None, again: bool) -> Result:
     """Give the next hint: where to look, what is wrong, nearly the answer."""
+    from kratosctl import running
     from kratosctl.lessons import telling
 
-    return telling.hint(*_running(session, name), again)
+    return telling.hint(running.find(session.directory, name), again)
 
 
 @define(

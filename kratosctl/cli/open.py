@@ -23,21 +23,18 @@ PAGES = {"ui": "ui", "mail": "mail", "api": "public", "admin": "admin"}
 def command(session: Session, page: str | None, name: str | None, print_only: bool) -> Result:
     """Open the UI, the mail inbox, the API or the admin API in a browser; without a name the UI, else the API."""
     from kratosctl import running
-    from kratosctl.answers import configuration_file
     from kratosctl.commands import status
     from kratosctl.errors import NotRunning
 
     found = running.find(session.directory, name)
     found.running("kratos")
-    asked = configuration_file.load(session.directory).get(found.name, {})
-    https = asked.get("https") or False
-    urls = status.endpoints(found, asked.get("host") or "localhost", https)
+    urls = status.endpoints(found)
     wanted = PAGES[page] if page else "ui" if "ui" in urls else "public"
     if wanted not in urls:
         flag = "--admin-port 4434" if page == "admin" else f"--{page}"
         fix = f"have it: kratosctl up {found.name} {flag}"
         raise NotRunning(f"environment {found.name} has no {page}", f"open now: {', '.join(urls)}", fix)
-    login = status.mail_login(found, https) if wanted == "mail" else None
+    login = status.mail_login(found) if wanted == "mail" else None
     if login:
         session.console.note(
             f"it asks for a name, {login['user']}, and a password, which is in {login['password_file']}"

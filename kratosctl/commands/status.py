@@ -45,9 +45,9 @@ def status(directory: Path, name: str | None) -> Result:
         "variant": labels.get("variant") or asked.get("variant") or "default",
         "database": database,
         "migrated_by": found.state.releases.get(database) if found.state.migrated else None,
-        "endpoints": endpoints(found, asked.get("host") or "localhost", asked.get("https") or False),
+        "endpoints": endpoints(found),
         "lesson": found.workspace.lesson or None,
-        "mail_login": mail_login(found, asked.get("https") or False),
+        "mail_login": mail_login(found),
         # Compose creates kratos-migrate beside Kratos; it never ran where there was nothing to migrate
         "services": [_service(c) for c in found.containers if (c.service, c.state) != ("kratos-migrate", "created")],
     }
@@ -56,14 +56,9 @@ def status(directory: Path, name: str | None) -> Result:
     return Result("status", data, lambda: _status_text(data), [*_warnings(found, release), *rejected])
 
 
-def endpoints(found: running.Found, host: str, https: bool) -> dict[str, str]:
-    """The addresses that are open now, by name.
-
-    Args:
-        found: the environment.
-        host: the host name in them.
-        https: people come by a TLS proxy.
-    """
+def endpoints(found: running.Found) -> dict[str, str]:
+    """The addresses that are open now, by name."""
+    host, https = found.state.host, found.state.https
     bound: dict[str, tuple[str, int]] = {}
     for port in ("ui", "public", "admin", "mail", "postgres"):
         container = found.container(_SERVICE_OF_PORT[port])
@@ -86,16 +81,11 @@ def _answers(found: running.Found) -> bool | None:
     return readiness.is_ready(*public)
 
 
-def mail_login(found: running.Found, https: bool) -> dict[str, str] | None:
-    """Who may open the mail inbox that runs: the name and the file with the password; None where it asks nobody.
-
-    Args:
-        found: the environment.
-        https: people come by a TLS proxy.
-    """
+def mail_login(found: running.Found) -> dict[str, str] | None:
+    """Who may open the mail inbox that runs: the name and the file with the password; None where it asks nobody."""
     mail = found.container("mail")
     places = mail.places(CONTAINER_PORTS["mail"]) if mail else []
-    guarded = any(urls.beyond_host(address, https) for address, _ in places)
+    guarded = any(urls.beyond_host(address, found.state.https) for address, _ in places)
     return inbox.where(found.name, found.workspace.home) if guarded else None
 
 

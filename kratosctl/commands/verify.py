@@ -301,8 +301,8 @@ def target_of(found: Found, environment: Environment) -> Target:
     Raises:
         NotRunning: Kratos does not run.
     """
-    urls = status.endpoints(found, environment.host, environment.https)
-    asked = status.mail_login(found, environment.https)
+    urls = status.endpoints(found)
+    asked = status.mail_login(found)
     certificate = authority(found.workspace.directory)
     return Target(
         name=found.name,

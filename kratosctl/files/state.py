@@ -17,6 +17,8 @@ class State:
         origin: where the project was allotted; the label of its volumes, which Compose deletes if it changes.
         home: inode number of the generated directory, to tell a moved one from a copied one.
         ports: TCP ports of this host by name.
+        host: the host name in its addresses, as Kratos was told last, by whatever said it.
+        https: people come to them by a TLS proxy.
         subnet: the addresses of its network, where it was asked to have them from a range.
         images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
         secrets_generation: counts changes of the secrets.
@@ -34,6 +36,8 @@ class State:
     origin: str = ""
     home: str = ""
     ports: dict[str, int] = field(default_factory=dict)
+    host: str = "localhost"
+    https: bool = False
     subnet: str = ""
     images: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets_generation: int = 1

@@ -81,7 +81,7 @@ def _wrong(lesson: Lesson, note: Note, found: Found, environment: Environment, f
     status = readiness.http_status(*address) if address else 0
     if status != 200:
         return f"Kratos is not ready: asked, it answers {f'HTTP {status}' if status else 'nothing'}"
-    ui = telling.ui_of(found, environment)
+    ui = telling.ui_of(found)
     if "ui" in lesson.needs and not ui:
         return "the self-service UI does not run"
     target = target_of(found, environment)

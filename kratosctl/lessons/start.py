@@ -50,7 +50,7 @@ def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variab
         converge.converge(environment, workspace, Wishes(limits=limits), Console(quiet=True), variables)
         found = running.find(workspace.directory, found.name)
         target = target_of(found, environment)
-        before = ground.ground_of(found, config_dir, target, telling.ui_of(found, environment))
+        before = ground.ground_of(found, config_dir, target, telling.ui_of(found))
         broken = ground.broken_by(lesson, before, found.name)
         with console.step("try everything, as long as it works"):
             note = _prepared(lesson, found, target)
@@ -63,7 +63,7 @@ def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variab
                 generated={path: workspace.read(path) for path in broken.generated},
             )
             _break(lesson, found, environment, note, broken, limits, variables)
-    return telling.started(lesson, found, environment, config_dir)
+    return telling.started(lesson, found, config_dir)
 
 
 def _check_free(found: Found) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from kratosctl.commands import status
 from kratosctl.doctor.finding import Finding
-from kratosctl.environment import Environment
 from kratosctl.errors import UsageError
 from kratosctl.files.workspace import Workspace
 from kratosctl.lessons import catalogue, notes
@@ -56,21 +55,21 @@ def _state(row: dict[str, Any]) -> str:
     return "running" if row["running"] else "solved" if row["solved"] else "-"
 
 
-def ui_of(found: Found, environment: Environment) -> str:
+def ui_of(found: Found) -> str:
     """URL of the self-service UI; empty where there is none."""
-    return status.endpoints(found, environment.host, environment.https).get("ui", "")
+    return status.endpoints(found).get("ui", "")
 
 
-def _filled(text: str, found: Found, environment: Environment) -> str:
-    urls = status.endpoints(found, environment.host, environment.https)
+def _filled(text: str, found: Found) -> str:
+    urls = status.endpoints(found)
     for name, value in {"env": found.name, "public": urls.get("public", ""), "ui": urls.get("ui", "")}.items():
         text = text.replace(f"{{{name}}}", value)
     return text
 
 
-def started(lesson: Lesson, found: Found, environment: Environment, config_dir: str) -> Result:
+def started(lesson: Lesson, found: Found, config_dir: str) -> Result:
     """What somebody is told when a lesson begins: what they see, never why."""
-    symptom, look = (_filled(text, found, environment) for text in (lesson.symptom, lesson.look))
+    symptom, look = (_filled(text, found) for text in (lesson.symptom, lesson.look))
     data = {
         "environment": found.name,
         "lesson": lesson.name,
@@ -108,7 +107,7 @@ def checked(lesson: Lesson, name: str, wrong: str, findings: Sequence[Finding]) 
     return "\n".join([*lines, *_paragraph("stuck?", f"kratosctl lesson hint {name}")])
 
 
-def hint(found: Found, environment: Environment, again: bool) -> Result:
+def hint(found: Found, again: bool) -> Result:
     """The next hint of the lesson that runs, or those that were given.
 
     Raises:
@@ -127,7 +126,7 @@ def hint(found: Found, environment: Environment, again: bool) -> Result:
     if not again:
         notes.save(found.workspace, replace(note, hints=given))
     shown = list(enumerate(lesson.hints[:given], 1)) if again else [(given, lesson.hints[given - 1])]
-    said = [_filled(text, found, environment) for _, text in shown]
+    said = [_filled(text, found) for _, text in shown]
     data = {"environment": found.name, "lesson": lesson.name, "hints": said, "given": given, "of": len(lesson.hints)}
 
     def text() -> str:

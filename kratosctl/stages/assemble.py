@@ -126,6 +126,7 @@ def assemble(
     if notes and environment.https:
         notes = [*notes, "what stands before it by TLS does not know that yet; in a workshop: kratosctl workshop up"]
     state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
+    state = replace(state, host=environment.host, https=environment.https)
     custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
     place = Place(
         project=state.project,

@@ -220,8 +220,8 @@ class Observer:
         error, error_at = memory.error if kratos else ("", "")
         if state == "broken":
             error = "; ".join(part for part in (fault, ended(memory.containers), error) if part)
-        asked, found = memory.environment, Found(seat.workspace, memory.state, memory.containers)
-        urls = status.endpoints(found, asked.host, asked.https) if asked else {}
+        asked = memory.environment
+        urls = status.endpoints(Found(seat.workspace, memory.state, memory.containers))
         started, ended_at = memory.moments
         moment = started if memory.runs else ended_at
         return Seen(

@@ -79,7 +79,7 @@ def test_it_is_told_where_the_password_is_and_not_what_it_is(
     workspace = Workspace(tmp_path, "seat-01")
     workspace.write(inbox.PASSWORD_FILE, "a-password\n", 0o600)
 
-    told = mail_login(Found(workspace, State(), (container(address),)), https)
+    told = mail_login(Found(workspace, State(https=https), (container(address),)))
 
     file = str(workspace.home / "secrets" / "mail-password")
     assert told == ({"user": "seat-01", "password_file": file} if asks else None)

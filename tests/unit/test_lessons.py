@@ -198,23 +198,21 @@ class TestNotes:
 class TestHints:
     def test_they_become_more_exact_and_can_be_read_again(self, tmp_path: Path) -> None:
         found = Found(Workspace(tmp_path, "dev"), State(), ())
-        environment = selection.environment_of(Selection("dev", {}, known=True))
         notes.save(found.workspace, Note("signed-out-at-once", "running"))
         with pytest.raises(UsageError, match="no hint was given yet"):
-            telling.hint(found, environment, again=True)
-        given = [telling.hint(found, environment, again=False).data for _ in range(3)]
+            telling.hint(found, again=True)
+        given = [telling.hint(found, again=False).data for _ in range(3)]
         assert [hint["given"] for hint in given] == [1, 2, 3]
         assert "session.lifespan" in given[2]["hints"][0]
         with pytest.raises(UsageError, match="all 3 hints"):
-            telling.hint(found, environment, again=False)
-        again = telling.hint(found, environment, again=True)
+            telling.hint(found, again=False)
+        again = telling.hint(found, again=True)
         assert again.data["hints"] == [hint["hints"][0] for hint in given]
         assert again.text().count("hint ") == 3
 
     def test_without_a_lesson_there_is_none(self, tmp_path: Path) -> None:
-        environment = selection.environment_of(Selection("dev", {}, known=True))
         with pytest.raises(LessonMissing):
-            telling.hint(Found(Workspace(tmp_path, "dev"), State(), ()), environment, again=False)
+            telling.hint(Found(Workspace(tmp_path, "dev"), State(), ()), again=False)
 
 
 class TestChecking:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
+from kratosctl.answers import selection
 from kratosctl.commands import status
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine
@@ -17,6 +18,7 @@ from kratosctl.files.state import State
 from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.running import Found
+from kratosctl.stages import assemble
 from kratosctl.states import state_of
 
 
@@ -80,11 +82,29 @@ def test_what_was_interrupted_is_said_and_what_is_under_way_is_not(
 def test_the_admin_api_is_named_by_what_reaches_it(tmp_path: Path, pages: str, admin: str, opened: str) -> None:
     ports = {f"{pages}:4433": 4433, f"{admin}:4434": 4434}
     container = Container("1", "1", "kratos", "p", "running", "", "", None, "image", ports)
-    found = Found(Workspace(tmp_path, "dev"), State(project="p"), (container,))
+    found = Found(Workspace(tmp_path, "dev"), State(project="p", host="teacher.local"), (container,))
 
-    shown = status.endpoints(found, "teacher.local", https=False)
+    shown = status.endpoints(found)
 
     assert shown == {"public": "http://teacher.local:4433", "admin": opened}
+
+
+def test_addresses_are_those_that_up_told_whoever_said_the_host_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kratos sends people to that name: at another one their cookies would not be there."""
+    monkeypatch.setenv("KRATOSCTL_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "kratosctl.yaml").write_text("environments: {dev: {ui: false, mail: false}}\n")
+    chosen = selection.select(tmp_path, "dev", {}, {"KRATOSCTL_HOST": "app.test"})
+    workspace = Workspace(tmp_path, "dev")
+    asked = selection.environment_of(chosen)
+    stack = assemble.assemble(asked, workspace, State(project="p", ports={"public": 4433}), None, {4433}, {})
+    workspace.write_all(stack.files, stack.state)
+    monkeypatch.setattr(running, "find", lambda *_: Found(workspace, workspace.state(), (kratos("running"),)))
+    monkeypatch.setattr(readiness, "is_ready", lambda *_: True)
+
+    assert status.status(tmp_path, "dev").data["endpoints"] == {"public": "http://app.test:4433"}
+    assert "http://app.test:4433" in (workspace.read("environment.yml") or "")
 
 
 def test_list_tells_the_state_that_status_tells_and_one_bad_state_file_hides_nobody(
