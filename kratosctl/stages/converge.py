@@ -182,6 +182,8 @@ def _carry_out(stack: Stack, observed: plan.Observed, steps: plan.Plan, wishes: 
     if steps.changes:
         after = apply.apply(stack, observed, steps, console, wishes.limits)
         return _with_rejected(replace(result(stack, steps), after=after), stack, steps, kratos)
+    # what somebody's own configuration says of addresses hides a new host name from every file
+    stack.workspace.write_all(stack.files, stack.state)
     names = {container.service: container.name for container in observed.containers}
     apply.wait_until_ready(stack, names, wishes.limits.ready, migrated=False)
     return _with_rejected(result(stack, steps), stack, steps, kratos)

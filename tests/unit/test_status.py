@@ -10,7 +10,9 @@ import pytest
 
 from kratosctl import running
 from kratosctl.answers import selection
+from kratosctl.answers.wishes import Wishes
 from kratosctl.commands import status
+from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine
 from kratosctl.errors import UsageError
@@ -18,8 +20,10 @@ from kratosctl.files.state import State
 from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.running import Found
-from kratosctl.stages import assemble
+from kratosctl.stages import apply, assemble, converge
+from kratosctl.stages.plan import Observed, Plan
 from kratosctl.states import state_of
+from tests.unit import stacks
 
 
 def kratos(state: str, health: str = "", code: int | None = None) -> Container:
@@ -105,6 +109,21 @@ def test_addresses_are_those_that_up_told_whoever_said_the_host_name(
 
     assert status.status(tmp_path, "dev").data["endpoints"] == {"public": "http://app.test:4433"}
     assert "http://app.test:4433" in (workspace.read("environment.yml") or "")
+
+
+def test_a_host_name_that_changes_nothing_else_is_remembered_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where one's own configuration has all addresses: Kratos is left as it is then."""
+    monkeypatch.setattr(apply, "wait_until_ready", lambda *_, **__: None)
+    workspace, asked = Workspace(tmp_path, "dev"), stacks.environment(ui=False, mail=False)
+    stack = assemble.assemble(asked, workspace, State(project="p", ports={"public": 4433}), None, {4433}, {})
+    workspace.write_all(stack.files, stack.state)
+    told = replace(stack, environment=replace(asked, host="app.test"), state=replace(stack.state, host="app.test"))
+
+    converge._carry_out(told, Observed(), Plan(), Wishes(), Console(quiet=True))
+
+    assert workspace.state().host == "app.test"
 
 
 def test_list_tells_the_state_that_status_tells_and_one_bad_state_file_hides_nobody(
