@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kratosctl.console import Console
+from kratosctl.files.workspace import Workspace
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, sized
 from kratosctl.snapshots import store
@@ -58,15 +59,21 @@ def take(subject: Subject, name: str, note: str, overwrite: bool, live: Live | N
             migrations=facts.migrations,
             network=facts.network,
             identities=facts.identities,
-            created=_now(),
+            created=_now(subject.found.workspace),
             note=note,
         )
 
     return store.add(subject.found.workspace, name, fill, overwrite)
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _now(workspace: Workspace) -> str:
+    """Now, or just after the last safety snapshot where the clock went back since: by their times the oldest ones are
+    removed, and `--undo` tells the last one."""
+    now = datetime.now(UTC)
+    last = max((snapshot.created for snapshot in store.listing(workspace) if snapshot.safety_before), default="")
+    if last:
+        now = max(now, datetime.fromisoformat(last) + timedelta(milliseconds=1))
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def stamp() -> str:

@@ -37,6 +37,7 @@ from kratosctl.snapshots.live import SqliteFile
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import converge, up
 from tests.unit import stacks
+from tests.unit.test_snapshot_store import save
 from tests.unit.test_snapshots_sqlite import database
 
 QUIET = Console(quiet=True)
@@ -72,6 +73,20 @@ def test_a_restore_that_changed_nothing_is_nothing_to_undo(subject: Subject, mon
     assert safety(subject) == ["reset"]
     restoring.restore(subject, None, QUIET, True, {})
     assert subject.live.facts().identities == 3
+
+
+def test_what_was_there_is_kept_and_can_be_brought_back_where_the_clock_went_back(subject: Subject) -> None:
+    """As that of WSL after sleep, or of a machine with a flat battery: five that seem newer are there already."""
+    for number in range(1, saving.SAFETY_KEPT + 1):
+        save(subject.found.workspace, f"before-reset-29990101-00000{number}", f"2999-01-01T00:00:0{number}.000Z")
+
+    made = resetting.reset(subject, None, "", QUIET).data["safety"]
+    restored = restoring.restore(subject, None, QUIET, True, {}).data["snapshot"]["name"]
+
+    assert restored == made
+    assert subject.live.facts().identities == 3
+    resetting.reset(subject, None, "", QUIET)
+    assert safety(subject)[-1] == "reset"
 
 
 def test_a_restore_that_may_have_changed_something_can_be_undone(
