@@ -86,7 +86,7 @@ def hint(session: Session, name: str | None, again: bool) -> Result:
     from kratosctl import running
     from kratosctl.lessons import telling
 
-    return telling.hint(running.find(session.directory, name), again)
+    return telling.hint(running.find(session.directory, name), again, session.console)
 
 
 @define(

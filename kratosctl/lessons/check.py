@@ -38,15 +38,15 @@ def check(found: Found, environment: Environment, console: Console) -> Result:
     Raises:
         LessonMissing: no lesson runs there.
     """
-    note = notes.running(found.workspace)
-    lesson = catalogue.find(note.lesson)
-    with console.step(f"check lesson {lesson.name}"):
-        findings = explained(lesson, found, environment)
-        wrong = _wrong(lesson, note, found, environment, findings)
-    if not wrong:
-        breaking.forget_witness(found, note)
-        notes.add_solved(found.workspace, lesson.name)
-        notes.remove(found.workspace)
+    with notes.held(found.workspace, "lesson check", console.note) as note:
+        lesson = catalogue.find(note.lesson)
+        with console.step(f"check lesson {lesson.name}"):
+            findings = explained(lesson, found, environment)
+            wrong = _wrong(lesson, note, found, environment, findings)
+        if not wrong:
+            breaking.forget_witness(found, note)
+            notes.add_solved(found.workspace, lesson.name)
+            notes.remove(found.workspace)
     data = {
         "environment": found.name,
         "lesson": lesson.name,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from http.cookiejar import Cookie
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from kratosctl.commands.verify import Person, Target
 from kratosctl.errors import LessonMissing
 from kratosctl.files.workspace import LESSON_NOTE, Workspace
 from kratosctl.kratos.api import Client
+from kratosctl.limits import LOCK_WAIT
 
 _SOLVED = "lessons.json"
 
@@ -80,6 +82,24 @@ def running(workspace: Workspace) -> Note:
         fix = f"begin it again: {again}; or give it up: kratosctl lesson fix {workspace.name}"
         raise LessonMissing(f"the start of lesson {note.lesson} was interrupted", "", fix)
     return note
+
+
+@contextlib.contextmanager
+def held(workspace: Workspace, command: str, say: Callable[[str], None]) -> Iterator[Note]:
+    """The note of a lesson that was started, which nobody ends, or begins another after, until the block ends.
+
+    Args:
+        workspace: of the environment.
+        command: what is done, for those who wait.
+        say: told who is waited for.
+
+    Raises:
+        LessonMissing: there is none, or its start was interrupted.
+    """
+    # nothing is made to say that there is none
+    running(workspace)
+    with workspace.locked(command, LOCK_WAIT, say):
+        yield running(workspace)
 
 
 def save(workspace: Workspace, note: Note) -> None:

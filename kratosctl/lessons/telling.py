@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kratosctl.commands import status
+from kratosctl.console import Console
 from kratosctl.doctor.finding import Finding
 from kratosctl.errors import UsageError
 from kratosctl.files.workspace import Workspace
@@ -107,24 +108,24 @@ def checked(lesson: Lesson, name: str, wrong: str, findings: Sequence[Finding]) 
     return "\n".join([*lines, *_paragraph("stuck?", f"kratosctl lesson hint {name}")])
 
 
-def hint(found: Found, again: bool) -> Result:
+def hint(found: Found, again: bool, console: Console) -> Result:
     """The next hint of the lesson that runs, or those that were given.
 
     Raises:
         LessonMissing: no lesson runs there.
         UsageError: all hints were given, or none yet to be read again.
     """
-    note = notes.running(found.workspace)
-    lesson = catalogue.find(note.lesson)
-    if again and not note.hints:
-        raise UsageError("no hint was given yet", fix=f"kratosctl lesson hint {found.name} gives the first")
-    if not again and note.hints == len(lesson.hints):
-        gives_up = f"kratosctl lesson fix {found.name} gives up and shows the solution"
-        fix = f"kratosctl lesson hint {found.name} --again shows them; {gives_up}"
-        raise UsageError(f"all {len(lesson.hints)} hints were given", "", fix)
-    given = note.hints if again else note.hints + 1
-    if not again:
-        notes.save(found.workspace, replace(note, hints=given))
+    with notes.held(found.workspace, "lesson hint", console.note) as note:
+        lesson = catalogue.find(note.lesson)
+        if again and not note.hints:
+            raise UsageError("no hint was given yet", fix=f"kratosctl lesson hint {found.name} gives the first")
+        if not again and note.hints == len(lesson.hints):
+            gives_up = f"kratosctl lesson fix {found.name} gives up and shows the solution"
+            fix = f"kratosctl lesson hint {found.name} --again shows them; {gives_up}"
+            raise UsageError(f"all {len(lesson.hints)} hints were given", "", fix)
+        given = note.hints if again else note.hints + 1
+        if not again:
+            notes.save(found.workspace, replace(note, hints=given))
     shown = list(enumerate(lesson.hints[:given], 1)) if again else [(given, lesson.hints[given - 1])]
     said = [_filled(text, found) for _, text in shown]
     data = {"environment": found.name, "lesson": lesson.name, "hints": said, "given": given, "of": len(lesson.hints)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, LessonMissi
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
-from kratosctl.lessons import breaking, check, fix, notes, telling
+from kratosctl.lessons import breaking, catalogue, check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
 from kratosctl.lessons.ground import _reason_against, take_over
 from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
@@ -40,6 +41,7 @@ PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 SECRETS = "dsn: memory\nsecrets:\n  default: [one-of-sixteen-or-more]\n  cookie: [an-old-one-of-sixteen]\n"
 NOTHING: Mapping[str, Any] = {}
 TARGET = Target("dev", PUBLIC, "", "", browser=True)
+QUIET = Console(quiet=True)
 
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 
@@ -200,19 +202,19 @@ class TestHints:
         found = Found(Workspace(tmp_path, "dev"), State(), ())
         notes.save(found.workspace, Note("signed-out-at-once", "running"))
         with pytest.raises(UsageError, match="no hint was given yet"):
-            telling.hint(found, again=True)
-        given = [telling.hint(found, again=False).data for _ in range(3)]
+            telling.hint(found, again=True, console=QUIET)
+        given = [telling.hint(found, again=False, console=QUIET).data for _ in range(3)]
         assert [hint["given"] for hint in given] == [1, 2, 3]
         assert "session.lifespan" in given[2]["hints"][0]
         with pytest.raises(UsageError, match="all 3 hints"):
-            telling.hint(found, again=False)
-        again = telling.hint(found, again=True)
+            telling.hint(found, again=False, console=QUIET)
+        again = telling.hint(found, again=True, console=QUIET)
         assert again.data["hints"] == [hint["hints"][0] for hint in given]
         assert again.text().count("hint ") == 3
 
     def test_without_a_lesson_there_is_none(self, tmp_path: Path) -> None:
         with pytest.raises(LessonMissing):
-            telling.hint(Found(Workspace(tmp_path, "dev"), State(), ()), again=False)
+            telling.hint(Found(Workspace(tmp_path, "dev"), State(), ()), again=False, console=QUIET)
 
 
 class TestChecking:
@@ -240,6 +242,40 @@ class TestChecking:
         assert "sign up: refused" in said
         assert "lesson hint seat-07" in said
         assert telling.checked(lesson, "seat-07", "", []).startswith("solved")
+
+
+@pytest.mark.parametrize("command", ["check", "hint"])
+def test_a_lesson_that_is_begun_while_the_one_before_is_looked_at_can_be_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """By the teacher, from another terminal: a check takes long, and what was there before it broke is in its note."""
+    found = Found(Workspace(tmp_path, "dev"), State(), ())
+    environment = selection.environment_of(Selection("dev", {}, known=True))
+    notes.save(found.workspace, Note("no-mail", "running", witness=notes.describe(Person(TARGET))))
+    note = Note("no-way-back", "running", "./kratos", {"kratos.yml": "what was there"})
+
+    def begin() -> None:
+        with found.workspace.locked("lesson start", 30, lambda _: None):
+            notes.save(found.workspace, note)
+
+    teacher = threading.Thread(target=begin)
+
+    def meanwhile(name: str) -> Lesson:
+        teacher.start()
+        # all the time it would need, if it had not to wait
+        teacher.join(0.3)
+        return find(name)
+
+    monkeypatch.setattr(catalogue, "find", meanwhile)
+    monkeypatch.setattr(check, "explained", lambda *_: [])
+    monkeypatch.setattr(check, "_wrong", lambda *_: "")
+    if command == "check":
+        assert check.check(found, environment, QUIET).data["solved"]
+    else:
+        telling.hint(found, environment, again=False, console=QUIET)
+    teacher.join()
+
+    assert notes.running(found.workspace) == note
 
 
 class TestWhatAnswers:
@@ -328,7 +364,7 @@ class TestTheConfigurationItTakesOver:
 
     def begin(self, directory: Path, name: str) -> str:
         found, chosen = Found(Workspace(directory, name), State(), ()), selection.select(directory, name, {}, {})
-        return take_over(found, chosen, selection.environment_of(chosen), Console(quiet=True))
+        return take_over(found, chosen, selection.environment_of(chosen), QUIET)
 
     def test_two_seats_that_begin_at_the_same_moment_get_one_each(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
