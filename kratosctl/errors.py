@@ -202,6 +202,12 @@ class DatabaseDamaged(KratosctlError):
     exit_code = 58
 
 
+class DatabaseHeld(DatabaseUnreachable):
+    """Somebody else held the database, or a table of it, for too long. Nothing was changed."""
+
+    exit_code = 59
+
+
 # Snapshots.
 class SnapshotMissing(KratosctlError):
     exit_code = 60

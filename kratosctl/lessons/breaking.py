@@ -112,7 +112,7 @@ def _put_back_tables(found: Found, environment: Environment, name: str) -> str:
     if subject.live.facts().migrations >= snapshot.migrations:
         return ""
     safety = saving.save_safety(subject, "lesson")
-    putting_back.put_back(subject, snapshot)
+    putting_back.put_back(subject, snapshot, safety.name)
     return safety.name
 
 

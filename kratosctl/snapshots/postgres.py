@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from kratosctl.engine import program, reading
-from kratosctl.errors import DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
+from kratosctl.errors import DatabaseHeld, DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
 from kratosctl.files.atomic import said_plainly
 from kratosctl.kratos.log_lines import last_telling
 from kratosctl.snapshots import dump_grammar
@@ -69,6 +69,7 @@ _TRIES = 5
 _DEADLOCK = "deadlock detected"
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
 _LOCK_TIMEOUT_SAID = "lock timeout"
+_TRY_AGAIN = "nothing was changed; try again"
 _WHOLE = "the database holds the old data or the new, and no mixture"
 # psql's own guard: from there on it runs no command but SQL, whatever a dump says; those before August 2025 have none
 _GUARD = r"""
@@ -87,7 +88,8 @@ def save(container: str, target: Path) -> None:
 
     Raises:
         EngineFailed: with what pg_dump said.
-        DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long.
+        DatabaseUnreachable: PostgreSQL stopped.
+        DatabaseHeld: somebody held a table for too long.
     """
     with target.open("wb") as file:
         _run(container, _DUMP, stdout=file)
@@ -104,7 +106,8 @@ def restore(container: str, source: Path, same_tables: bool) -> None:
 
     Raises:
         SnapshotDamaged: the dump is not whole. Nothing was changed.
-        DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long. Nothing was changed.
+        DatabaseUnreachable: PostgreSQL stopped.
+        DatabaseHeld: somebody held a table for too long. Nothing was changed.
     """
     _check_whole(source)
     with said_plainly(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as script:
@@ -118,9 +121,7 @@ def restore(container: str, source: Path, same_tables: bool) -> None:
             with contextlib.suppress(_Deadlock):
                 _run(container, _PSQL, stdin=script)
                 return
-    raise DatabaseUnreachable(
-        "PostgreSQL did not take the data", f"others held its tables, {_TRIES} times", f"{_WHOLE}; try again"
-    )
+    raise DatabaseHeld("PostgreSQL did not take the data", f"others held its tables, {_TRIES} times", _TRY_AGAIN)
 
 
 class _Deadlock(Exception):
@@ -149,7 +150,8 @@ class Session:
             Whether it was emptied.
 
         Raises:
-            DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long. Nothing was changed.
+            DatabaseUnreachable: PostgreSQL stopped.
+            DatabaseHeld: it does not let itself be emptied. Nothing was changed.
         """
         script = _empty_script(_UNLESS_SENDING if unless_sending else "")
         with self._lock:
@@ -163,14 +165,15 @@ class Session:
             return False
         # what comes after the first error says only that there was one
         first = next((line for line in said if "ERROR:" in line), last_telling(said))
-        raise DatabaseUnreachable("PostgreSQL was not emptied", first, "nothing was changed; try again")
+        raise DatabaseHeld("PostgreSQL was not emptied", first, _TRY_AGAIN)
 
     def facts(self) -> Facts:
         """What the database holds.
 
         Raises:
             EngineFailed: it does not hold Kratos' tables.
-            DatabaseUnreachable: PostgreSQL stopped, or somebody held a table for too long.
+            DatabaseUnreachable: PostgreSQL stopped.
+            DatabaseHeld: somebody held a table for too long.
         """
         with self._lock:
             said = self._ask(_FACTS)
@@ -319,11 +322,13 @@ def _run(container: str, words: tuple[str, ...], stdin: IO[bytes] | str = "", st
         raise DatabaseUnreachable("PostgreSQL stopped meanwhile", said, fix)
     if words[0] == "pg_dump" and _LOCK_TIMEOUT_SAID in said:
         raise _held(said)
-    if words[0] == "psql" and (_LOCK_TIMEOUT_SAID in said or "connection" in said):
+    if words[0] == "psql" and _LOCK_TIMEOUT_SAID in said:
+        raise DatabaseHeld("PostgreSQL did not take the data", said, _TRY_AGAIN)
+    if words[0] == "psql" and "connection" in said:
         raise DatabaseUnreachable("PostgreSQL did not take the data", said, f"{_WHOLE}; try again")
     raise EngineFailed(f"{words[0]} failed", said, "nothing was changed; see `kratosctl logs {env} postgres`")
 
 
-def _held(said: str) -> DatabaseUnreachable:
+def _held(said: str) -> DatabaseHeld:
     fix = "nothing was changed; end what holds a table, such as a transaction in an open psql, then try again"
-    return DatabaseUnreachable("PostgreSQL does not give the data", said, fix)
+    return DatabaseHeld("PostgreSQL does not give the data", said, fix)

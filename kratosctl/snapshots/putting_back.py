@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
-from kratosctl.errors import DiskFull, KratosctlError, SnapshotDamaged, SnapshotMissing
+from kratosctl.errors import DatabaseHeld, DiskFull, KratosctlError, SnapshotDamaged, SnapshotMissing
 from kratosctl.files.workspace import CONTENT_NOTE
 from kratosctl.snapshots import store
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.snapshots.subject import Subject
+
+# of other errors, such as a PostgreSQL that stopped, nobody knows on which side of the change they came
+_NOTHING_CHANGED = (DatabaseHeld, DiskFull, SnapshotDamaged)
 
 
 def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) -> bool:
@@ -32,7 +35,7 @@ def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) ->
     if now.migrations != snapshot.migrations:
         put_back_tables(subject, snapshot, before)
         return True
-    with _unless_nothing_changed(subject, before):
+    with kept_if_changed(subject, before):
         subject.live.restore(source, True)
     if now.network != snapshot.network:
         # Kratos reads its network once, at its start
@@ -41,11 +44,11 @@ def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) ->
 
 
 @contextlib.contextmanager
-def _unless_nothing_changed(subject: Subject, before: str | None) -> Iterator[None]:
+def kept_if_changed(subject: Subject, before: str | None) -> Iterator[None]:
+    """Removes a safety snapshot where the block fails and changed nothing: `--undo` would take it for the way back."""
     try:
         yield
-    except (DiskFull, SnapshotDamaged):
-        # of other errors, such as a PostgreSQL that stopped, nobody knows on which side of the change they came
+    except _NOTHING_CHANGED:
         if before:
             store.remove(subject.found.workspace, before)
         raise
@@ -61,7 +64,7 @@ def put_back_tables(subject: Subject, snapshot: Snapshot, before: str | None) ->
     # first, so that whoever comes after a kill looks at the migrations again
     workspace.save_state(replace(workspace.state(), migrated={}))
     try:
-        with _unless_nothing_changed(subject, before):
+        with kept_if_changed(subject, before):
             subject.live.restore(source, False)
     except KratosctlError:
         if kratos and stopped:
@@ -80,7 +83,9 @@ def restart(subject: Subject) -> None:
 
 
 @contextlib.contextmanager
-def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[None]:
+def whole_or_undone(
+    subject: Subject, before: Snapshot, doing: str, first: Callable[[], object] = lambda: None
+) -> Iterator[None]:
     """Puts a snapshot back, and removes it, unless the block ends well. After SIGKILL the next command does. The caller
     holds the lock.
 
@@ -88,13 +93,19 @@ def whole_or_undone(subject: Subject, before: Snapshot, doing: str) -> Iterator[
         subject: the environment.
         before: what was there before the block.
         doing: what the block does, in a word.
+        first: what it begins with, which happens whole or not at all.
     """
     workspace = subject.found.workspace
     workspace.write_note(CONTENT_NOTE, {"doing": doing, "snapshot": before.name})
+    changed = False
     try:
+        first()
+        changed = True
         yield
-    except BaseException:
-        put_back(subject, before)
+    except BaseException as error:
+        # who held the database may hold it still, and what is not undone now, the next command would undo
+        if changed or not isinstance(error, _NOTHING_CHANGED):
+            put_back(subject, before)
         # if that fails, the next command tries it again
         workspace.remove_note(CONTENT_NOTE)
         store.remove(workspace, before.name)

@@ -47,18 +47,22 @@ def _reset(
 ) -> None:
     workspace = subject.found.workspace
     if seed is None:
-        live.empty()
+        with putting_back.kept_if_changed(subject, before.name if before else None):
+            live.empty()
         return
     name = f"{store.SEEDED}{seed_key}"
     kept = next((snapshot for snapshot in store.listing(workspace) if snapshot.name == name), None)
     facts = live.facts()
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
         # one that is damaged is made anew
-        with contextlib.suppress(SnapshotDamaged):
+        with (
+            putting_back.kept_if_changed(subject, before.name if before else None),
+            contextlib.suppress(SnapshotDamaged),
+        ):
             putting_back.put_back(subject, kept)
             return
-    with putting_back.whole_or_undone(subject, before or saving.save_safety(subject, "reset", live=live), "reset"):
-        live.empty()
+    before = before or saving.save_safety(subject, "reset", live=live)
+    with putting_back.whole_or_undone(subject, before, "reset", first=live.empty):
         seed()
         for older in store.listing(workspace):
             if older.name.startswith(store.SEEDED) and older.note == _SEEDED_NOTE:

@@ -13,7 +13,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kratosctl.errors import DatabaseDamaged, DatabaseUnreachable, DiskFull, KratosctlError, SnapshotDamaged
+from kratosctl.errors import (
+    DatabaseDamaged,
+    DatabaseHeld,
+    DatabaseUnreachable,
+    DiskFull,
+    KratosctlError,
+    SnapshotDamaged,
+)
 from kratosctl.files.atomic import said_plainly, sync
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
@@ -30,7 +37,7 @@ def save(database: Path, target: Path) -> Facts:
 
     Raises:
         DiskFull: there is no room for the file.
-        DatabaseUnreachable: somebody held the database locked for too long.
+        DatabaseHeld: somebody held the database locked for too long.
         DatabaseDamaged: it is no database of Kratos'.
     """
     try:
@@ -46,7 +53,7 @@ def restore(source: Path, database: Path) -> None:
 
     Raises:
         SnapshotDamaged: the copy is no database.
-        DatabaseUnreachable: somebody held the database locked for too long.
+        DatabaseHeld: somebody held the database locked for too long.
         DatabaseDamaged: what is there is no database.
         DiskFull: there is no room for it. Nothing was changed.
     """
@@ -107,7 +114,7 @@ def facts(database: Path, copy: bool = False) -> Facts:
     Raises:
         SnapshotDamaged: the copy is no database of Kratos'.
         DatabaseDamaged: the live one is none.
-        DatabaseUnreachable: somebody held it locked for too long.
+        DatabaseHeld: somebody held it locked for too long.
     """
     try:
         with _opened(database, copy) as connection:
@@ -149,7 +156,7 @@ def empty(database: Path, unless_sending: bool = False) -> bool:
         Whether it was emptied.
 
     Raises:
-        DatabaseUnreachable: somebody held the database locked for too long.
+        DatabaseHeld: somebody held the database locked for too long.
         DatabaseDamaged: it is no database of Kratos'.
         DiskFull: there is no room for its journal. Nothing was changed.
     """
@@ -191,8 +198,8 @@ def _said(database: Path, error: sqlite3.DatabaseError, written: Path) -> Kratos
         fix = "free some space, then run the same command again: nothing was changed"
         return DiskFull(f"no space left to write {written}", str(error), fix)
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        fix = "stop what writes to it, then try again"
-        return DatabaseUnreachable(f"{database} stayed locked for {_BUSY:g} s", str(error), fix)
+        fix = "nothing was changed; stop what writes to it, then try again"
+        return DatabaseHeld(f"{database} stayed locked for {_BUSY:g} s", str(error), fix)
     if kind in _DAMAGED:
         way = "put a snapshot in its place: kratosctl snapshot restore NAME --env {env}"
         fix = f"{way}; or begin anew: kratosctl down {{env}} --volumes"

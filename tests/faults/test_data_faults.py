@@ -212,7 +212,7 @@ def test_a_client_that_holds_a_table_for_itself_keeps_nobody_waiting_for_ever(di
         held = "SELECT pid FROM pg_locks WHERE relation = 'identities'::regclass AND mode = 'AccessExclusiveLock'"
         engine.until(lambda: subprocess.check_output([*psql, held]).strip() != b"")
         for words in (("snapshot", "save", "one"), ("reset",)):
-            assert "lock timeout" in assert_one_error(directory.run(*words, code=None), 53)
+            assert "lock timeout" in assert_one_error(directory.run(*words, code=None), 59)
         assert "Delete the database" in directory.run("down", "--volumes", code=38).said
         assert subprocess.check_output([*psql, held]).strip() != b"", "it was not waited for"
         subprocess.check_call([*psql, f"SELECT pg_terminate_backend(({held}))"], stdout=subprocess.DEVNULL)

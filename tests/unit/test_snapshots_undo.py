@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import (
     ChoiceImpossible,
     ComposeFileInvalid,
+    DatabaseHeld,
     DatabaseUnreachable,
     DiskFull,
     KratosctlError,
@@ -32,7 +34,7 @@ from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, SEED_WANTED, U
 from kratosctl.lessons import breaking
 from kratosctl.results import Result
 from kratosctl.running import Found
-from kratosctl.snapshots import putting_back, resetting, restoring, saving, store
+from kratosctl.snapshots import putting_back, resetting, restoring, saving, sqlite, store
 from kratosctl.snapshots.live import SqliteFile
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import converge, up
@@ -104,6 +106,45 @@ def test_a_restore_that_may_have_changed_something_can_be_undone(
         restoring.restore(subject, "three", QUIET, False, {})
 
     assert safety(subject) == ["reset", "restore"]
+
+
+@pytest.mark.parametrize("words", ["reset", "reset with a seed", "restore"])
+def test_what_could_not_be_begun_is_nothing_to_undo_neither_now_nor_by_the_next_command(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """Somebody has the database open in a browser, with edits that are not written; people go on signing up after."""
+    workspace = subject.found.workspace
+    doing: dict[str, Callable[[], object]] = {
+        "reset": lambda: resetting.reset(subject, None, "", QUIET),
+        "reset with a seed": lambda: resetting.reset(subject, lambda: None, "0123456789abcdef", QUIET),
+        "restore": lambda: restoring.restore(subject, "three", QUIET, False, {}),
+    }
+    resetting.reset(subject, None, "", QUIET)
+    monkeypatch.setattr(sqlite, "_BUSY", 0.1)
+    with closing(sqlite3.connect(workspace.home / "database" / "db.sqlite", isolation_level=None)) as browser:
+        browser.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseHeld, match="stayed locked"):
+            doing[words]()
+
+    assert not workspace.has_unfinished
+    assert safety(subject) == ["reset"]
+    restoring.restore(subject, None, QUIET, True, {})
+    assert subject.live.facts().identities == 3
+
+
+def test_a_seed_that_is_put_back_by_reset_and_finds_no_room_is_nothing_to_undo(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resetting.reset(subject, lambda: None, "0123456789abcdef", QUIET)
+
+    def full(live: SqliteFile, source: Path, same_tables: bool) -> None:
+        raise DiskFull("no space left")
+
+    monkeypatch.setattr(SqliteFile, "restore", full)
+    with pytest.raises(DiskFull):
+        resetting.reset(subject, lambda: None, "0123456789abcdef", QUIET)
+
+    assert safety(subject) == ["reset"]
 
 
 def test_what_undid_itself_is_nothing_to_undo(subject: Subject) -> None:
