@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kratosctl import running
 from kratosctl.answers import configuration_file, selection
@@ -12,7 +13,7 @@ from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.environment import Environment
-from kratosctl.errors import ChoiceImpossible, KratosctlError, NotReady
+from kratosctl.errors import ChoiceImpossible, KratosctlError, NotReady, SnapshotDamaged, SnapshotMissing
 from kratosctl.files.atomic import write_atomically
 from kratosctl.kratos import readiness
 from kratosctl.kratos.api import Admin
@@ -69,7 +70,7 @@ def roll_back(found: Found, steps: int, limits: Limits) -> None:
         time.sleep(0.05)
 
 
-def put_back(found: Found, note: Note, limits: Limits, variables: Mapping[str, str]) -> str:
+def put_back(found: Found, note: Note, limits: Limits, console: Console, variables: Mapping[str, str]) -> str:
     """Makes an environment be what it was before a lesson. The caller holds the lock, and removes the note.
 
     Returns:
@@ -98,17 +99,25 @@ def put_back(found: Found, note: Note, limits: Limits, variables: Mapping[str, s
             configuration_file.save(workspace.directory, found.name, {"config_dir": note.config_dir})
         environment = selection.environment_of(selection.select(workspace.directory, found.name, {}, variables))
         if note.snapshot:
-            safety = _put_back_tables(found, environment, note.snapshot)
+            safety = _put_back_tables(found, environment, note.snapshot, console)
         found = run(found, environment, limits, variables)
     forget_witness(found, note)
     return safety
 
 
-def _put_back_tables(found: Found, environment: Environment, name: str) -> str:
+def _put_back_tables(found: Found, environment: Environment, name: str, console: Console) -> str:
     """Restores the database where migrations are missing still; who has migrated, however far, keeps everybody."""
+    workspace = found.workspace
+    try:
+        snapshot = store.load(workspace, name)
+        store.check(workspace, snapshot)
+    except (SnapshotMissing, SnapshotDamaged) as error:
+        # as somebody would who mends it
+        console.note(f"{error.what}: the migrations that its database lacks are applied instead")
+        workspace.save_state(replace(workspace.state(), migrated={}))
+        return ""
     postgres_start.wake(found, environment.database)
-    subject = Subject(running.find(found.workspace.directory, found.name), environment)
-    snapshot = store.load(found.workspace, name)
+    subject = Subject(running.find(workspace.directory, found.name), environment)
     if subject.live.facts().migrations >= snapshot.migrations:
         return ""
     safety = saving.save_safety(subject, "lesson")

@@ -52,7 +52,7 @@ def fix(found: Found, limits: Limits, console: Console, variables: Mapping[str, 
         lesson = catalogue.find(note.lesson)
         differences = "".join(_differences(found, note))
         with console.step(f"put {found.name} back as it was"):
-            safety = breaking.put_back(found, note, limits, variables)
+            safety = breaking.put_back(found, note, limits, console, variables)
         found = running.find(found.workspace.directory, found.name)
         notes.remove(found.workspace)
     solution = telling.solution(lesson, found.name)

@@ -82,7 +82,7 @@ def _undo_interrupted(found: Found, limits: Limits, console: Console, variables:
     there = notes.load(found.workspace)
     if there is None:
         return
-    breaking.put_back(found, there, limits, variables)
+    breaking.put_back(found, there, limits, console, variables)
     notes.remove(found.workspace)
     if there.phase == "breaking":
         console.note(f"the start of lesson {there.lesson} was interrupted: undone")

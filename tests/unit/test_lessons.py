@@ -413,7 +413,7 @@ def test_giving_up_makes_no_other_environment_of_one_that_was_taken_out_of_krato
     found = Found(Workspace(tmp_path, "dev"), State(), ())
 
     with pytest.raises(ChoiceImpossible, match=r"dev is not in kratosctl\.yaml any more"):
-        breaking.put_back(found, note, Limits(), {})
+        breaking.put_back(found, note, Limits(), QUIET, {})
 
     assert brought_up == []
     assert list(tmp_path.iterdir()) == []

@@ -539,10 +539,31 @@ def test_a_lesson_that_is_given_up_keeps_everybody_where_the_tables_have_been_mi
         database.executemany("INSERT INTO schema_migration VALUES (?)", [(number,) for number in migrations])
         database.executemany("INSERT INTO identities VALUES (?)", [("who",), ("came",), ("since",)])
 
-    safety = breaking._put_back_tables(subject.found, subject.environment, "before-the-lesson")
+    safety = breaking._put_back_tables(subject.found, subject.environment, "before-the-lesson", QUIET)
 
     assert subject.live.facts().identities == kept
     assert bool(safety) == (kept == 0)
+
+
+@pytest.mark.parametrize("lost", ["removed", "damaged"])
+def test_a_lesson_can_be_given_up_without_its_snapshot_too(
+    subject: Subject, capsys: pytest.CaptureFixture[str], lost: str
+) -> None:
+    """It was removed by hand, or the disk has lost it: whoever mends the lesson does without it."""
+    workspace = subject.found.workspace
+    saving.keep(subject, "before-the-lesson", "")
+    if lost == "removed":
+        store.remove(workspace, "before-the-lesson")
+    else:
+        store.content(workspace, "before-the-lesson").write_bytes(b"no")
+    workspace.save_state(State(project="p", migrated={"image": "i", "database": "1"}))
+
+    assert not breaking._put_back_tables(subject.found, subject.environment, "before-the-lesson", Console())
+
+    assert workspace.state() == State(project="p"), "the next `up`, which giving up does, looks for migrations"
+    assert subject.live.facts().identities == 3
+    assert safety(subject) == []
+    assert "the migrations that its database lacks are applied instead" in capsys.readouterr().err
 
 
 def test_what_reset_puts_back_is_made_anew_where_it_is_damaged(subject: Subject) -> None:
