@@ -210,16 +210,17 @@ def _check_answers(name: str, manifest: Manifest) -> None:
 
 
 def _fill(opened: Package, path: Path, file: Path, snapshot: Snapshot) -> Snapshot:
-    """Puts the database in place, if it is one of Kratos'. Returns what is told of it."""
+    """Puts the database in place, if it is one of Kratos'. Returns what is told of it, and what it holds."""
     opened.copy_database(path)
     try:
         if opened.manifest.snapshot.engine == "sqlite":
-            sqlite.facts(path, copy=True)
+            facts = sqlite.facts(path, copy=True)
         else:
             postgres.check_dump(path)
+            facts = postgres.facts_of(path)
     except KratosctlError as error:
         raise package.damaged(file, error.why or error.what) from error
-    return snapshot
+    return replace(snapshot, migrations=facts.migrations, identities=facts.identities, network=facts.network)
 
 
 def _make(

@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
@@ -76,6 +77,7 @@ _GUARD = r"""
 \set guard `psql --help=commands | grep -q '\\restrict' && printf '%s' '\restrict KEY'`
 :guard
 """
+_ROWS_END = b"\\.\n"
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
 
@@ -262,6 +264,21 @@ def check_dump(source: Path) -> None:
         raise SnapshotDamaged("the snapshot is no dump of Kratos' database", why, "nothing was changed")
 
 
+def facts_of(source: Path) -> Facts:
+    """What a dump holds that was checked."""
+    rows, network, table = Counter[bytes](), "", b""
+    for line in _rows(source):
+        if not table:
+            table = line.split()[1].removeprefix(b"public.")
+        elif line == _ROWS_END:
+            table = b""
+        else:
+            rows[table] += 1
+            if table == b"networks" and not network:
+                network = line.rstrip().split(b"\t")[0].decode()
+    return Facts(rows[b"schema_migration"], rows[b"identities"], network)
+
+
 def _guard() -> str:
     # by a key that no dump can know, and so lift the guard
     return _GUARD.replace("KEY", secrets.token_hex(16))
@@ -281,7 +298,7 @@ def _statements(source: Path) -> Iterable[bytes]:
         inside_rows = False
         for line in file:
             if inside_rows:
-                inside_rows = line != b"\\.\n"
+                inside_rows = line != _ROWS_END
             elif line.startswith((b"CREATE SCHEMA public", b"\\restrict", b"\\unrestrict", b"SET transaction_timeout")):
                 continue
             else:
@@ -297,7 +314,7 @@ def _rows(source: Path) -> Iterable[bytes]:
             starts = not inside_rows and line.startswith(b"COPY public.")
             if starts or inside_rows:
                 yield line
-                inside_rows = line != b"\\.\n"
+                inside_rows = line != _ROWS_END
 
 
 def _check_whole(source: Path) -> None:

@@ -142,7 +142,7 @@ def _facts(connection: sqlite3.Connection) -> Facts:
     (migrations,) = connection.execute("SELECT count(*) FROM schema_migration").fetchone()
     (identities,) = connection.execute("SELECT count(*) FROM identities").fetchone()
     network = connection.execute("SELECT id FROM networks LIMIT 1").fetchone()
-    return Facts(migrations, identities, network[0] if network else "")
+    return Facts(migrations, identities, str(network[0]) if network else "")
 
 
 def empty(database: Path, unless_sending: bool = False) -> bool:

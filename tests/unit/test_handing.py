@@ -16,10 +16,11 @@ from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.main import main
 from kratosctl.running import Found
-from kratosctl.snapshots import handing, package, saving
+from kratosctl.snapshots import handing, package, saving, store
 from kratosctl.snapshots.package import Manifest
 from kratosctl.snapshots.subject import Subject
 from tests.unit import stacks
+from tests.unit.test_package import with_manifest
 from tests.unit.test_snapshot_store import save
 from tests.unit.test_snapshots_sqlite import database
 
@@ -233,3 +234,15 @@ def test_a_safety_snapshot_of_somebody_else_is_taken_in_under_another_name_only(
     assert not list((ours.parent / "theirs").iterdir())
 
     assert main(["snapshot", "import", "../ours/it.zip", "-C", "theirs", "--as", "of-ada"]) == 0
+
+
+def test_what_a_snapshot_holds_is_looked_at_and_not_believed(ours: Path) -> None:
+    """A restore goes by it: whether Kratos has to stop for other tables, and to start for another network."""
+    assert main(["snapshot", "export", "one", "-C", "ours"]) == 0
+    lies = {"migrations": 999, "identities": 999, "network": "another"}
+    with_manifest(ours / "one.kratos.zip", lambda manifest: manifest["snapshot"].update(lies))
+
+    assert main(["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]) == 0
+
+    (made,) = store.listing(Workspace(Path("theirs"), "dev"))
+    assert made == store.load(Workspace(ours, "dev"), "one")

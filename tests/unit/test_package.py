@@ -14,6 +14,7 @@ import pytest
 
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
 from kratosctl.snapshots import package, postgres
+from kratosctl.snapshots.facts import Facts
 from kratosctl.snapshots.package import Manifest
 from kratosctl.snapshots.store import Snapshot
 
@@ -298,6 +299,15 @@ def check_dump(path: Path, text: str | bytes) -> None:
 @pytest.mark.parametrize("without", ["", "\\restrict abc\n", "\\unrestrict abc\n"])
 def test_a_dump_of_tables_is_taken(tmp_path: Path, without: str) -> None:
     check_dump(tmp_path / "dump", SETTINGS + DUMP.replace(without, "") + END)
+
+
+def test_of_a_dump_is_believed_what_it_holds(tmp_path: Path) -> None:
+    rows = "COPY public.{} (id, created_at) FROM stdin;\n{}\\.\n\n"
+    text = DUMP + rows.format("networks", "a-network\t2026-01-01\nanother\t2026-01-02\n")
+    text += rows.format("schema_migration", "COPY public.identities \t0\n2\t0\n") + rows.format("sessions", "1\t0\n")
+    check_dump(tmp_path / "dump", text + END)
+
+    assert postgres.facts_of(tmp_path / "dump") == Facts(2, 1, "a-network")
 
 
 def test_a_dump_of_people_of_any_language_is_taken(tmp_path: Path) -> None:
