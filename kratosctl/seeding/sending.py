@@ -6,6 +6,7 @@ which creates all of a batch or none, when some of it is there already.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -60,6 +61,7 @@ class Sender:
 
     def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep, patience: float = _PATIENCE) -> None:
         self._url, self._sleep, self._patience = url, sleep, patience
+        self._ended = threading.Event()
 
     def send(self, identities: Iterable[Identity | Bad]) -> Generator[Outcome, None, None]:
         """Sends identities as they come, never holding more than a few batches; outcomes come in about the same order.
@@ -72,6 +74,8 @@ class Sender:
             pool = stack.enter_context(ThreadPoolExecutor(_AT_A_TIME))
             # what was not begun is not begun when something fails
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+            # and what is under way comes to its end, but is not tried again: it may be Ctrl-C that waits for it
+            stack.callback(self._ended.set)
             waiting: deque[Future[list[Outcome]]] = deque()
 
             def work(batch: Batch) -> list[Outcome]:
@@ -97,7 +101,7 @@ class Sender:
         items = answer.body.get("identities") if answer.ok and isinstance(answer.body, dict) else None
         if isinstance(items, list) and len(items) == len(batch):
             return [_outcome(one, item or {}) for one, item in zip(batch, items, strict=True)]
-        if len(batch) > 1:
+        if len(batch) > 1 and not self._ended.is_set():
             size = 1 if len(batch) <= 2 * _PARTS else -(-len(batch) // _PARTS)
             parts = (batch[at : at + size] for at in range(0, len(batch), size))
             return [outcome for part in parts for outcome in self._outcomes(admin, part)]
@@ -112,12 +116,14 @@ class Sender:
         for pause in (*_PAUSES, None):
             began, answer = time.monotonic(), admin.create_many(bodies)
             while answer.status == 0 and waited < _BACK_AGAIN and time.monotonic() - began < self._patience:
+                if self._ended.is_set():
+                    break
                 self._sleep(_PAUSES[1])
                 waited += _PAUSES[1]
                 began, answer = time.monotonic(), admin.create_many(bodies)
             if answer.status == 0:
                 raise _silent(answer)
-            if answer.status < 500 or pause is None:
+            if answer.status < 500 or pause is None or self._ended.is_set():
                 break
             self._sleep(pause)
         return answer

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -177,6 +179,23 @@ def test_a_kratos_that_is_gone_for_good_is_said_and_not_waited_for_without_end()
 
     with pytest.raises(NotReady, match="stopped answering"):
         send(kratos, *people(10))
+
+
+def test_whoever_ends_it_need_not_wait_until_a_kratos_that_is_gone_is_given_up() -> None:
+    kratos = Kratos(all_or_none=False)
+    kratos.troubles = [0] * 1000
+    pressed = threading.Event()
+
+    def sleep(_seconds: float) -> None:
+        if not pressed.is_set():
+            pressed.set()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(0.01)
+
+    with serving(kratos) as url, pytest.raises(KeyboardInterrupt):
+        list(Sender(url, sleep).send(identities("p")))
+
+    assert len(kratos.requests) < 40
 
 
 def test_a_kratos_that_says_nothing_is_not_asked_the_same_again_for_hours() -> None:
