@@ -105,6 +105,7 @@ def fix(session: Session, name: str | None, wait_timeout: float, yes: bool) -> R
     if not yes:
         question = f"Show the solution, and put {found.name} back as it was before the lesson?"
         session.confirm(question, "what was mended since would be written over, and", "the lesson goes on")
+    session.after_interrupt = "running it again goes on"
     return giving_up.fix(found, Limits.of_own_database(wait_timeout), session.console, os.environ)
 
 

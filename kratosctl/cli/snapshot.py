@@ -54,7 +54,14 @@ def subject_of(session: Session, name: str | None, command: str) -> Iterator[Sub
 
         chosen, found = selection.select(session.directory, workspace.name, {}, os.environ), finding()
         kratos = found.container("kratos")
-        yield Subject(found, selection.environment_of(selection.as_it_runs(chosen, kratos.labels if kratos else {})))
+        as_it_runs = selection.as_it_runs(chosen, kratos.labels if kratos else {})
+        subject = Subject(found, selection.environment_of(as_it_runs))
+        try:
+            yield subject
+        except KeyboardInterrupt:
+            if workspace.has_unfinished:
+                session.after_interrupt = f"`kratosctl up {workspace.name}` finishes or undoes it, and says which"
+            raise
 
 
 def _workspace(session: Session, name: str | None) -> Workspace:

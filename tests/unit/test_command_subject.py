@@ -72,6 +72,26 @@ def test_an_environment_that_no_file_names_stays_what_it_is(
     assert (environment.release, environment.variant, environment.database) == ("v1.1.0", "distroless", "postgres")
 
 
+@pytest.mark.parametrize("began", [False, True])
+def test_ctrl_c_says_how_what_has_begun_comes_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], began: bool
+) -> None:
+    """Kratos may stand still meanwhile: an upgrade has stopped it."""
+    workspace = Workspace(tmp_path, "dev")
+    workspace.save_state(State())
+    monkeypatch.setattr(running, "find", lambda directory, name: Found(Workspace(directory, name), State(), ()))
+
+    def pressed(*_: object) -> None:
+        if began:
+            workspace.write_note(UPGRADE_NOTE, {"stage": "stopping"})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(upgrade, "upgrade", pressed)
+
+    assert main(["upgrade", "dev", "--to", "v26.2.0", "-C", str(tmp_path)]) == Interrupted.exit_code
+    assert ("up dev` finishes or undoes it" in capsys.readouterr().err) == began
+
+
 @pytest.mark.parametrize("words", [("snapshot", "export", "one"), ("upgrade",), ("seed", "people.yaml")])
 def test_of_an_environment_that_was_never_made_nothing_is_made_to_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
