@@ -77,6 +77,8 @@ _GUARD = r"""
 \set guard `psql --help=commands | grep -q '\\restrict' && printf '%s' '\restrict KEY'`
 :guard
 """
+# of a dump, what does not fit inside a transaction of ours, or only some psql and PostgreSQL understand
+_NOT_OURS = (b"CREATE SCHEMA public;", b"\\restrict", b"\\unrestrict", b"SET transaction_timeout")
 _ROWS_END = b"\\.\n"
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
@@ -293,14 +295,17 @@ def _empty_tables(but: Sequence[str], condition: str = "") -> str:
 
 
 def _statements(source: Path) -> Iterable[bytes]:
-    """A dump without the statements that do not fit inside a transaction of ours."""
+    """A dump as a transaction of ours can hold it. Somebody's own schemas, such as Hasura's, are made anew as Kratos'
+    is."""
     with source.open("rb") as file:
         inside_rows = False
         for line in file:
             if inside_rows:
                 inside_rows = line != _ROWS_END
-            elif line.startswith((b"CREATE SCHEMA public", b"\\restrict", b"\\unrestrict", b"SET transaction_timeout")):
+            elif line.startswith(_NOT_OURS):
                 continue
+            elif line.startswith(b"CREATE SCHEMA "):
+                yield line.replace(b"CREATE SCHEMA", b"DROP SCHEMA IF EXISTS", 1).replace(b";", b" CASCADE;")
             else:
                 inside_rows = line.startswith(b"COPY ")
             yield line

@@ -272,6 +272,23 @@ def test_a_migration_that_fails_on_the_data_itself_is_undone(directory: Director
     assert f"release: {OLD}" in (directory.path / "kratosctl.yaml").read_text()
 
 
+@pytest.mark.engine
+def test_an_upgrade_is_taken_back_beside_a_schema_of_somebodys_own(directory: Directory) -> None:
+    """Such as Hasura's, in the same database."""
+    with_ada(directory, "postgres", OLD)
+    own = "CREATE SCHEMA app; CREATE TABLE app.members (identity uuid REFERENCES public.identities);"
+    own += "INSERT INTO app.members SELECT id FROM identities; CREATE VIEW app.v AS TABLE app.members;"
+    sql(directory, "postgres", {"postgres": own})
+    directory.run(*UPGRADE)
+
+    directory.run("snapshot", "restore", "--undo")
+
+    assert directory.status()["release"] == OLD
+    assert emails(directory) == {"ada", "eve"}
+    # fails where it is not two
+    sql(directory, "postgres", {"postgres": "SELECT 1 / (count(*) = 2)::int FROM app.v"})
+
+
 @contextlib.contextmanager
 def _killing_migrations(directory: Directory) -> Iterator[None]:
     """Kills each migration of the environment as soon as it runs, while a block does."""

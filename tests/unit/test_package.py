@@ -301,6 +301,18 @@ def test_a_dump_of_tables_is_taken(tmp_path: Path, without: str) -> None:
     check_dump(tmp_path / "dump", SETTINGS + DUMP.replace(without, "") + END)
 
 
+def test_a_schema_of_ones_own_beside_kratos_is_put_back_in_place_of_what_is_there(tmp_path: Path) -> None:
+    """Such as Hasura's: else an upgrade could be neither undone nor taken back."""
+    own = 'CREATE SCHEMA "the app";\n\nCREATE TABLE "the app".a (\n    b text\n);\n'
+    rows = 'COPY "the app".a (b) FROM stdin;\nCREATE SCHEMA x;\n\\.\n\n'
+    (tmp_path / "dump").write_text(own + rows + END)
+
+    postgres.write_plain(tmp_path / "dump", tmp_path / "plain")
+
+    written = (tmp_path / "plain").read_text()
+    assert written.endswith('DROP SCHEMA IF EXISTS "the app" CASCADE;\n' + own + rows + END)
+
+
 def test_of_a_dump_is_believed_what_it_holds(tmp_path: Path) -> None:
     rows = "COPY public.{} (id, created_at) FROM stdin;\n{}\\.\n\n"
     text = DUMP + rows.format("networks", "a-network\t2026-01-01\nanother\t2026-01-02\n")
