@@ -289,6 +289,26 @@ def test_an_upgrade_is_taken_back_beside_a_schema_of_somebodys_own(directory: Di
     sql(directory, "postgres", {"postgres": "SELECT 1 / (count(*) = 2)::int FROM app.v"})
 
 
+@pytest.mark.engine
+def test_a_reset_of_many_people_empties_no_table_of_somebodys_own_schema(directory: Directory) -> None:
+    """One that refers to Kratos': no undo would bring its rows back."""
+    with_ada(directory, "postgres", NEW)
+    another = "(jsonb_populate_record(i, jsonb_build_object('id', gen_random_uuid()))).*"
+    own = f"INSERT INTO identities SELECT {another} FROM identities i, generate_series(1, 25000);"
+    own += "SELECT 1 / (pg_relation_size('identities') > 4000000)::int; CREATE SCHEMA app;"
+    own += "CREATE TABLE app.members AS SELECT id FROM identities;"
+    own += "ALTER TABLE app.members ADD FOREIGN KEY (id) REFERENCES public.identities;"
+    sql(directory, "postgres", {"postgres": own})
+
+    directory.run("reset")
+    assert emails(directory) == set()
+    directory.run("snapshot", "restore", "--undo")
+
+    # fails where one is missing
+    there = "SELECT 1 / (count(*) = 50002)::int FROM app.members JOIN identities USING (id)"
+    sql(directory, "postgres", {"postgres": there})
+
+
 @contextlib.contextmanager
 def _killing_migrations(directory: Directory) -> Iterator[None]:
     """Kills each migration of the environment as soon as it runs, while a block does."""
