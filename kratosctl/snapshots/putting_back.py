@@ -10,7 +10,7 @@ from kratosctl.console import Console
 from kratosctl.engine import program, reading
 from kratosctl.errors import DatabaseHeld, DiskFull, KratosctlError, SnapshotDamaged, SnapshotMissing
 from kratosctl.files.workspace import CONTENT_NOTE
-from kratosctl.snapshots import store
+from kratosctl.snapshots import saving, store
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.snapshots.subject import Subject
 
@@ -121,12 +121,15 @@ def undo_content(subject: Subject, console: Console) -> None:
         return
     try:
         before = store.load(workspace, note["snapshot"])
+        store.check(workspace, before)
         # what the killed one had sent may still be on its way into the database
         restart(subject)
+        # people may have gone on with what is there; not a safety snapshot, to which `--undo` would go
+        now = saving.keep(subject, f"undone-{note['doing']}-{saving.stamp()}", "what an interrupted command left")
         put_back(subject, before)
         workspace.remove_note(CONTENT_NOTE)
         store.remove(workspace, before.name)
-        outcome = f"undone, {subject.found.name} has the data from before it"
+        outcome = f"undone, {subject.found.name} has the data from before it; what it held since is snapshot {now.name}"
     except (SnapshotMissing, SnapshotDamaged) as error:
         workspace.remove_note(CONTENT_NOTE)
         outcome = f"it cannot be undone: {error.what}"

@@ -442,6 +442,29 @@ def test_what_cannot_be_undone_is_said_once_and_stops_nobody(
     assert f"a seed was interrupted: it cannot be undone: {what}" in capsys.readouterr().err
     assert not workspace.has_unfinished
     assert subject.live.facts().identities == 3
+    assert not [snapshot.name for snapshot in store.listing(workspace) if snapshot.name.startswith("undone")]
+
+
+def test_who_signed_up_after_an_interruption_nobody_noticed_is_in_a_snapshot_when_it_is_undone(
+    subject: Subject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody closed the terminal in which it ran; Kratos went on serving for days."""
+    workspace = subject.found.workspace
+    before = saving.save_safety(subject, "reset")
+    workspace.write_note(CONTENT_NOTE, {"doing": "reset", "snapshot": before.name})
+    assert isinstance(subject.live, SqliteFile)
+    with closing(sqlite3.connect(subject.live.path)) as database, database:
+        database.execute("INSERT INTO identities VALUES ('who signed up since')")
+
+    putting_back.undo_content(subject, Console())
+
+    assert subject.live.facts().identities == 3
+    assert safety(subject) == []
+    (kept,) = (snapshot for snapshot in store.listing(workspace) if snapshot.name != "three")
+    assert kept.identities == 4
+    assert f"what it held since is snapshot {kept.name}" in capsys.readouterr().err
+    restoring.restore(subject, kept.name, QUIET, False, {})
+    assert subject.live.facts().identities == 4
 
 
 def test_an_upgrade_that_cannot_be_undone_says_once_how_it_is_finished(
