@@ -190,13 +190,26 @@ def _settle_upgrade(subject: Subject, note: Mapping[str, Any], console: Console,
         save_release(subject, note["release"], note["image"])
         console.note(f"the upgrade to {note['to']} was interrupted when it was done: finished")
     else:
+        kept = ""
         if note["stage"] == _SWAPPING:
+            kept = _keep_what_came_since(subject)
             _put_back(subject, note["snapshot"])
         converge.converge(subject.environment, workspace, Wishes(), Console(quiet=True), variables)
-        console.note(f"the upgrade to {note['to']} was interrupted: undone, Kratos {note['from']} has its data back")
+        done = f"undone, Kratos {note['from']} has its data back{kept}"
+        console.note(f"the upgrade to {note['to']} was interrupted: {done}")
     workspace.remove_note(UPGRADE_NOTE)
     if note["stage"] == _SWAPPING:
         store.remove(workspace, note["snapshot"])
+
+
+def _keep_what_came_since(subject: Subject) -> str:
+    """Saves what people did where Kratos, which the upgrade had stopped, has run since. Returns which snapshot that is,
+    in words; nothing where it has not."""
+    kratos = subject.found.container("kratos")
+    if kratos is None or kratos.state != "running":
+        return ""
+    now = saving.keep(subject, f"undone-upgrade-{saving.stamp()}", "what an interrupted command left")
+    return f"; what it held since is snapshot {now.name}"
 
 
 def _check_newer(change: Change) -> None:

@@ -523,6 +523,36 @@ def test_an_interrupted_upgrade_is_undone_to_the_release_before_it_whatever_is_a
     assert "release: v26.2.0" in (workspace.directory / "kratosctl.yaml").read_text()
 
 
+@pytest.mark.parametrize("state", ["exited", "running"])
+def test_who_signed_up_after_an_upgrade_was_interrupted_is_in_a_snapshot_when_it_is_undone(
+    subject: Subject,
+    brought_up: list[tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    state: str,
+) -> None:
+    """It was killed while it waited for the new Kratos, which came up all the same."""
+    workspace = subject.found.workspace
+    before = saving.save_safety(asked_for(subject, "v1.1.0", "v1.1.0"), "upgrade")
+    note = {"from": "v1.1.0", "to": "v26.2.0", "release": "v26.2.0", "image": None, "stage": "swapping"}
+    workspace.write_note(UPGRADE_NOTE, {**note, "snapshot": before.name})
+    kratos = Container("1", "kratos", "kratos", "p", state, "", "", None, "i")
+    found = replace(subject.found, containers=(kratos,))
+    monkeypatch.setattr(running, "find", lambda *_: found)
+    monkeypatch.setattr(program, "docker", lambda *words: None)
+    assert isinstance(subject.live, SqliteFile)
+    with closing(sqlite3.connect(subject.live.path)) as database, database:
+        database.execute("INSERT INTO identities VALUES ('who signed up since')")
+
+    upgrade.settle(workspace.directory, "dev", Console(), {})
+
+    assert subject.live.facts().identities == 3
+    assert safety(subject) == []
+    kept = [snapshot for snapshot in store.listing(workspace) if snapshot.name != "three"]
+    assert [snapshot.identities for snapshot in kept] == ([4] if state == "running" else [])
+    assert ("what it held since is snapshot" in capsys.readouterr().err) == (state == "running")
+
+
 def ask_for(workspace: Workspace, answers: str) -> None:
     (workspace.directory / "kratosctl.yaml").write_text(f"environments:\n  dev: {{{answers}}}\n")
 
