@@ -67,7 +67,7 @@ _LONGEST = 300
 
 
 def is_database_fault(line: str) -> bool:
-    """True for a line that says the database cannot be reached, entered or written; Kratos retries these for minutes."""
+    """True for a line that says the database cannot be reached, entered or written; Kratos tries again for minutes."""
     return bool(_PASSWORD.search(line) or _UNREACHABLE.search(line)) or is_full_disk(line)
 
 
