@@ -16,6 +16,8 @@ from kratosctl import results
 from kratosctl.errors import KratosctlError
 
 _LINE_EVERY = 5.0  # seconds
+# what steers a terminal, or hides what stands before it
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Console:
         if self.quiet:
             yield
             return
-        began = time.monotonic()
+        what, began = _plain(what), time.monotonic()
         if self.styled:
             with self._spinner(what):
                 yield
@@ -74,7 +76,7 @@ class Console:
             Takes the part that is done, from 0 to 1 (None: unknown), and what there is to say of it.
         """
         if self.styled:
-            with self._bar(what) as show:
+            with self._bar(_plain(what)) as show:
                 yield show
             return
         due = time.monotonic() + _LINE_EVERY
@@ -104,42 +106,46 @@ class Console:
             task = progress.add_task(what, total=None, said="")
 
             def show(part: float | None, said: str) -> None:
-                progress.update(task, total=None if part is None else 1.0, completed=part, said=said)
+                progress.update(task, total=None if part is None else 1.0, completed=part, said=_plain(said))
 
             yield show
 
     def note(self, line: str) -> None:
         """Says something a person should know; not with --quiet."""
         if not self.quiet:
-            _say(self._told(line))
+            _say(self._shown(line))
 
     def warn(self, result: results.Result) -> None:
-        """Says what a result warns of."""
-        for warning in result.warnings:
-            self.note(self._coloured("33", "warning: ") + warning)
+        """Says what a result warns of; not with --quiet."""
+        for warning in () if self.quiet else result.warnings:
+            _say(self._coloured("33", "warning: ") + self._shown(warning))
 
     def result(self, result: results.Result) -> None:
         """Prints what a command found."""
         if not self.json:
             self.warn(result)
-        text = result.json(self._told) if self.json else self._told(result.text())
+        text = result.json(self._told) if self.json else self._shown(result.text())
         if text:
             print(text, flush=True)
 
     def redraw(self, text: str) -> None:
         """Shows a result that replaces the one shown before: in its place on a terminal, below it elsewhere."""
         if _is_screen(sys.stdout):
-            print(f"\x1b[H\x1b[J{self._told(text)}", flush=True)
+            print(f"\x1b[H\x1b[J{self._shown(text)}", flush=True)
         else:
-            print(self._told(text) + "\n", flush=True)
+            print(self._shown(text) + "\n", flush=True)
 
     def error(self, command: str, error: KratosctlError) -> None:
         """Prints an error: one to three lines, or the envelope on standard output."""
         if self.json:
             print(results.error_json(command, error, self._told), flush=True)
             return
-        first, *rest = map(self._told, error.lines())
+        first, *rest = map(self._shown, error.lines())
         _say("\n  ".join([self._coloured("31", "error: ") + first, *rest]))
+
+    def _shown(self, text: str) -> str:
+        """A text as a person reads it."""
+        return _plain(self._told(text))
 
     def _told(self, text: str) -> str:
         """The text, in which each command to type says which directory it is about."""
@@ -151,6 +157,11 @@ class Console:
     def _coloured(self, code: str, text: str) -> str:
         wanted = _is_screen(sys.stderr) and not os.environ.get("NO_COLOR")
         return f"\x1b[{code}m{text}\x1b[0m" if wanted else text
+
+
+def _plain(text: str) -> str:
+    """A text that steers no terminal: others choose labels of containers, names of programs, and what logs say."""
+    return _STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _is_screen(stream: TextIO) -> bool:

@@ -6,6 +6,7 @@ import codecs
 import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,7 +70,9 @@ def _envelope(
     }
     # what another encoding lacks would be escaped in a way that JSON does not know
     plain = codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8"
-    return json.dumps(envelope, indent=2, ensure_ascii=plain)
+    text = json.dumps(envelope, indent=2, ensure_ascii=plain)
+    # JSON lets these stand as they are; a terminal would obey them
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def counted(number: int, word: str, many: str = "") -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +14,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from kratosctl.console import Console
+from kratosctl.errors import KratosctlError
+from kratosctl.results import Result
 
 
 @contextlib.contextmanager
@@ -86,3 +90,33 @@ def test_a_terminal_that_only_prints_lines_gets_lines() -> None:
     said = on_a_terminal({"TERM": "dumb"}, "-c", STEPS)
     assert "\x1b" not in said
     assert [line[:5] for line in said.split("\r\n")] == ["- one", "- two", "three", "", ""]
+
+
+# each of these is somebody else's word: of a container's label, a program's name, a log line, a bundle
+STEERING = "\x1b]0;owned\x07\x1b[2Jall is well\r\x9b31m\x7f"
+
+
+def test_nothing_that_others_named_steers_the_terminal_of_who_reads_it(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    with console.step(f"look at {STEERING}"), console.progress(STEERING) as show:
+        show(0.5, STEERING)
+    console.note(f"port 4433 is taken by {STEERING}")
+    console.result(Result("list", {}, lambda: f"dev  running\n{STEERING}\tdown", [f"{STEERING} is another image now"]))
+    console.redraw(STEERING)
+    console.error("up", KratosctlError(STEERING, STEERING, STEERING))
+
+    said = "".join(capsys.readouterr())
+    assert not re.findall("[^\n\t -~✓…-]", said)
+    assert said.count(r"\x1b]0;owned\x07\x1b[2Jall is well\x0d\x9b31m\x7f") == 9
+    assert "dev  running\n" in said
+
+
+def test_json_has_such_a_name_as_it_is_and_steers_no_terminal_either(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(json=True).result(Result("list", {"directory": STEERING}, warnings=[STEERING]))
+    listed = capsys.readouterr().out
+    Console(json=True).error("up", KratosctlError(STEERING))
+    failed = capsys.readouterr().out
+
+    assert not re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f]", listed + failed)
+    assert (json.loads(listed)["data"]["directory"], json.loads(listed)["warnings"]) == (STEERING, [STEERING])
+    assert json.loads(failed)["error"]["what"] == STEERING
