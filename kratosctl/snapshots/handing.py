@@ -214,6 +214,7 @@ def _fill(opened: Package, path: Path, file: Path, snapshot: Snapshot) -> Snapsh
     opened.copy_database(path)
     try:
         if opened.manifest.snapshot.engine == "sqlite":
+            sqlite.refuse_more_than_tables(path)
             facts = sqlite.facts(path, copy=True)
         else:
             postgres.check_dump(path)

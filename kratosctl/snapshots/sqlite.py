@@ -125,6 +125,27 @@ def facts(database: Path, copy: bool = False) -> Facts:
         raise _said(database, error, database) from error
 
 
+def refuse_more_than_tables(copy: Path) -> None:
+    """Refuses a copy from elsewhere that does more than hold rows: Kratos makes tables and indexes, and nothing else.
+
+    A trigger would stay across every reset, and act for whoever signs up later; to read a view may take for ever.
+
+    Raises:
+        SnapshotDamaged: it holds something else, or is no database.
+    """
+    ways = ("CREATE TABLE %", "CREATE INDEX %", "CREATE UNIQUE INDEX %")
+    other = "SELECT name FROM sqlite_master WHERE NOT (sql LIKE ? OR sql LIKE ? OR sql LIKE ?)"
+    try:
+        with _opened(copy, copy=True) as connection:
+            found = connection.execute(other, ways).fetchone()
+    except sqlite3.DatabaseError as error:
+        raise SnapshotDamaged(f"{copy} is no database of Kratos'", str(error)) from error
+    if found:
+        raise SnapshotDamaged(
+            f"{copy} is no database of Kratos'", f"it holds more than tables and indexes: {str(found[0])[:60]!a}"
+        )
+
+
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Copies all there is. By itself `backup` tries a locked database for ever, and hears no Ctrl-C meanwhile."""
     end = time.monotonic() + _BUSY

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -246,3 +249,28 @@ def test_what_a_snapshot_holds_is_looked_at_and_not_believed(ours: Path) -> None
 
     (made,) = store.listing(Workspace(Path("theirs"), "dev"))
     assert made == store.load(Workspace(ours, "dev"), "one")
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON identities BEGIN INSERT INTO networks VALUES (new.id); END;",
+        "ALTER TABLE identities RENAME TO people; CREATE VIEW identities AS"
+        " WITH RECURSIVE endless(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM endless) SELECT id FROM endless;",
+    ],
+    ids=["a trigger, which would stay across a reset", "a view that never ends"],
+)
+def test_a_database_from_elsewhere_that_would_do_something_by_itself_is_not_taken_in(
+    ours: Path, capsys: pytest.CaptureFixture[str], added: str
+) -> None:
+    theirs = database(ours.parent / "database")
+    with closing(sqlite3.connect(theirs)) as connection:
+        connection.executescript(added)
+    snapshot = store.load(Workspace(ours, "dev"), "one")
+    facts = replace(snapshot, size=theirs.stat().st_size, sha256=store.digest(theirs))
+    answers = {"release": snapshot.release, "database": "sqlite"}
+    package.write(ours.parent / "it.zip", Manifest("dev", answers, facts), theirs, {})
+
+    assert main(["snapshot", "import", "../it.zip", "-C", "theirs"]) == 62
+    assert "more than tables and indexes" in capsys.readouterr().err
+    assert not (ours.parent / "theirs" / "kratosctl.yaml").exists()
