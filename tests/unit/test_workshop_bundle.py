@@ -298,6 +298,25 @@ def test_no_part_of_a_bundle_leads_out_of_the_directory_and_nothing_is_loaded_wi
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.tar", "there"]
 
 
+def test_a_small_bundle_that_would_fill_the_disk_is_refused_before_it_does(
+    docker: list[tuple[str, ...]], tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tar file says of a file with holes where they are, and not what would be written there."""
+    holes = tarfile.TarInfo("files/kratos/people.csv")
+    holes.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 50)}
+    holes.pax_headers["GNU.sparse.name"] = holes.name
+    where = b"1\n%d\n0\n" % (1 << 50)
+    holes.size = 512
+    with tarfile.open(tmp_path / "evil.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(holes, io.BytesIO(where.ljust(512, b"\0")))
+    monkeypatch.setattr(shutil, "copyfileobj", lambda *_: pytest.fail("it was written"))
+
+    with pytest.raises(BundleDamaged, match="not a whole bundle"):
+        bundle.load(tmp_path / "evil.tar", there, False, QUIET)
+
+    assert list(there.iterdir()) == []
+
+
 @pytest.mark.parametrize("lacking", list(WHOLE)[:2])
 def test_a_bundle_without_images_or_workshop_is_none(
     docker: list[tuple[str, ...]], tmp_path: Path, there: Path, lacking: str
