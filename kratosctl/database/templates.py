@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -74,7 +75,7 @@ def found(template: Path, until_made: contextlib.ExitStack) -> bool:
     from filelock import FileLock
 
     locks = cache.directory() / "locks"
-    with said_plainly(locks):
+    with _said_plainly():
         locks.mkdir(parents=True, exist_ok=True, mode=0o700)
         until_made.enter_context(FileLock(locks / template.name, mode=0o600))
     return _use(template)
@@ -88,8 +89,14 @@ def _use(template: Path) -> bool:
         return False
     except OSError:
         # somebody else's cache, to be read only
-        return template.exists()
+        return os.access(template, os.R_OK)
     return True
+
+
+def _said_plainly() -> contextlib.AbstractContextManager[None]:
+    """As everywhere, but that a cache may be another user's: `sudo` makes it root's."""
+    own = f"sudo chown -R $(id -u) {shlex.quote(str(cache.directory()))}"
+    return said_plainly(cache.directory(), f"make it yours: {own}; or name another cache with KRATOSCTL_CACHE_DIR")
 
 
 def _migrate(template: Path, image: str, platform: str | None) -> None:
@@ -111,7 +118,7 @@ def _migrate(template: Path, image: str, platform: str | None) -> None:
 
 def keep(file: Path, template: Path) -> None:
     """Moves a finished file into the cache, whole or not at all, and lets go what was not used for longest."""
-    with said_plainly(template):
+    with _said_plainly():
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         sync(file)
         file.replace(template)
@@ -148,7 +155,7 @@ def copy(template: Path, target: Path) -> None:
 @contextlib.contextmanager
 def scratch_file(template: Path) -> Iterator[Path]:
     """A file beside the template to fill and `keep`; gone afterwards if it was not kept."""
-    with said_plainly(template):
+    with _said_plainly():
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, name = tempfile.mkstemp(prefix=_SCRATCH, dir=template.parent)
         os.close(descriptor)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from kratosctl.errors import DirectoryReadOnly, DiskFull, EnvironmentBusy
 
+_ANOTHER = "use a directory you may write to: --directory DIR"
+
 
 def write_atomically(path: Path, text: str | bytes, mode: int | None = None, private: bool = False) -> None:
     """Writes a file whole or not at all, even through a power cut.
@@ -105,8 +107,13 @@ def _is_alive(process: int) -> bool:
 
 
 @contextlib.contextmanager
-def said_plainly(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals into our errors."""
+def said_plainly(path: Path, way: str = _ANOTHER) -> Iterator[None]:
+    """Turns the operating system's refusals into our errors.
+
+    Args:
+        path: what is written.
+        way: what to do where it may not be.
+    """
     try:
         yield
     except OSError as error:
@@ -115,9 +122,8 @@ def said_plainly(path: Path) -> Iterator[None]:
             raise DiskFull(f"no space left to write {path}", error.strerror or "", fix) from error
         if error.errno is None:
             raise
-        fix = "use a directory you may write to: --directory DIR"
         shown = str(path) if len(str(path)) <= 200 else "…" + str(path)[-200:]
-        raise DirectoryReadOnly(f"cannot write {shown}", error.strerror or "", fix) from error
+        raise DirectoryReadOnly(f"cannot write {shown}", error.strerror or "", way) from error
 
 
 def sync(file: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -71,3 +73,36 @@ def test_others_may_remove_templates_at_the_same_time(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Path, "glob", and_one_that_goes)
     assert kept(2).exists()
+
+
+AS_SOMEBODY_ELSE = """
+import os, sys
+from contextlib import ExitStack
+from pathlib import Path
+from filelock import FileLock
+from kratosctl.database import templates
+from kratosctl.errors import DirectoryReadOnly
+if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    with ExitStack() as until_made: templates.found(Path(sys.argv[1]), until_made)
+except DirectoryReadOnly as error: print(*error.lines(), sep="|")
+"""
+
+
+def test_a_cache_that_belongs_to_somebody_else_is_said_with_the_way_out(cache: Path) -> None:
+    """As one that a command run with sudo once made."""
+    template = kept(1)
+    for directory in (cache, *cache.parents[:-2]):
+        directory.chmod(directory.stat().st_mode | 0o055)
+    (cache / "locks").mkdir()
+    for directory in (template.parent, cache / "locks"):
+        directory.chmod(0o700 if os.getuid() == 0 else 0)
+
+    words = [sys.executable, "-c", AS_SOMEBODY_ELSE, str(template)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    for directory in (template.parent, cache / "locks"):
+        directory.chmod(0o700)
+
+    what, why, fix = done.stdout.strip().split("|")
+    assert (what, why) == (f"cannot write {cache}", "Permission denied")
+    assert fix == f"make it yours: sudo chown -R $(id -u) {cache}; or name another cache with KRATOSCTL_CACHE_DIR"
