@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.errors import NotRunning
+from kratosctl.files import git
 from kratosctl.files.atomic import said_plainly, write_atomically
 from kratosctl.results import Result
 from kratosctl.stack import inbox
@@ -101,6 +102,10 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
     sheets = [sheet for sheet in made.values() if isinstance(sheet, Sheet)]
     pages = render(workshop, sheets)
     private = any(sheet.login for sheet in sheets)
+    if private and target == directory / DIRECTORY:
+        # anywhere else it might hide what is somebody's own
+        keep = git.kept_out(DIRECTORY)
+        write_atomically(directory / keep.path, keep.text, 0o600)
     for name, text in pages.items():
         write_atomically(target / name, text, 0o600 if private else 0o644)
     with said_plainly(target):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import socket
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +271,18 @@ def test_a_handout_names_the_admin_api_where_its_attendee_reaches_it(
     found = {way: ":4534" in page and "asks nobody who they are" in page for way, page in pages.items()}
     assert found == {".": here, "swarm": swarm, "kubernetes": False}
     assert all("Admin API" not in page for way, page in pages.items() if not found[way])
+
+
+@pytest.mark.parametrize("output", [(), ("--output", ".")])
+def test_passwords_on_handouts_go_into_no_repository_and_nothing_else_is_kept_from_one(
+    classroom: Path, output: tuple[str, ...]
+) -> None:
+    (classroom / "workshop.yaml").write_text(CLASS.replace("database: postgres", "database: postgres, bind: 0.0.0.0"))
+    assert run(classroom, "--for", "swarm") == 0
+    subprocess.run(["git", "init", "--quiet", classroom], check=True)
+    assert main(["workshop", "handout", "-C", str(classroom), *output]) == 0
+
+    listed = ["git", "-C", str(classroom), "ls-files", "--others", "--exclude-standard"]
+    found = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split()
+    assert "workshop.yaml" in found
+    assert ("seat-01.html" in found, "handouts/seat-01.html" in found) == (bool(output), False)
