@@ -179,10 +179,9 @@ def _warnings(manifest: Manifest, known: bool) -> list[str]:
         return ["this environment keeps its own configuration" + (" and secrets" if manifest.secrets else "")]
     images = [f"{value}" for key, value in manifest.answers.items() if key.endswith("_image")]
     ran = [f"`up` will run {', '.join(images)}, as the file says"] if images else []
-    return [
-        *ran,
-        "browsers sign in anew; sessions of apps go on" + ("" if manifest.secrets else "; it has new secrets"),
-    ]
+    theirs = "it has the file's secrets: whoever has the file can sign its session cookies"
+    whose = theirs if manifest.secrets else "it has new secrets"
+    return [*ran, f"browsers sign in anew; sessions of apps go on; {whose}"]
 
 
 def _check_engine(workspace: Workspace, snapshot: Snapshot) -> None:

@@ -274,3 +274,20 @@ def test_a_database_from_elsewhere_that_would_do_something_by_itself_is_not_take
     assert main(["snapshot", "import", "../it.zip", "-C", "theirs"]) == 62
     assert "more than tables and indexes" in capsys.readouterr().err
     assert not (ours.parent / "theirs" / "kratosctl.yaml").exists()
+
+
+@pytest.mark.parametrize("secrets", [(), ("--with-secrets",)])
+def test_whoever_takes_in_secrets_that_others_know_is_told_what_those_can_do(
+    ours: Path, capsys: pytest.CaptureFixture[str], secrets: tuple[str, ...]
+) -> None:
+    Workspace(ours, "dev").write("secrets/kratos.yml", f"dsn: memory\nsecrets: {{cookie: [{'c' * 32}]}}\n", 0o600)
+    assert main(["snapshot", "export", "one", "-C", "ours", *secrets]) == 0
+    capsys.readouterr()
+
+    assert main(["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]) == 0
+
+    said = capsys.readouterr().err
+    assert ("it has new secrets" in said, "whoever has the file can sign its session cookies" in said) == (
+        not secrets,
+        bool(secrets),
+    )
