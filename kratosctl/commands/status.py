@@ -147,9 +147,10 @@ def listing(directory: Path) -> Result:
     of_project: dict[str, list[Container]] = {}
     containers, kept = reading.together(reading.containers, reading.labelled_volumes)
     for container in containers:
-        if container.labels["environment"].startswith(".") or _is_clone(container.labels["directory"]):
-            continue  # what stands before others is none
-        row = _row(rows, container.labels["directory"], container.labels["environment"], container.project)
+        where, name = (container.labels.get(label, "") for label in ("directory", "environment"))
+        if not (where and name) or name.startswith(".") or _is_clone(where):
+            continue  # not made by us; or what stands before others, which is none
+        row = _row(rows, where, name, container.project)
         row["services"][container.service] = container.state
         of_project.setdefault(container.project, []).append(container)
         if "owner" in container.labels:

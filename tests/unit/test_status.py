@@ -195,3 +195,15 @@ def test_services_of_ones_own_are_known_and_no_others(tmp_path: Path) -> None:
         found.check_services(["workr"])
     assert "worker" in refused.value.why
     assert "dev" in refused.value.why
+
+
+def test_a_container_of_others_that_bears_only_some_of_our_labels_hides_no_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an engine that several people share, whoever may run a container labels it as they like."""
+    ours = replace(kratos("running"), labels={"environment": "dev", "directory": str(tmp_path)})
+    odd = [replace(UI, labels=labels) for labels in ({"environment": "dev"}, {"directory": "/x"}, {})]
+    monkeypatch.setattr(reading, "containers", lambda: (*odd, ours))
+    monkeypatch.setattr(reading, "labelled_volumes", list)
+
+    assert [row["environment"] for row in status.listing(tmp_path).data["environments"]] == ["dev"]
