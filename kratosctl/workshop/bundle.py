@@ -60,19 +60,14 @@ def bundle(directory: Path, target: Path, overwrite: bool, console: Console) -> 
     seats.refuse_impossible(everyone)
     references = _references(directory, everyone)
     sources = list(_sources(directory, everyone, target))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with said_plainly(target):
-        try:
-            with (
-                console.step(f"bundle {counted(len(references), 'image')}"),
-                tempfile.TemporaryDirectory(dir=target.parent) as scratch,
-            ):
-                saved = Path(scratch) / _IMAGES
-                program.docker("save", "--output", str(saved), *references)
-                _write(temporary, workshop.name, references, [(_IMAGES, saved), *sources])
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with said_plainly(target), tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        saved, made = Path(scratch, _IMAGES), Path(scratch, "bundle")
+        with console.step(f"bundle {counted(len(references), 'image')}"):
+            program.docker("save", "--output", str(saved), *references)
+            _write(made, workshop.name, references, [(_IMAGES, saved), *sources])
+        # one's own configuration may hold secrets, and a seed passwords
+        made.chmod(0o600)
+        made.replace(target)
     size = target.stat().st_size
     data = {"workshop": workshop.name, "file": str(target), "size": size, "images": references}
     data["files"] = [name.removeprefix(_FILES) for name, _ in sources]

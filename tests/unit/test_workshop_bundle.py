@@ -6,7 +6,9 @@ import errno
 import hashlib
 import io
 import json
+import os
 import shutil
+import stat
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -107,6 +109,21 @@ def test_secrets_of_ones_own_configuration_that_travel_are_named(
     warnings = bundle.bundle(tmp_path, tmp_path / "class.tar", True, QUIET).warnings
 
     assert warnings == ["kratos/kratos.yml is in it, with secrets of its own: courier.smtp.connection_uri"]
+
+
+def test_nobody_else_reads_a_bundle_which_may_hold_secrets_of_ones_own_configuration_and_passwords_of_seeds(
+    classroom: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    # what somebody else has made ready in a directory that is shared, should they know what to call it
+    guessed = tmp_path / f".class.tar.{os.getpid()}.tmp"
+    guessed.symlink_to(tmp_path / "theirs")
+
+    classroom({"kratos/kratos.yml": "{}"}, config_dir="kratos")
+
+    assert stat.S_IMODE((tmp_path / "class.tar").stat().st_mode) == 0o600
+    assert not (tmp_path / "class.tar").is_symlink()
+    assert not (tmp_path / "theirs").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [guessed.name, "class.tar", "kratos", "workshop.yaml"]
 
 
 OVERRIDE = """\
