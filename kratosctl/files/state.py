@@ -22,6 +22,7 @@ class State:
         subnet: the addresses of its network, where it was asked to have them from a range.
         images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
         secrets_generation: counts changes of the secrets.
+        secrets_given: digest of those that Kratos was given last.
         migrated: the image ID and the database (a volume's name or a file's inode) it last migrated.
         releases: by kind of database the release that last migrated it.
         postgres_major: major version that made the PostgreSQL volume.
@@ -41,6 +42,7 @@ class State:
     subnet: str = ""
     images: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets_generation: int = 1
+    secrets_given: str = ""
     migrated: dict[str, str] = field(default_factory=dict)
     releases: dict[str, str] = field(default_factory=dict)
     postgres_major: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets as random
 from collections.abc import Callable, Mapping
@@ -71,15 +72,12 @@ def complete(kept: Secrets, variables: Mapping[str, str], make: Callable[[], str
 
 def is_empty(secrets: Secrets) -> bool:
     """True where Kratos was given nothing yet."""
-    return same_for_kratos(secrets, Secrets(), {})
+    return not any((secrets.default, secrets.cookie, secrets.cipher, secrets.external_dsn))
 
 
-def same_for_kratos(one: Secrets, other: Secrets, theirs: Mapping[str, Any]) -> bool:
-    """True where Kratos is given the same.
-
-    The rest belongs to services that an environment may not have, or to the user's own configuration.
-    """
-    return as_kratos(one, one.external_dsn, theirs) == as_kratos(other, other.external_dsn, theirs)
+def digest(given: Mapping[str, Any]) -> str:
+    """What changes with what Kratos is given, from `as_kratos`, and tells nothing of it."""
+    return hashlib.sha256(json.dumps(given).encode()).hexdigest()
 
 
 def rotate(kept: Secrets, kinds: tuple[str, ...] = KINDS, make: Callable[[], str] = new_secret) -> Secrets:

@@ -112,7 +112,12 @@ def assemble(
     config_file, theirs = their_configuration(environment, workspace)
     kept = workspace.secrets()
     complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
-    renewed = not secrets.is_empty(kept) and not secrets.same_for_kratos(kept, complete, theirs or {})
+    given, before = (
+        secrets.digest(secrets.as_kratos(one, kratos_configuration.dsn(environment, one), theirs or {}))
+        for one in (complete, kept)
+    )
+    # what Kratos was given, not what the file says: whoever took a secret out of that wants it gone
+    renewed = not secrets.is_empty(kept) and given != (state.secrets_given or before)
     generation = state.secrets_generation + (1 if renewed else 0)
     allotted, notes = ports.allot(
         ports.wanted(environment, admin=bool(state.owner)),
@@ -125,7 +130,7 @@ def assemble(
     )
     if notes and environment.https:
         notes = [*notes, "what stands before it by TLS does not know that yet; in a workshop: kratosctl workshop up"]
-    state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation)
+    state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation, secrets_given=given)
     state = replace(state, host=environment.host, https=environment.https)
     custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
     place = Place(

@@ -33,17 +33,6 @@ def test_a_short_secret_is_refused_without_being_shown(name: str, value: str) ->
     assert value not in "\n".join(caught.value.lines())
 
 
-def test_secrets_of_services_that_are_off_do_not_count_as_a_change() -> None:
-    on_disk = Secrets(default=("a" * 32,), cookie=("b" * 32,), cipher=("c" * 32,))
-    assert secrets.same_for_kratos(on_disk, complete(on_disk), {})
-    assert not secrets.same_for_kratos(on_disk, complete(on_disk, SECRETS_COOKIE="d" * 32), {})
-
-
-def test_kinds_that_the_user_sets_do_not_count_as_a_change() -> None:
-    on_disk = Secrets(default=("a" * 32,), cipher=("c" * 32,))
-    assert secrets.same_for_kratos(on_disk, complete(on_disk), {"secrets": {"cookie": ["theirs"]}})
-
-
 def test_nothing_is_empty_and_something_is_not() -> None:
     assert secrets.is_empty(Secrets(ui_cookie="x"))
     assert not secrets.is_empty(Secrets(cipher=("c" * 32,)))

@@ -309,7 +309,7 @@ class TestState:
     def test_it_is_read_as_it_was_saved(self, workspace: Workspace) -> None:
         state = State(
             project="shop-dev-1", directory="/a $b é", origin="/a", home="17", ports={"public": 4433},
-            images={"a:v1": {"id": "sha256:1", "digest": "a@sha256:2"}}, secrets_generation=3,
+            images={"a:v1": {"id": "sha256:1", "digest": "a@sha256:2"}}, secrets_generation=3, secrets_given="1a",
             migrated={"image": "x", "database": "y"}, releases={"sqlite": "v1.1.0"}, postgres_major=17,
             generated={"f": ["1", "2"]},
         )  # fmt: skip
