@@ -272,7 +272,7 @@ def test_a_lesson_that_is_begun_while_the_one_before_is_looked_at_can_be_given_u
     if command == "check":
         assert check.check(found, environment, QUIET).data["solved"]
     else:
-        telling.hint(found, environment, again=False, console=QUIET)
+        telling.hint(found, again=False, console=QUIET)
     teacher.join()
 
     assert notes.running(found.workspace) == note
