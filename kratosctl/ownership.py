@@ -80,11 +80,12 @@ def settle(state: State, here: Here, holds: Callable[[Path, str], bool]) -> Stat
 
 def settled_state(workspace: Workspace) -> State:
     """The environment's state, with its project settled for the directory it now lies in."""
-    here = Here(workspace.directory, workspace.name, _inode(workspace.directory), _inode(workspace.home))
+    here = Here(workspace.directory, workspace.name, inode(workspace.directory), inode(workspace.home))
     return settle(workspace.state(), here, lambda directory, project: _holds(directory, workspace.name, project))
 
 
-def _inode(path: Path) -> str:
+def inode(path: Path) -> str:
+    """What tells a directory from another one that took its place; empty where there is none."""
     try:
         return str(path.stat().st_ino)
     except OSError:

@@ -152,7 +152,7 @@ def _label(model: dict[str, Any], environment: Environment, place: Place, config
     for name, service in model["services"].items():
         made_from = [service, place.override]
         if name.startswith("kratos"):
-            made_from += [configuration, place.secrets_generation, *([place.content] if place.content else [])]
+            made_from += [configuration, place.secrets_generation, *filter(None, (place.content, place.mounted))]
         if name == "mail" and environment.guards_inbox:
             made_from.append(place.inbox)
         revision = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]

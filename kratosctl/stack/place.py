@@ -25,6 +25,7 @@ class Place:
         sends_mail: there is a server Kratos can hand mail to; else mails wait in its queue.
         content: digest of the configuration in a custom image, empty where it is mounted.
         override: digest of the user's compose.override.yaml, empty where there is none.
+        mounted: tells the directories that Kratos mounts from others that took their places.
         inbox: digest of the password of the mail inbox, so that its container is made anew with another.
         start_interval: the engine asks for health more often while a service starts (25 and newer; older ones refuse).
         owner: the process an ephemeral environment lives for; empty for any other.
@@ -47,6 +48,7 @@ class Place:
     start_interval: bool = False
     owner: str = ""
     inbox: str = ""
+    mounted: str = ""
 
     def home(self, environment: str) -> Path:
         """The generated directory of an environment."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import fragments
+from kratosctl import fragments, ownership
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.engine.objects import Container, Engine, is_remote
@@ -151,6 +151,7 @@ def assemble(
         start_interval=engine is not None and reading.version_tuple(engine.version) >= _START_INTERVAL,
         owner=state.owner,
         inbox=inbox.digest(complete.inbox_password),
+        mounted=_mounted(environment, workspace),
     )
     files = render(environment, place, complete, theirs)
     revisions = _revisions(environment, place, files)
@@ -192,6 +193,14 @@ def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) 
 def ports_held(containers: tuple[Container, ...]) -> set[int]:
     """The ports of this host that running containers hold, and paused ones."""
     return {int(host.rsplit(":", 1)[1]) for c in containers if c.state in HOLDING for host in c.published}
+
+
+def _mounted(environment: Environment, workspace: Workspace) -> str:
+    """Tells the directories that Kratos mounts from those that take their places, as by `git switch` or `git clean`: a
+    container goes on with one that was removed."""
+    theirs = environment.config_dir if environment.config == "mount" else None
+    mounts = [workspace.home, *([workspace.directory / theirs] if theirs else [])]
+    return " ".join(map(ownership.inode, mounts))
 
 
 def _user(engine: Engine | None) -> str:

@@ -99,7 +99,10 @@ def prepare(
     observe.check_downgrade(stack)
     notes += [*wishes.notes, *stack.notes, *([] if wishes.presented else _preset_notes(stack))]
     quick = plan.Observed(
-        containers, [file.path for file in workspace.changed(stack.files)], migrated=bool(stack.state.migrated)
+        containers,
+        [file.path for file in workspace.changed(stack.files)],
+        database_exists=not observe.is_lost(stack),
+        migrated=bool(stack.state.migrated),
     )
     if not _plan(stack, quick, []).changes:
         return stack, quick, _plan(stack, quick, notes)

@@ -47,7 +47,7 @@ def observe(
         unbuilt=_unbuilt(stack, needed.get(custom)),
         kratos_id=kratos_id,
         postgres_id=_postgres_id(locked, needed),
-        database_exists=bool(database),
+        database_exists=bool(database) or stack.environment.database == "external",
         migrated=bool(database and kratos_id) and stack.state.migrated == migrated_mark(kratos_id, database),
     )
 
@@ -79,6 +79,11 @@ def database_identity(stack: Stack, volumes: Callable[[], Collection[str]] | Non
     if name and name not in (volumes() if volumes else reading.project_volumes(stack.place.project)):
         return ""
     return identity(stack)
+
+
+def is_lost(stack: Stack) -> bool:
+    """Whether a database on this host was removed; a volume cannot be while its container is there."""
+    return stack.database_directory is not None and not identity(stack)
 
 
 def identity(stack: Stack) -> str:

@@ -35,7 +35,7 @@ class Observed:
         changed_files: generated files that are new or differ, by path.
         missing_images: references that are not on this engine.
         unbuilt: custom images to build, with the reason.
-        database_exists: the database's files or volume are there.
+        database_exists: the database's files or volume are there; of an external one, that cannot be told.
         kratos_id: ID of the Kratos image, empty where it is not here yet.
         postgres_id: ID of the PostgreSQL image, empty where it is not here yet, or there is none.
         migrated: the database is known to have all migrations of this image.
@@ -92,6 +92,10 @@ def make(
     ours = [name for name, container in present.items() if container.labels.get("revision")]
     steps += [Step("remove", name, "no longer asked for") for name in ours if name not in revisions]
     serving = [_service_step(name, revisions[name], present.get(name)) for name in services]
+    if migrates and not observed.database_exists:
+        # it would go on with the one that was removed
+        anew = Step("restart", "kratos", "its database is gone")
+        serving = [anew if (step.kind, step.subject) == ("keep", "kratos") else step for step in serving]
     kratos = next(step for step in serving if step.subject == "kratos")
     steps += [step for step in serving if step.subject not in ("kratos", "ui")]
     if migrates and (kratos.kind != "keep" or not observed.migrated):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,22 @@ def test_kratos_sees_an_edit_as_it_is_saved(shared_directory: Directory, initial
     engine.until(lambda: _schemas(public) == {"default", "staff"}, why="Kratos knows the new schema")
     assert shared_directory.run("up", "--json").data["changed"] is False
     assert engine.containers(initialised["project"]) == before
+
+
+def test_up_serves_a_configuration_that_was_removed_and_came_back(directory: Directory) -> None:
+    """As by `git switch` to a branch without it: the container goes on with the directory that is gone."""
+    directory.run("init", "--no-ui", "--no-mail", "--yes")
+    directory.run("up", "--yes")
+    there = directory.path / "kratos"
+    shutil.copytree(there, directory.path / "kept")
+    shutil.rmtree(there)
+    shutil.copytree(directory.path / "kept", there)
+
+    public = directory.run("up", "--json").data["endpoints"]["public"]
+
+    file = there / "kratos.yml"
+    _replace(file, file.read_text().replace("    - id: default\n", "    - id: staff\n").replace(": default", ": staff"))
+    engine.until(lambda: _schemas(public) == {"staff"}, why="Kratos sees the edit")
 
 
 def test_nothing_is_written_to_a_configuration_directory(directory: Directory) -> None:

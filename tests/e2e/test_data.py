@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,22 @@ def test_the_sqlite_database_belongs_to_the_caller(directory: Directory) -> None
     file = directory.home() / "database/db.sqlite"
     assert (file.stat().st_uid, file.stat().st_gid) == (os.getuid(), os.getgid())
     people.sign_up_and_ask(told["endpoints"]["public"])
+
+
+@pytest.mark.parametrize("removed", [".kratosctl", ".kratosctl/dev/database"])
+def test_what_kratos_serves_is_what_a_snapshot_saves_after_somebody_removed_files(
+    directory: Directory, removed: str
+) -> None:
+    """As by `git clean -dfx`: Kratos went on with the files that were gone, and `up` said that it is ready."""
+    told = directory.up()
+    people.sign_up_and_ask(told["endpoints"]["public"])
+    shutil.rmtree(directory.path / removed)
+
+    told = directory.up()
+    people.sign_up_and_ask(told["endpoints"]["public"])
+
+    assert directory.run("snapshot", "save", "one", "--json").data["snapshot"]["identities"] == 1
+    assert directory.up()["changed"] is False
 
 
 @pytest.fixture

@@ -87,6 +87,11 @@ def test_a_migration_says_why(exists: bool, why: str) -> None:
     assert why in step.reason
 
 
+def test_a_kratos_that_runs_does_not_go_on_with_a_database_that_is_gone() -> None:
+    """It would serve from the file that was removed, and snapshots would be of the new one."""
+    assert said(make(*ALL, database_exists=False, migrated=False)) == ["migrate kratos-migrate", "restart kratos"]
+
+
 def test_a_database_that_lacks_migrations_is_migrated_also_under_a_running_kratos() -> None:
     assert said(make(*ALL, migrated=False)) == ["migrate kratos-migrate"]
 

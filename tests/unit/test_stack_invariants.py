@@ -323,10 +323,10 @@ def test_two_environments_have_cookies_of_their_own(one: Path, other: Path, firs
         assert re.fullmatch(r"[a-z0-9_-]{1,100}", name), "not a name every browser takes"
 
 
-@given(stacks.stacks(), st.sampled_from(["secrets_generation", "override", "content"]))
-def test_a_change_of_secrets_override_or_image_content_makes_kratos_anew(stack: Stack, what: str) -> None:
+@given(stacks.stacks(), st.sampled_from(["secrets_generation", "override", "content", "mounted"]))
+def test_a_change_of_secrets_override_image_content_or_mounts_makes_kratos_anew(stack: Stack, what: str) -> None:
     asked, place = stack
-    changed = {"secrets_generation": 7, "override": "another", "content": "another"}[what]
+    changed = {"secrets_generation": 7, "override": "another", "content": "another", "mounted": "another"}[what]
     after = Place(**(vars(place) | {what: changed}))
 
     def revision(place: Place) -> str:
