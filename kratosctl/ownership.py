@@ -81,7 +81,7 @@ def settle(state: State, here: Here, holds: Callable[[Path, str], bool]) -> Stat
 def settled_state(workspace: Workspace) -> State:
     """The environment's state, with its project settled for the directory it now lies in."""
     here = Here(workspace.directory, workspace.name, inode(workspace.directory), inode(workspace.home))
-    return settle(workspace.state(), here, lambda directory, project: _holds(directory, workspace.name, project))
+    return settle(workspace.state(), here, lambda directory, project: holds(directory, workspace.name, project))
 
 
 def inode(path: Path) -> str:
@@ -92,7 +92,7 @@ def inode(path: Path) -> str:
         return ""
 
 
-def _holds(directory: Path, environment: str, project: str) -> bool:
+def holds(directory: Path, environment: str, project: str) -> bool:
     """Whether an environment of that project lies in a directory; where that cannot be told, it does."""
     try:
         return Workspace(directory, environment).state().project == project
@@ -132,7 +132,7 @@ def check_volumes_ours(directory: str, environment: str, project: str, volumes: 
 
 
 def _check_maker(made_in: str, directory: str, environment: str, project: str, what: str) -> None:
-    if made_in == directory or (made_in and not _holds(Path(made_in), environment, project)):
+    if made_in == directory or (made_in and not holds(Path(made_in), environment, project)):
         return
     raise NotOurs(
         f"{what} belongs to somebody else",

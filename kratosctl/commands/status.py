@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kratosctl import catalog, running, states, urls
+from kratosctl import catalog, ownership, running, states, urls
 from kratosctl.answers import configuration_file
 from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.engine import reading
@@ -143,14 +143,14 @@ def _ports(published: dict[str, int]) -> str:
 
 def listing(directory: Path) -> Result:
     """Every environment of this host: by label, wherever its directory is; and those of this directory."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     of_project: dict[str, list[Container]] = {}
     containers, kept = reading.together(reading.containers, reading.labelled_volumes)
     for container in containers:
         where, name = (container.labels.get(label, "") for label in ("directory", "environment"))
         if not (where and name) or name.startswith(".") or _is_clone(where):
             continue  # not made by us; or what stands before others, which is none
-        row = _row(rows, where, name, container.project)
+        row = _row(rows, container.project, where, name)
         row["services"][container.service] = container.state
         of_project.setdefault(container.project, []).append(container)
         if "owner" in container.labels:
@@ -160,15 +160,16 @@ def listing(directory: Path) -> Result:
             row["public"] = next((port for _, port in container.places(CONTAINER_PORTS["public"])), None)
     asked_for, faults = _asked_for(directory)
     for name in running.names_of(directory, asked_for):
-        if (str(directory), name) not in rows:
+        project = _project(directory, name, faults)
+        if project not in rows:
             asked = asked_for.get(name, {})
-            row = _row(rows, str(directory), name, _project(directory, name, faults))
+            row = _row(rows, project, str(directory), name)
             row.update({key: asked.get(key) for key in ("release", "database")})
+        # labels name the directory it was made in, which may have moved since
+        rows[project].update(directory=str(directory), directory_gone=False)
     for project, where, name in kept:
-        # a volume's label names the directory it was made in, which may have moved since
-        known = next((row for row in rows.values() if row["project"] == project), None)
-        if known or not _is_clone(where):
-            (known or _row(rows, where, name, project))["volume"] = True
+        if project in rows or not _is_clone(where):
+            _row(rows, project, where, name)["volume"] = True
     found = [{**row, "state": _list_state(of_project.get(row["project"], []))} for row in rows.values()]
     found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
     return Result("list", {"environments": found}, lambda: _list_text(found, directory), faults)
@@ -189,19 +190,19 @@ def _asked_for(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[s
 
 
 def _project(directory: Path, name: str, faults: list[str]) -> str:
-    """An environment's project; empty where its state cannot be read, which is no reason to hide the others."""
+    """An environment's project. That its state cannot be read is no reason to hide it, or the others."""
     try:
-        return Workspace(directory, name).state().project
+        return ownership.settled_state(Workspace(directory, name)).project
     except KratosctlError as error:
         faults.append("; ".join(error.lines()))
-        return ""
+        return ownership.project_name(directory, name, ownership.inode(directory))
 
 
-def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, project: str) -> dict[str, Any]:
+def _row(rows: dict[str, dict[str, Any]], project: str, where: str, name: str) -> dict[str, Any]:
     empty = {
         "environment": name,
         "directory": where,
-        "directory_gone": remains.is_gone(Path(where)),
+        "directory_gone": not remains.holds(where, name, project),
         "project": project,
         "release": None,
         "database": None,
@@ -210,7 +211,7 @@ def _row(rows: dict[tuple[str, str], dict[str, Any]], where: str, name: str, pro
         "ephemeral": None,
         "services": {},
     }
-    return rows.setdefault((where, name), empty)
+    return rows.setdefault(project, empty)
 
 
 def _list_state(containers: list[Container]) -> str:
@@ -224,7 +225,7 @@ def _list_text(found: list[dict[str, Any]], here: Path) -> str:
         return "no environments; make one: kratosctl up"
     rows = []
     for row in found:
-        where = "." if row["directory"] == str(here) else row["directory"]
+        where = "." if row["directory"] == str(here) and not row["directory_gone"] else row["directory"]
         gone = " (gone)" if row["directory_gone"] else ""
         if row["ephemeral"]:
             gone += f" (ephemeral: {_FATES[row['ephemeral']]})"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kratosctl import ownership
 from kratosctl.engine import faults, program, reading
 from kratosctl.engine.objects import Labelled
 from kratosctl.ephemeral import owner as owners
@@ -49,18 +50,23 @@ class Remains:
     @property
     def gone(self) -> bool:
         """No directory that a part of it names holds it any more. A volume goes on naming the one it was made in."""
-        return not any(
-            _holds(place, self.environment) for place in {self.directory, *(p.directory for p in self.parts)}
-        )
+        places = {self.directory, *(part.directory for part in self.parts)}
+        return not any(holds(place, self.environment, self.project) for place in places)
 
     def names(self, kind: str) -> list[str]:
         """The names of its parts of one kind: container, volume, network."""
         return [part.name for part in self.parts if part.kind == kind]
 
 
-def _holds(directory: str, environment: str) -> bool:
-    """Whether an environment lies in a directory, or may: it cannot be looked at, or no name of it is known."""
-    return not directory or not is_gone(Path(directory) / GENERATED / environment / "state.json")
+def holds(directory: str, environment: str, project: str) -> bool:
+    """Whether an environment lies in a directory, or may: it cannot be looked at, or no name of it is known.
+
+    One that took the directory's place, such as a repository that was cloned again, has a project of its own.
+    """
+    if not directory:
+        return True
+    made = not is_gone(Path(directory) / GENERATED / environment / "state.json")
+    return made and ownership.holds(Path(directory), environment, project)
 
 
 def is_gone(path: Path) -> bool:

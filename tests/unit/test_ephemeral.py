@@ -275,7 +275,11 @@ def unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return was(path, follow_symlinks=follow_symlinks)
 
+    def read_text(path: Path, *_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
     monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(Path, "read_text", read_text)
     # as Python 3.14 has them
     for name in ("is_file", "is_dir", "exists"):
         monkeypatch.setattr(Path, name, lambda path: False)
@@ -286,6 +290,13 @@ def test_what_somebody_else_keeps_to_herself_is_not_taken_for_gone(unseen: Path)
     """Else `prune --gone` deletes her data: on an engine that several people use it may."""
     assert not Remains("app-dev-1", "dev", str(unseen)).gone
     assert Remains("app-dev-1", "dev", str(unseen.parent.parent / "gone")).gone
+
+
+def test_what_took_the_place_of_a_directory_does_not_keep_what_was_made_in_the_old_one(tmp_path: Path) -> None:
+    """As a repository that was deleted and cloned again: nothing but `prune --gone` could remove the old one's."""
+    Workspace(tmp_path, "dev").save_state(State(project="app-dev-2"))
+    assert Remains("app-dev-1", "dev", str(tmp_path)).gone
+    assert not Remains("app-dev-2", "dev", str(tmp_path)).gone
 
 
 def test_every_environment_of_the_engine_is_listed_also_where_one_cannot_look(

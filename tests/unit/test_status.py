@@ -142,6 +142,34 @@ def test_list_tells_the_state_that_status_tells_and_one_bad_state_file_hides_nob
     assert [str(broken) in warning for warning in found.warnings] == [True]
 
 
+def test_what_was_made_in_a_directory_of_the_same_path_is_not_taken_for_what_is_there_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a repository that was deleted while its Kratos ran, and cloned again: both were one line, with one's port."""
+    labels = {"directory": str(tmp_path), "environment": "dev"}
+    old = Container("1", "1", "kratos", "old", "running", "", "", None, "image", {"127.0.0.1:4433": 4433}, labels)
+    new = Container("2", "2", "kratos", "new", "exited", "", "", 0, "image", {}, labels)
+    Workspace(tmp_path, "dev").save_state(State(project="new", directory=str(tmp_path)))
+    monkeypatch.setattr(reading, "together", lambda *_: ((old, new), []))
+
+    found = status.listing(tmp_path)
+
+    shown = [(row["project"], row["state"], row["directory_gone"]) for row in found.data["environments"]]
+    assert sorted(shown) == [("new", "stopped", False), ("old", "running", True)]
+    assert f"{tmp_path} (gone)" in found.text()
+
+
+def test_one_that_was_moved_here_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_in = str(tmp_path / "before")
+    serving = replace(kratos("running"), project="p", labels={"directory": made_in, "environment": "dev"})
+    Workspace(tmp_path, "dev").save_state(State(project="p", directory=str(tmp_path)))
+    monkeypatch.setattr(reading, "together", lambda *_: ((serving,), [("p", made_in, "dev")]))
+
+    (row,) = status.listing(tmp_path).data["environments"]
+
+    assert (row["directory"], row["directory_gone"], row["state"]) == (str(tmp_path), False, "running")
+
+
 def test_what_an_upgrade_is_tried_on_is_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clone = str(tmp_path / ".kratosctl" / "dev" / "upgrade-rehearsal")
     serving = replace(kratos("running"), labels={"directory": clone, "environment": "dev"})
