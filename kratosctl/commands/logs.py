@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kratosctl.engine import program
+from kratosctl.engine.client import Project
 from kratosctl.errors import NotRunning, UsageError
 from kratosctl.files import override
 from kratosctl.running import Found
@@ -54,9 +55,8 @@ def show(found: Found, wishes: Wishes) -> int:
         fix = f"start it: kratosctl up {found.name}"
         raise NotRunning(f"environment {found.name} has no containers, so no logs", fix=fix)
     own = override.file(found.workspace.directory)
-    files = [word for one in (file, own) if one for word in ("--file", str(one))]
-    where = ["--project-name", found.state.project, "--project-directory", str(found.workspace.directory)]
-    words = ["compose", *files, *where, "logs", "--tail", wishes.tail, *(["--follow"] if wishes.follow else [])]
+    project = Project(found.state.project, [file, *([own] if own else [])], found.workspace.directory)
+    words = ["compose", *project.where, "logs", "--tail", wishes.tail, *(["--follow"] if wishes.follow else [])]
     words += ["--since", wishes.since] if wishes.since else []
     if wishes.matching is None:
         return program.with_terminal(*words, *wishes.services)

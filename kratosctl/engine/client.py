@@ -7,6 +7,7 @@ longer than that, and is what every `up` waits for, so there Compose is run as i
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,9 +47,12 @@ class Project:
         )
 
     @property
-    def _where(self) -> list[str]:
+    def where(self) -> list[str]:
+        """The words that tell `docker compose` which project is meant."""
         files = [word for file in self.files for word in ("--file", str(file))]
-        return [*files, "--project-name", self.name, "--project-directory", str(self.directory)]
+        # .env is for the user's own file: an application's need be nothing that Compose can read
+        variables = ["--env-file", os.devnull] if len(self.files) == 1 else []
+        return [*files, *variables, "--project-name", self.name, "--project-directory", str(self.directory)]
 
     def check(self) -> None:
         """Has Compose read the files.
@@ -56,7 +60,7 @@ class Project:
         Raises:
             ComposeFileInvalid: it refuses them.
         """
-        program.docker("compose", *self._where, "config", "--quiet", doing="reading the Compose files")
+        program.docker("compose", *self.where, "config", "--quiet", doing="reading the Compose files")
 
     def create(self, services: Sequence[str]) -> dict[str, str]:
         """Creates the containers, networks and volumes that are missing; makes changed containers anew, stopped.
@@ -67,7 +71,7 @@ class Project:
         words = ("create", "--remove-orphans", "--pull", "never", *services)
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
-                said = program.docker("compose", *self._where, *words, doing="creating containers").stderr
+                said = program.docker("compose", *self.where, *words, doing="creating containers").stderr
             except EngineFailed as error:
                 # the Compose of a kratosctl that was killed may still be at it
                 if not tries_left or not re.search(_AT_ONCE, error.why):

@@ -81,6 +81,12 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         "correct compose.override.yaml; of kratosctl's own files --overwrite writes a sound copy",
     ),
     (
+        r"failed to read .*\.env: ",
+        errors.ComposeFileInvalid,
+        "Compose cannot read a file of variables",
+        "correct that line: beside a compose.override.yaml, Compose reads .env",
+    ),
+    (
         r"invalid reference format",
         errors.ConfigurationInvalid,
         "an image's name is not valid",

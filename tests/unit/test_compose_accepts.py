@@ -18,6 +18,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from kratosctl import fragments
+from kratosctl.engine.client import Project
+from kratosctl.errors import ComposeFileInvalid
 from kratosctl.stack.render import dump
 from tests.unit import golden, stacks
 from tests.unit.test_rendered_yaml import DATE_LIKE, NUMBER_LIKE, TEXT
@@ -51,6 +53,21 @@ def run(*words: str, directory: Path | None = None, **variables: str) -> subproc
         env=usual | variables,
         stdin=subprocess.DEVNULL,
     )
+
+
+def test_an_applications_env_file_is_read_only_for_an_override_file(tmp_path: Path) -> None:
+    """Beside an application lies its own .env, for other programs; `up` failed at a line that Compose does not take."""
+    (tmp_path / "compose.yaml").write_text("services: {kratos: {image: x}}\n")
+    (tmp_path / ".env").write_text("the name of it=1\n")
+    project = Project("app-dev-1", [tmp_path / "compose.yaml"], tmp_path)
+    project.check()
+
+    (tmp_path / "compose.override.yaml").write_text("services: {kratos: {labels: {a: b}}}\n")
+    project.files.append(tmp_path / "compose.override.yaml")
+    with pytest.raises(ComposeFileInvalid) as caught:
+        project.check()
+    assert ".env: line 1" in caught.value.why
+    assert ".env" in caught.value.fix
 
 
 def complaints(calls: Mapping[str, Iterable[str]], directory: Path | None = None) -> dict[str, str]:
