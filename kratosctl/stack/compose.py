@@ -42,6 +42,11 @@ def compose_model(environment: Environment, place: Place, configuration: str) ->
     for name, service in model["services"].items():
         _finish(name, service, environment, place)
     _label(model, environment, place, configuration)
+    for name in place.overridden:
+        if name in IMAGE_KEYS and name not in model["services"]:
+            # what is said of it is for other environments: Compose refuses a service of which there is nothing else
+            image = getattr(environment, IMAGE_KEYS[name])
+            model["services"][name] = {"image": image, "profiles": ["not-asked-for"]}
     return model
 
 

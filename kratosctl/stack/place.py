@@ -26,6 +26,7 @@ class Place:
         content: digest of the configuration in a custom image, empty where it is mounted.
         override: digest of the user's compose.override.yaml, empty where there is none.
         mounted: tells the directories that Kratos mounts from others that took their places.
+        overridden: the services that the compose.override.yaml speaks of.
         inbox: digest of the password of the mail inbox, so that its container is made anew with another.
         start_interval: the engine asks for health more often while a service starts (25 and newer; older ones refuse).
         owner: the process an ephemeral environment lives for; empty for any other.
@@ -42,6 +43,7 @@ class Place:
     config_file: str = "kratos.yml"
     secrets_generation: int = 1
     override: str = ""
+    overridden: tuple[str, ...] = ()
     sends_mail: bool = True
     content: str = ""
     origin: Path | None = None

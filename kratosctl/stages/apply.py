@@ -52,6 +52,7 @@ def apply(stack: Stack, observed: Observed, plan: Plan, console: Console, limits
     _provide_images(stack, plan, console)
     _write(stack)
     _resume(observed)
+    _remove(observed, plan)
     _want_seed(stack, plan, observed.database_exists)
     keeping = None
     # others that want a template which is made here wait for it
@@ -105,6 +106,14 @@ def _resume(observed: Observed) -> None:
     paused = [container.name for container in observed.containers if container.state == "paused"]
     if paused:
         program.docker("unpause", *paused)
+
+
+def _remove(observed: Observed, plan: Plan) -> None:
+    """Removes what is no longer asked for. Compose keeps what a profile hides."""
+    names = [container.name for container in observed.containers if container.service in plan.subjects("remove")]
+    if names:
+        program.docker("stop", *names)
+        program.docker("rm", *names)
 
 
 def _new_sqlite(stack: Stack, observed: Observed, console: Console) -> dict[str, str]:

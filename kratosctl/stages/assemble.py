@@ -71,12 +71,12 @@ class Stack:
     @property
     def beside(self) -> tuple[str, ...]:
         """The services that the user's compose.override.yaml adds, but for those it keeps behind a profile."""
-        return tuple(name for name in override.services(self.workspace.directory) if name not in self.revisions)
+        return tuple(name for name in self.place.overridden if name not in compose.IMAGE_KEYS)
 
     @property
     def overridden(self) -> tuple[str, ...]:
         """The services of ours that the user's compose.override.yaml changes."""
-        return tuple(name for name in override.services(self.workspace.directory) if name in self.revisions)
+        return tuple(name for name in self.place.overridden if name in self.revisions)
 
     @property
     def database_directory(self) -> Path | None:
@@ -146,6 +146,7 @@ def assemble(
         config_file=config_file,
         secrets_generation=generation,
         override=override.digest(workspace.directory, variables),
+        overridden=tuple(override.services(workspace.directory)),
         sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
         content=custom.content if custom else "",
         start_interval=engine is not None and reading.version_tuple(engine.version) >= _START_INTERVAL,
@@ -187,7 +188,8 @@ def custom_image(environment: Environment, workspace: Workspace, state: State, c
 def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) -> dict[str, str]:
     configuration = next(file.text for file in files if file.path == "environment.yml")
     model = compose.compose_model(environment, place, configuration)
-    return {name: service["labels"][LABEL + "revision"] for name, service in model["services"].items()}
+    made = {name: service for name, service in model["services"].items() if "labels" in service}
+    return {name: service["labels"][LABEL + "revision"] for name, service in made.items()}
 
 
 def ports_held(containers: tuple[Container, ...]) -> set[int]:

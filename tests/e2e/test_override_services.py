@@ -41,6 +41,21 @@ def test_a_service_of_ones_own_is_started_and_started_again_and_goes_with_down(d
     assert engine.running(project) == set()
 
 
+def test_what_it_says_of_a_service_is_for_the_environments_that_have_it(directory: Directory) -> None:
+    """Compose refused a file that says something of the mail inbox wherever an environment had none."""
+    (directory.path / "compose.override.yaml").write_text("services: {mail: {environment: {MP_LABEL: ours}}}\n")
+    project = directory.up()["project"]
+    assert engine.running(project) == {"kratos"}
+
+    directory.run("up", "--mail")
+    assert "MP_LABEL=ours" in engine.container(project, "mail")["Config"]["Env"]
+
+    told = directory.up()
+    assert [step["subject"] for step in told["steps"] if step["do"] == "remove"] == ["mail"]
+    assert set(engine.containers(project)) - {"kratos-migrate"} == {"kratos"}
+    assert directory.up()["changed"] is False
+
+
 def test_with_the_data_goes_what_such_a_service_kept_in_a_volume_without_a_name(directory: Directory) -> None:
     (directory.path / "compose.override.yaml").write_text(_OVERRIDE.format(image=images.postgres()))
     project = directory.up()["project"]
