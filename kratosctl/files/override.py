@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,29 +14,48 @@ from kratosctl.errors import ConfigurationInvalid
 from kratosctl.files import yaml_text
 
 NAMES = ("compose.override.yaml", "compose.override.yml")
+# beside one of these it is an application's own, which Compose merges over that
+_OVERRIDDEN = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _ALONE = re.compile(r"^\s*(?:-\s+)?[\"']?([A-Za-z_]\w*)[\"']?:?\s*$", re.MULTILINE)
 
 
 def file(directory: Path) -> Path | None:
-    """Where it is; None where there is none."""
-    return next((directory / name for name in NAMES if (directory / name).is_file()), None)
+    """Where it is; None where there is none, or only an application's own."""
+    return None if _base(directory) else _first(directory, NAMES)
+
+
+def _base(directory: Path) -> Path | None:
+    """An application's Compose file, unless `render` wrote it."""
+    base = _first(directory, _OVERRIDDEN)
+    return base if base and not _text(base).startswith("# Made by kratosctl.") else None
+
+
+def _first(directory: Path, names: Sequence[str]) -> Path | None:
+    return next((directory / name for name in names if (directory / name).is_file()), None)
+
+
+def unmerged(directory: Path) -> list[str]:
+    """Says of an application's own that it is not merged, where it speaks of Kratos."""
+    base, own = _base(directory), _first(directory, NAMES)
+    if not base or not own or "kratos" not in (name for name, _ in _shown(own)):
+        return []
+    return [f"{own.name} belongs to {base.name}, and is not merged here: for that, keep kratosctl.yaml elsewhere"]
 
 
 def services(directory: Path) -> list[str]:
     """The services that it speaks of, but for those that a profile hides."""
-    return [name for name, _ in _shown(directory)]
+    return [name for name, _ in _shown(file(directory))]
 
 
 def images(directory: Path) -> list[str]:
     """The images that it names, without a variable, for services that no profile hides."""
-    found = (yaml_text.value_of(service, "image") for _, service in _shown(directory))
+    found = (yaml_text.value_of(service, "image") for _, service in _shown(file(directory)))
     named = [str(image.value) for image in found if isinstance(image, yaml.ScalarNode)]
     return [image for image in named if image and "$" not in image]
 
 
-def _shown(directory: Path) -> list[tuple[str, yaml.Node]]:
+def _shown(override: Path | None) -> list[tuple[str, yaml.Node]]:
     """The services that no profile hides. A file that is wrong has none: Compose says what is."""
-    override = file(directory)
     if override is None:
         return []
     try:

@@ -157,6 +157,7 @@ def assemble(
     files = render(environment, place, complete, theirs)
     revisions = _revisions(environment, place, files)
     notes += custom_images.warnings(config_file, theirs) if custom else []
+    notes += override.unmerged(workspace.directory)
     return Stack(environment, workspace, place, state, files, revisions, tuple(notes), custom)
 
 

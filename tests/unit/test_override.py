@@ -32,11 +32,13 @@ services:
 
 def revision(directory: Path, variables: Mapping[str, str] | None = None) -> str:
     """What says that Kratos' container is to be made anew."""
+    return stack(directory, variables).revisions["kratos"]
+
+
+def stack(directory: Path, variables: Mapping[str, str] | None = None) -> assemble.Stack:
     state = State(project="app-dev-1", ports={"public": 4433})
     asked = environment(ui=False, mail=False)
-    return assemble.assemble(asked, Workspace(directory, "dev"), state, None, {4433}, variables or {}).revisions[
-        "kratos"
-    ]
+    return assemble.assemble(asked, Workspace(directory, "dev"), state, None, {4433}, variables or {})
 
 
 @pytest.fixture
@@ -74,6 +76,18 @@ def test_what_it_does_not_read_makes_nothing_anew(shop: Path) -> None:
     (shop / ".env").write_text("PRICES=6\nPROVIDER_SECRET=one\nPASSED_ON=1\n")
     (shop / "other.env").write_text("KEY=two\n")
     assert revision(shop, {"PRICES": "7", "HOME": "/elsewhere", "5": "6"}) == before
+
+
+@pytest.mark.parametrize(("base", "merged"), [("services: {web: {}}", False), ("# Made by kratosctl.\n", True)])
+def test_an_applications_own_is_merged_over_the_applications_compose_file_alone(
+    shop: Path, base: str, merged: bool
+) -> None:
+    """Else its services are started here too, or Compose refuses them: `web` has neither image nor build."""
+    (shop / "compose.yaml").write_text(base)
+    found = stack(shop)
+    assert [file.name for file in found.compose_files] == ["compose.yaml", *(["compose.override.yaml"] * merged)]
+    assert found.beside == (("side",) if merged else ())
+    assert bool(found.notes) is not merged
 
 
 def test_a_file_that_compose_will_refuse_is_left_to_it(tmp_path: Path) -> None:
