@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -43,8 +42,8 @@ def unmerged(directory: Path) -> list[str]:
 
 
 def services(directory: Path) -> list[str]:
-    """The services that it speaks of, but for those that a profile hides."""
-    return [name for name, _ in _shown(file(directory))]
+    """The services that it speaks of, or includes, but for those that a profile hides."""
+    return list(dict.fromkeys(name for name, _ in _shown(file(directory))))
 
 
 def images(directory: Path) -> list[str]:
@@ -55,15 +54,45 @@ def images(directory: Path) -> list[str]:
 
 
 def _shown(override: Path | None) -> list[tuple[str, yaml.Node]]:
-    """The services that no profile hides. A file that is wrong has none: Compose says what is."""
-    if override is None:
-        return []
-    try:
-        root = yaml_text.parse(yaml_text.read_text(override), override.name)
-    except ConfigurationInvalid:
-        return []
-    found = yaml_text.items(yaml_text.value_of(root, "services"))
+    """The services that no profile hides."""
+    found = [one for part in _parts(override, extended=False) for one in _services(part)] if override else []
     return [(name, service) for name, service in found if yaml_text.value_of(service, "profiles") is None]
+
+
+def _parts(path: Path, extended: bool, known: tuple[Path, ...] = ()) -> tuple[Path, ...]:
+    """A Compose file and those that it includes, and with `extended` those whose services it extends; each once."""
+    if path in known:
+        return known
+    known = (*known, path)
+    for name in _named(path, extended):
+        known = _parts(path.parent / name, extended, known)
+    return known
+
+
+def _named(path: Path, extended: bool) -> Iterator[str]:
+    found = []
+    for one in _listed(yaml_text.value_of(_root(path), "include")):
+        found += _listed(yaml_text.value_of(one, "path") or one)
+    if extended:
+        found += [yaml_text.value_of(yaml_text.value_of(service, "extends"), "file") for _, service in _services(path)]
+    return (str(node.value) for node in found if isinstance(node, yaml.ScalarNode))
+
+
+def _services(path: Path) -> list[tuple[str, yaml.Node]]:
+    return yaml_text.items(yaml_text.value_of(_root(path), "services"))
+
+
+def _root(path: Path) -> yaml.Node | None:
+    """What a Compose file says. One that is wrong says nothing: Compose says what is."""
+    try:
+        return yaml_text.parse(yaml_text.read_text(path), path.name)
+    except ConfigurationInvalid:
+        return None
+
+
+def _listed(node: yaml.Node | None) -> list[yaml.Node | None]:
+    """The items of a list; of what stands alone, that."""
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else [node]
 
 
 def digest(directory: Path, variables: Mapping[str, str]) -> str:
@@ -71,16 +100,17 @@ def digest(directory: Path, variables: Mapping[str, str]) -> str:
     path = file(directory)
     if path is None:
         return ""
-    read = hashlib.sha256(path.read_bytes())
-    for text in (*_values_named(path, variables), *_variable_files(path)):
-        read.update(text.encode(errors="surrogateescape"))
+    read = hashlib.sha256()
+    for part in _parts(path, extended=True):
+        for text in (_text(part), *_values_named(part, directory, variables), *_variable_files(part)):
+            read.update(text.encode(errors="surrogateescape"))
     return read.hexdigest()
 
 
-def _values_named(override: Path, variables: Mapping[str, str]) -> Iterator[str]:
+def _values_named(path: Path, directory: Path, variables: Mapping[str, str]) -> Iterator[str]:
     """The variables that a Compose file names, with what each is set to: in the process environment, else in `.env`."""
-    text = _text(override).replace("$$", "")
-    kept = _text(override.with_name(".env"))
+    text = _text(path).replace("$$", "")
+    kept = "\n".join(_text(folder / ".env") for folder in dict.fromkeys((directory, path.parent)))
     # what stands alone in a line may be one that is passed on as it is
     for name in sorted({*re.findall(r"\$\{?([A-Za-z_]\w*)", text), *_ALONE.findall(text)}):
         if name in variables:
@@ -89,16 +119,13 @@ def _values_named(override: Path, variables: Mapping[str, str]) -> Iterator[str]
             yield from re.findall(rf"^\s*(?:export\s+)?{name}\s*[=:].*", kept, re.MULTILINE)
 
 
-def _variable_files(override: Path) -> Iterator[str]:
+def _variable_files(path: Path) -> Iterator[str]:
     """The texts of the files of variables that a Compose file gives to services."""
-    with suppress(ConfigurationInvalid):
-        root = yaml_text.parse(yaml_text.read_text(override), override.name)
-        for _, service in yaml_text.items(yaml_text.value_of(root, "services")):
-            found = yaml_text.value_of(service, "env_file")
-            for one in found.value if isinstance(found, yaml.SequenceNode) else [found]:
-                named = yaml_text.value_of(one, "path") or one
-                if isinstance(named, yaml.ScalarNode):
-                    yield _text(override.parent / named.value)
+    for _, service in _services(path):
+        for one in _listed(yaml_text.value_of(service, "env_file")):
+            named = yaml_text.value_of(one, "path") or one
+            if isinstance(named, yaml.ScalarNode):
+                yield _text(path.parent / named.value)
 
 
 def _text(path: Path) -> str:

@@ -90,6 +90,33 @@ def test_an_applications_own_is_merged_over_the_applications_compose_file_alone(
     assert bool(found.notes) is not merged
 
 
+@pytest.fixture
+def split(shop: Path) -> Path:
+    (shop / "compose.override.yaml").write_text(
+        "include: [tools/compose.yaml, {path: [more.yaml]}]\n"
+        "services: {kratos: {extends: {file: common.yaml, service: base}}}\n"
+    )
+    (shop / "tools").mkdir()
+    (shop / "tools/compose.yaml").write_text("services: {inspector: {image: 'x:${TAG}'}, seldom: {profiles: [a]}}\n")
+    (shop / "tools/.env").write_text("TAG=1\n")
+    (shop / "more.yaml").write_text("include: [compose.override.yaml]\nservices: {more: {image: x:1}}\n")
+    (shop / "common.yaml").write_text("services: {base: {env_file: provider.env}}\n")
+    return shop
+
+
+@pytest.mark.parametrize("file", ["tools/compose.yaml", "tools/.env", "more.yaml", "common.yaml", "provider.env"])
+def test_files_that_it_includes_or_extends_are_served_as_they_are(split: Path, file: str) -> None:
+    before = revision(split)
+    (split / file).write_text((split / file).read_text() + "# TAG=2\nTAG=2\n")
+    assert revision(split) != before
+
+
+def test_a_service_that_it_includes_runs_as_one_that_it_adds(split: Path) -> None:
+    """It was merged, and never started."""
+    assert stack(split).beside == ("inspector", "more")
+    assert stack(split).overridden == ("kratos",)
+
+
 def test_a_file_that_compose_will_refuse_is_left_to_it(tmp_path: Path) -> None:
     for wrong in (
         "services: [",
