@@ -18,7 +18,7 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack import secrets
 from kratosctl.stack.render import kratos_secrets
-from kratosctl.stages.converge import prepare
+from kratosctl.stages.converge import refuse_to_bring_along
 from kratosctl.stages.up import up
 
 
@@ -45,7 +45,7 @@ def rotate(
         _refuse_another_kratos(environment, found)
         _refuse_memory(environment)
         # what would stop `up` shall do so before anything is changed
-        prepare(environment, found.workspace, Wishes(dry_run=True), console, variables)
+        refuse_to_bring_along(environment, found.workspace, console, variables)
     with found.workspace.locked(f"secrets rotate {found.name}", LOCK_WAIT, console.note):
         kept = found.workspace.secrets()
         chosen, warnings = _choose(kinds, kept, variables, found.name)

@@ -56,7 +56,7 @@ def upgrade(
 
     Raises:
         DowngradeRefused: the release is not newer.
-        ChoiceImpossible: its database cannot be cloned.
+        ChoiceImpossible: its database cannot be cloned, or other things would change with the release.
         ComposeFileInvalid: compose.override.yaml was edited since; nothing was changed.
         UpgradeFailed: with what stood in the way; the old release serves, with its data.
     """
@@ -73,6 +73,7 @@ def upgrade(
     with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):
         # the clone does without it, and so neither the new release nor the way back could be brought up
         found.check_override()
+        converge.refuse_to_bring_along(change.before, found.workspace, console, variables)
         try:
             with console.step("clone the data"):
                 clone = rehearsal.make_clone(subject)

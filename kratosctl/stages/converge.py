@@ -12,7 +12,7 @@ from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
-from kratosctl.errors import NetworkTaken, NotReady, PortTaken
+from kratosctl.errors import ChoiceImpossible, NetworkTaken, NotReady, PortTaken
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.host import networks, ports, subnets
@@ -114,6 +114,26 @@ def prepare(
     notes += observe.emulation(stack, engine, needed)
     observed = observe.observe(stack, containers, needed, volumes)
     return stack, observed, _plan(stack, observed, notes)
+
+
+def refuse_to_bring_along(
+    environment: Environment, workspace: Workspace, console: Console, variables: Mapping[str, str]
+) -> None:
+    """For what brings an environment up to change one thing: stops where other things would change with it.
+
+    Raises:
+        ChoiceImpossible: it was given flags that were not saved, or `up` was not run since something changed.
+        KratosctlError: what would stop `up`.
+    """
+    _, _, steps = prepare(environment, workspace, Wishes(dry_run=True), console, variables)
+    others = [f"{step.kind} {step.subject}" for step in steps.steps if step.kind in ("create", "replace", "remove")]
+    if others:
+        name = environment.name
+        raise ChoiceImpossible(
+            f"environment {name} does not run as it is asked for: this would also {', '.join(others)}",
+            "`up` was not run since, or with a flag that was not saved",
+            f"kratosctl up {name} brings that first; with its flags and --save it stays as it is",
+        )
 
 
 def _preset_notes(stack: Stack) -> list[str]:

@@ -21,6 +21,8 @@ from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack.secrets import KINDS
+from kratosctl.stages import converge
+from kratosctl.stages.plan import Plan, Step
 
 OLD = {kind: [f"{kind}-".ljust(32, "o")] for kind in KINDS}
 DSN = "sqlite:///var/lib/sqlite/db.sqlite?_fk=true&mode=rwc"
@@ -40,14 +42,15 @@ def ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked of `up`, which is not run."""
     called: list[str] = []
 
-    def prepare(*_arguments: Any) -> None:
+    def prepare(*_arguments: Any) -> tuple[None, None, Plan]:
         called.append("prepare")
+        return None, None, Plan()
 
     def up(*_arguments: Any) -> Result:
         called.append("up")
         return Result("up", {})
 
-    monkeypatch.setattr(rotation, "prepare", prepare)
+    monkeypatch.setattr(converge, "prepare", prepare)
     monkeypatch.setattr(rotation, "up", up)
     return called
 
@@ -117,6 +120,24 @@ def test_no_other_release_and_no_other_database_comes_along(
     assert {kind: list(workspace.secrets().of(kind)) for kind in KINDS} == OLD
 
 
+def test_nothing_else_that_was_asked_for_since_comes_along(
+    workspace: Workspace, ups: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`up --ui` without --save: to rotate took the self-service UI away, and told nobody."""
+    steps = (
+        Step("keep", "kratos", "runs"),
+        Step("start", "mail", "exited"),
+        Step("remove", "ui", "no longer asked for"),
+    )
+    monkeypatch.setattr(converge, "prepare", lambda *_: (None, None, Plan(steps)))
+
+    with pytest.raises(ChoiceImpossible, match="this would also remove ui"):
+        rotate(workspace, state="running")
+
+    assert ups == []
+    assert {kind: list(workspace.secrets().of(kind)) for kind in KINDS} == OLD
+
+
 def test_people_in_a_memory_database_are_not_lost_for_new_secrets(workspace: Workspace, ups: list[str]) -> None:
     asked = from_answers("dev", {"database": "memory", "ui": False, "mail": False})
 
@@ -150,7 +171,7 @@ def test_what_would_stop_up_stops_before_anything_is_changed(
     def prepare(*_arguments: Any) -> None:
         raise GeneratedFileEdited("compose.yaml was edited")
 
-    monkeypatch.setattr(rotation, "prepare", prepare)
+    monkeypatch.setattr(converge, "prepare", prepare)
     with pytest.raises(GeneratedFileEdited):
         rotate(workspace, state="running")
 
