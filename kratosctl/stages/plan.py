@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from kratosctl.engine.objects import Container
 
+_LOST = "its database is in memory: nobody who is in it now will be afterwards"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -102,7 +104,9 @@ def make(
         steps.append(_migrate_step(observed))
     steps += [step for step in serving if step.subject in ("kratos", "ui")]
     steps += [step for name in beside if (step := _beside_step(name, present.get(name)))]
-    return Plan(tuple(steps), tuple(notes))
+    in_memory = "kratos" in present and present["kratos"].labels.get("database") == "memory"
+    lost = [_LOST] if in_memory and kratos.kind in ("replace", "restart") else []
+    return Plan(tuple(steps), (*notes, *lost))
 
 
 def _beside_step(name: str, container: Container | None) -> Step | None:

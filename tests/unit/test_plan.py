@@ -92,6 +92,26 @@ def test_a_kratos_that_runs_does_not_go_on_with_a_database_that_is_gone() -> Non
     assert said(make(*ALL, database_exists=False, migrated=False)) == ["migrate kratos-migrate", "restart kratos"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        ({"labels": {"revision": "other", "database": "memory"}}, True),
+        # to memory: the data of before stays
+        ({"labels": {"revision": "other", "database": "sqlite"}}, False),
+        ({"health": "unhealthy"}, True),
+        ({}, False),
+        # they are gone already
+        ({"state": "exited", "exit_code": 0}, False),
+    ],
+)
+def test_whoever_is_in_a_memory_database_is_not_lost_without_a_word(changes: dict[str, Any], lost: bool) -> None:
+    """Any edit of compose.override.yaml makes Kratos anew."""
+    memory = {"labels": {"revision": REVISIONS["kratos"], "database": "memory"}}
+    kratos = container("kratos", **(memory | changes))
+    found = make(kratos, services=("kratos",), migrates=False, migrated=False, database_exists=False)
+    assert bool(found.notes) is lost
+
+
 def test_a_database_that_lacks_migrations_is_migrated_also_under_a_running_kratos() -> None:
     assert said(make(*ALL, migrated=False)) == ["migrate kratos-migrate"]
 
