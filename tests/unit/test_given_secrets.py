@@ -34,7 +34,10 @@ def edit(workspace: Workspace, **secrets: Any) -> None:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "dev")
+    found = Workspace(tmp_path, "dev")
+    # the lock of whoever brings it up lies there
+    found.home.mkdir(parents=True)
+    return found
 
 
 def test_a_secret_that_somebody_took_out_opens_nothing_after_up(workspace: Workspace) -> None:
