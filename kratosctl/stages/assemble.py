@@ -124,7 +124,9 @@ def assemble(
         state.ports,
         own_ports,
         lambda name, p: (
-            ports.is_taken(p, environment.addresses[name]) or not ports.claim(p, cache.directory() / "ports")
+            ports.is_taken(p, environment.addresses[name])
+            # who brings a whole class up claims the ports of each seat, which is brought up beside it with what it has
+            or not (ports.claim(p, cache.directory() / "ports") or p in state.ports.values())
         ),
         ports.holder,
     )

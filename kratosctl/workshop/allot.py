@@ -53,17 +53,15 @@ def allot(
         state = states[seat.name]
         if seat in lacking:
             state = replace(state, subnet=next(ranges[seat.environment.subnets or ""]))
-        others = given - set(state.ports.values())
+        had = set(state.ports.values())
+        others = given - had
         own = held(seat, state) - others
 
-        proxied = set(state.ports.values()) if fronted else set()
-
-        def is_taken(
-            name: str, port: int, seat: Seat = seat, others: set[int] = others, proxied: set[int] = proxied
-        ) -> bool:
-            if port in others or _listens(seat, name, port, fronted=port in proxied):
+        def is_taken(name: str, port: int, seat: Seat = seat, others: set[int] = others, had: set[int] = had) -> bool:
+            if port in others or _listens(seat, name, port, fronted=fronted and port in had):
                 return True
-            return not ports.claim(port, cache.directory() / "ports")
+            # its own, whoever brings it up at the same time
+            return not (ports.claim(port, cache.directory() / "ports") or port in had)
 
         def holder(port: int, others: set[int] = others) -> str:
             return "another seat" if port in others else ports.holder(port)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kratosctl import ownership
 from kratosctl.answers import workshop_file
 from kratosctl.answers.wishes import Wishes
 from kratosctl.commands import upgrade
@@ -261,13 +260,16 @@ def _come_up(seat: Seat, shared: Shared, wishes: Wishes, variables: Mapping[str,
     if workspace.has_unfinished:
         upgrade.settle(workspace.directory, seat.name, _SILENT, variables)
     with workspace.locked(f"workshop up {seat.name}", wishes.limits.ready, lambda _: None):
-        state = ownership.settled_state(workspace)
-        own = tuple(shared.containers.get(state.project, ()))
-        look = Look(state, lambda: shared.engine, lambda: own, lambda: shared.images)
-        result = converge.converge(seat.environment, workspace, wishes, _SILENT, variables, look)
+        # since all seats were looked at, somebody may have brought this one up, stopped or upgraded it
+        now, found = seat.anew()
+        look = Look(found.state, lambda: shared.engine, lambda: found.containers, lambda: shared.images)
+        asked_as_then = now.answers == seat.answers
+        result = converge.converge(
+            now.environment, workspace, wishes, _SILENT, variables, look if asked_as_then else None
+        )
     if result.after:
         result.after()
-    refused = _fill(seat) if workspace.wants_seed else ()
+    refused = _fill(now) if workspace.wants_seed else ()
     return Came(result.data["endpoints"], result.data["changed"], round(time.monotonic() - began, 2), refused)
 
 

@@ -108,6 +108,22 @@ def test_a_seat_whose_port_was_taken_overnight_moves_and_the_teacher_is_told(dir
     assert "workshop handout" in said["warnings"][-1]
 
 
+def test_a_seat_that_somebody_brings_up_while_the_class_comes_up_keeps_the_address_on_its_handout(
+    directory: Directory,
+) -> None:
+    make(directory, "--seats", "4")
+    before = up(directory)
+    directory.run("workshop", "down")
+    process = directory.start("workshop", "up", "--json", "--at-once", "1")
+    engine.until(lambda: containers(directory, "kratos"))
+
+    alone = directory.run("up", "seat-04", "--json").data["endpoints"]["public"]
+
+    rows = json.loads(process.communicate(timeout=150)[0])["data"]["seats"]
+    assert {row["seat"]: row["endpoints"]["public"] for row in rows} == before
+    assert alone == before["seat-04"]
+
+
 @pytest.mark.parametrize("damaged", ["configuration", "secrets/kratos.yml", "state.json"])
 def test_what_is_damaged_at_one_seat_stops_nobody_elses(directory: Directory, damaged: str) -> None:
     make(directory, "--seats", "3")

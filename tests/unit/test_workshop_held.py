@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,23 @@ import pytest
 
 from kratosctl import ownership, running
 from kratosctl.answers import configuration_file, workshop_file
+from kratosctl.answers.wishes import Wishes
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import restart as restarts
 from kratosctl.console import Console
-from kratosctl.engine.objects import Container
+from kratosctl.engine.objects import Container, Engine
+from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, KratosctlError
 from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import handing, resetting, saving
 from kratosctl.snapshots.subject import Subject
-from kratosctl.workshop import acts, seats, takeaway
+from kratosctl.stages import converge
+from kratosctl.stages.look import Look
+from kratosctl.workshop import acts, seats, takeaway, up
 from kratosctl.workshop.seats import Seat
+from kratosctl.workshop.up import Shared
 
 SILENT = Console(quiet=True)
 NEW = Container("new", "new", "kratos", "class-seat-07", "running", "Up", "healthy", None, "kratos", {})
@@ -110,6 +115,32 @@ def test_who_waited_for_an_upgrade_restarts_what_it_made(directory: Path, monkey
     acts.restart(*seats.chosen(directory, ["seat-07"], everybody=False), 60, SILENT)
 
     assert [found.containers for found in restarted] == [(NEW,)]
+
+
+@pytest.mark.parametrize("waited", [True, False])
+def test_a_seat_comes_up_as_it_is_by_then_not_as_it_was_when_the_class_was_looked_at(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, waited: bool, request: pytest.FixtureRequest
+) -> None:
+    _, (seat,) = seats.chosen(directory, (), everybody=True)
+    if waited:
+        request.getfixturevalue("waited_for")
+    else:
+        # an `up` of this seat alone, which came and went before its turn
+        monkeypatch.setattr(running, "find", lambda *_: Found(seat.workspace, seat.workspace.state(), (NEW,)))
+    came: list[tuple[str, Sequence[Container] | None]] = []
+
+    def bring_up(environment: Environment, *words: object) -> Result:
+        look = words[-1]
+        came.append((environment.release, look.containers() if isinstance(look, Look) else None))
+        return Result("up", {"endpoints": {}, "changed": False}, str)
+
+    monkeypatch.setattr(converge, "converge", bring_up)
+    nothing_ran_then = Shared(Engine("27", "linux/amd64", True, False, "local"), {})
+
+    up._come_up(seat, nothing_ran_then, Wishes(), {})
+
+    # of another release it is looked for anew, with its images
+    assert came == [("v26.2.0", None) if waited else ("v1.3.1", (NEW,))]
 
 
 @ACTS

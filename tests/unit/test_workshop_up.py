@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import socket
 import sqlite3
@@ -22,6 +23,7 @@ from kratosctl.errors import HostTooSmall, NotReady
 from kratosctl.files.state import State
 from kratosctl.host import networks, ports, watchers
 from kratosctl.main import main
+from kratosctl.stages import assemble
 from kratosctl.workshop import allot, init, moving, seats, up
 from kratosctl.workshop.seats import Seat
 from kratosctl.workshop.up import Came, Shared
@@ -221,6 +223,27 @@ def test_a_port_that_all_seats_were_to_have_is_said_to_be_another_seats(
     _, failed = allot.allot(seats.chosen(tmp_path, (), everybody=True)[1], lambda *_: set(), list)
 
     assert {name: error.what for name, error in failed.items()} == {"seat-02": f"port {free} is taken by another seat"}
+
+
+def test_a_seat_that_is_brought_up_alone_while_the_class_is_keeps_its_ports_and_so_it_does_in_the_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRATOSCTL_CACHE_DIR", str(tmp_path / "cache"))
+    workshop_file.write(tmp_path, Workshop("class", {"ui": False, "mail": False}, {"seat-01": "Ada"}))
+    _, (seat,) = seats.chosen(tmp_path, (), everybody=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        state = State(project="class-seat-01", directory=str(tmp_path), ports={"public": free.getsockname()[1]})
+    seat.workspace.save_state(state)
+    claimed = tmp_path / "cache" / "ports" / str(state.ports["public"])
+    claimed.parent.mkdir(parents=True)
+
+    with claimed.open("w") as other_run:
+        fcntl.flock(other_run, fcntl.LOCK_EX)
+        alone = assemble.assemble(seat.environment, seat.workspace, state, None, set(), {})
+        notes, failed = allot.allot([seat], lambda *_: set(), None)
+
+    assert (dict(alone.place.ports), alone.notes) == (state.ports, ())
+    assert (seats.state_of(seat).ports, notes, failed) == (state.ports, [], {})
 
 
 @pytest.mark.parametrize(
