@@ -20,7 +20,7 @@ from kratosctl.results import Result, counted
 from kratosctl.seeding import seed
 from kratosctl.snapshots import resetting
 from kratosctl.snapshots.subject import Subject
-from kratosctl.workshop import down, seats
+from kratosctl.workshop import down, proxy, seats
 from kratosctl.workshop.seats import Seat
 
 _AT_ONCE = 8
@@ -142,6 +142,7 @@ def remove(directory: Path, who: Sequence[str], console: Console) -> Result:
         # from here on a seat that is still in the file comes up empty with the next `up`
         workshop_file.change(directory, {seat.name: None for seat in gone})
         failed |= seats.failed(seats.each(gone, _AT_ONCE, _delete))
+        proxy.follow(directory, console)
     down.raise_first(failed, chosen, "gone")
     names = [seat.name for seat in chosen]
     said = "\n".join(f"{workshop.label(name)} is gone" for name in names)

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from kratosctl import ownership, urls
+from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.engine import client, program, reading
@@ -134,6 +135,29 @@ def up(directory: Path, workshop: Workshop, everyone: Sequence[Seat], console: C
             _start(workspace, state.project, asked.proxy_image, console)
         _wait(found, workspace, f"{state.project}-{SERVICE}-1")
     return found
+
+
+def follow(directory: Path, console: Console) -> None:
+    """Has a proxy that runs lead to the seats of workshop.yaml as it is now: what listens at a port of one that is gone
+    is not for attendees.
+
+    Args:
+        directory: where workshop.yaml lies.
+        console: where the step is shown.
+
+    Raises:
+        As `up` does.
+    """
+    if not holds_ports(directory):
+        return
+    workshop = workshop_file.load(directory)
+    everyone = seats.of(directory, workshop)
+    unsound = seats.failed(seats.each(everyone, 1, lambda seat: seat.environment))
+    sound = [seat for seat in everyone if seat.name not in unsound]
+    if behind(sound):
+        up(directory, workshop, [*sound, *(seat for seat in everyone if seat.name in unsound)], console)
+    elif not behind(everyone):
+        down(directory, forget=False)
 
 
 def down(directory: Path, forget: bool) -> None:

@@ -38,6 +38,11 @@ def proxy_id(directory: Directory) -> str:
     ).strip()
 
 
+def listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
 @pytest.fixture(scope="module")
 def classroom(shared_directory: Directory) -> Directory:
     shared_directory.choose()
@@ -115,6 +120,25 @@ def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_ni
     assert authority(classroom.path).read_bytes() == known
     classroom.run("workshop", "down", "--volumes", "--yes")
     assert not (classroom.path / ".kratosctl" / ".proxy").exists()
+
+
+def test_nothing_of_this_host_is_reached_where_a_seat_was_removed_and_who_comes_after_has_its_address(
+    directory: Directory,
+) -> None:
+    directory.choose()
+    words = ("--seats", "2", "--reach", "tls", "--bind", ADDRESS, "--no-ui", "--no-mail", "--yes")
+    directory.run("workshop", "init", *words)
+    urls = ready(directory)
+    gone = urlsplit(urls["seat-02"]["public"])
+
+    directory.run("workshop", "remove", "seat-02", "--yes")
+
+    assert engine.until(lambda: not listens(str(gone.hostname), gone.port or 0))
+    assert Client(urls["seat-01"]["public"], browser=False, authority=authority(directory.path)).begin("login").ok
+    directory.run("workshop", "add", "--seats", "1")
+    assert ready(directory) == urls
+    directory.run("workshop", "remove", "seat-01", "seat-02", "--yes")
+    assert proxy_id(directory) == ""
 
 
 def test_a_mistake_in_what_a_seat_is_asked_to_be_cuts_nobody_off(directory: Directory) -> None:
