@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kratosctl.answers.workshop_file import Workshop
@@ -11,6 +11,7 @@ from kratosctl.commands import down
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
 from kratosctl.errors import KratosctlError
+from kratosctl.files.workspace import authority
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, counted
 from kratosctl.running import Found
@@ -19,6 +20,10 @@ from kratosctl.workshop.seats import Seat
 from kratosctl.workshop.takeaway import NOTHING, Taken
 
 _AT_ONCE = 8
+_ANOTHER_AUTHORITY = (
+    "the authority that attendees installed is gone: after the next `kratosctl workshop up`, which makes another, write"
+    " the handouts anew"
+)
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,13 @@ def stop_all(
         work = work_of(everyone) if delete else None
         exported = takeaway.write(everyone, target, console) if target else NOTHING
         names, failed = stop(everyone, work, console)
+        trusted = delete and authority(directory).exists()
         # last: what is wrong with it keeps no seat from going down
         proxy.down(directory, forget=delete)
     raise_first(failed, everyone, "down")
     saved = down.snapshots(*(seat.workspace for seat in everyone)) if work and work.lost else ""
-    return _result(workshop, names, bool(work and work.lost), saved, exported)
+    result = _result(workshop, names, bool(work and work.lost), saved, exported)
+    return replace(result, warnings=[*result.warnings, _ANOTHER_AUTHORITY]) if trusted else result
 
 
 def _result(workshop: Workshop, names: Sequence[str], deleted: bool, saved: str, exported: Taken) -> Result:

@@ -92,8 +92,11 @@ def write(directory: Path, workshop: Workshop, everyone: Sequence[Seat], target:
     """
     # what is wrong at one seat takes nobody else's page away
     failed = seats.failed(seats.each(everyone, 1, lambda seat: (seat.environment, seats.state_of(seat))))
-    front = proxy.front(directory, [seat for seat in everyone if seat.name not in failed])
-    trust = Trust(front.certificate, proxy.fingerprint(directory)) if front else None
+    sound = [seat for seat in everyone if seat.name not in failed]
+    # asked for first: without a proxy there are no addresses either
+    fingerprint = proxy.fingerprint(directory) if proxy.behind(sound) else ""
+    front = proxy.front(directory, sound)
+    trust = Trust(front.certificate, fingerprint) if front else None
     made = seats.each(everyone, 1, lambda seat: _sheet(directory, seat, trust))
     failed = seats.failed(made)
     if len(failed) == len(made):

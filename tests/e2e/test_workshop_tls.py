@@ -118,7 +118,9 @@ def test_a_seat_that_comes_later_disturbs_nobody_and_the_authority_outlives_a_ni
     assert "container" not in engine.of_directory(classroom.path)
     assert ready(classroom)["seat-01"] == urls["seat-01"]
     assert authority(classroom.path).read_bytes() == known
-    classroom.run("workshop", "down", "--volumes", "--yes")
+    said = classroom.run("workshop", "down", "--volumes", "--yes").err
+    assert "the authority that attendees installed is gone" in said
+    assert "write the handouts anew" in said
     assert not (classroom.path / ".kratosctl" / ".proxy").exists()
 
 

@@ -66,13 +66,21 @@ def test_it_is_as_small_as_the_seats_and_known_as_kratosctls(user: str | None) -
     ]
 
 
-def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("it_has_a_port", [True, False])
+def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up_or_is_forgotten(
+    tmp_path: Path, it_has_a_port: bool
+) -> None:
     asked = {"https": True, "bind": "192.168.1.10"}
     workshop_file.write(tmp_path, Workshop("class", asked, {"seat-01": "Ada"}))
+    seat = Workspace(tmp_path, "seat-01")
+    # as `workshop down --volumes` leaves it
+    seat.save_state(replace(settled_state(seat), ports={"public": 4533, "ui": 4555, "mail": 8125}))
+    seat.write("secrets/mail-password", "kq4x-9mzt\n")
     workspace = Workspace(tmp_path, PROXY)
-    # its port is saved before its image is asked for
-    workspace.home.mkdir(parents=True)
-    workspace.save_state(replace(settled_state(workspace), ports={"certificate": 4480}))
+    if it_has_a_port:
+        # that is saved before its image is asked for
+        workspace.home.mkdir(parents=True)
+        workspace.save_state(replace(settled_state(workspace), ports={"certificate": 4480}))
     workshop, everyone = seats.chosen(tmp_path, (), everybody=True)
 
     with pytest.raises(NotRunning, match="the TLS proxy was not brought up yet"):

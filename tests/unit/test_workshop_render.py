@@ -15,6 +15,7 @@ import pytest
 
 from kratosctl.engine import faults, program
 from kratosctl.files import cache
+from kratosctl.files.workspace import authority
 from kratosctl.main import main
 from tests.unit import stacks
 
@@ -265,6 +266,9 @@ def test_a_handout_names_the_admin_api_where_its_attendee_reaches_it(
     (classroom / "kratosctl.yaml").write_text(f"environments: {{seat-02: {{{asked}}}}}\n")
     for way in ("swarm", "kubernetes"):
         assert run(classroom, "--for", way) == 0
+    # of the TLS proxy, which was up
+    authority(classroom).parent.mkdir(parents=True)
+    authority(classroom).write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     assert main(["workshop", "handout", "-C", str(classroom)]) == 0
 
     pages = {way: (classroom / way / "handouts/seat-02.html").read_text() for way in (".", "swarm", "kubernetes")}
