@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kratosctl.console import Console
+from kratosctl.engine import reading
+from kratosctl.engine.client import Project
 from kratosctl.errors import ChoiceImpossible, KratosctlError
+from kratosctl.files import override
 from kratosctl.files.atomic import said_plainly
 from kratosctl.results import counted
+from kratosctl.running import Found
 from kratosctl.snapshots import handing, saving, store
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.snapshots.subject import Subject
+from kratosctl.stack.files import COMPOSE_FILE
+from kratosctl.stages import postgres_start
 from kratosctl.workshop import seats
 from kratosctl.workshop.seats import Seat
 
@@ -66,6 +72,7 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
                 why = f"the seat is asked to be on {asked} now, and only what is there would be written"
                 fix = f"put `database: {held.split()[-1]}` back into workshop.yaml first"
                 raise ChoiceImpossible(f"what was made there is in {held}", why, fix)
+            found = _within_reach(now, found)
             saving.keep(Subject(found, now.environment), store.TAKEN_ALONG, "the end of the workshop")
             file = target / _name(seat)
             told = handing.export(seat.workspace, now.environment, store.TAKEN_ALONG, file, False, True, _CALLED)
@@ -82,6 +89,23 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
     # most are the same for all seats
     warnings = dict.fromkeys(warning for one in taken for warning in one.warnings)
     return Taken([file for one in taken for file in one.files], list(warnings))
+
+
+def _within_reach(seat: Seat, found: Found) -> Found:
+    """The seat with what reads its database, which nobody needs to have left running: after `workshop down` there is no
+    container that a volume is reached by."""
+    database, project = seat.environment.database, found.state.project
+    service = "postgres" if database == "postgres" else "kratos"
+    container = found.container(service)
+    if container is None and f"{project}_{database}" in reading.project_volumes(project):
+        own = override.file(seat.workspace.directory)
+        files = [seat.workspace.home / COMPOSE_FILE, *([own] if own else [])]
+        Project(project, files, seat.workspace.directory).create([service])
+    elif container is None or container.state == "running" or database != "postgres":
+        return found
+    found = seat.anew()[1]
+    postgres_start.wake(found, database)
+    return seat.anew()[1]
 
 
 def _name(seat: Seat) -> str:

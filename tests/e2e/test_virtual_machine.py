@@ -141,6 +141,15 @@ def test_a_database_on_this_host_goes_along_to_the_virtual_machine(
     assert who(directory) == set()
 
 
+def test_a_class_that_is_down_can_be_taken_along(directory: Directory) -> None:
+    directory.run("workshop", "init", "--seats", "1", "--no-ui", "--no-mail", "--yes")
+    directory.run("workshop", "up")
+    directory.run("workshop", "down")
+    told = directory.run("workshop", "down", "--export", "homework", "--json").data
+    assert [Path(name).name for name in told["exported"]] == ["seat-01.kratos.zip"]
+    assert not engine.of_directory(directory.path).get("container")
+
+
 @pytest.mark.parametrize("after", [0.0, 0.15, 0.4])
 def test_killed_in_a_reset_it_has_the_old_data_or_none_and_kratos_serves_again(
     directory: Directory, after: float

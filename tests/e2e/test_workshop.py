@@ -371,6 +371,22 @@ class TestEnd:
         # what is saved for it is no attendee's own
         assert snapshots(directory, "seat-01")["taken-away"] == "my own"
 
+    def test_what_is_in_postgresql_is_taken_along_after_the_class_has_ended_too(self, directory: Directory) -> None:
+        make(directory, "--seats", "2", "--database", "postgres")
+        urls = addresses(up(directory))
+        people.sign_up_and_ask(urls["seat-01"], "ada@example.org")
+        # one is down, as all are when `ends` has passed; the other one somebody stopped
+        directory.run("down", "seat-01")
+        engine.docker("stop", engine.containers(directory.status("seat-02")["project"])["postgres"])
+
+        told = directory.run("workshop", "down", "--export", "homework", "--json").data
+
+        assert [Path(name).name for name in told["exported"]] == ["seat-01.kratos.zip", "seat-02.kratos.zip"]
+        assert not engine.of_directory(directory.path).get("container")
+        kept = directory.run("snapshot", "show", "taken-away", "--env", "seat-01", "--json").data["snapshot"]
+        assert kept["identities"] == 1
+        assert addresses(up(directory)) == urls
+
     def test_at_its_end_the_seats_stop_by_themselves_and_what_was_made_stays(self, directory: Directory) -> None:
         make(directory, "--seats", "1")
         ends = datetime.datetime.now().replace(microsecond=0) + datetime.timedelta(seconds=8)
