@@ -126,7 +126,8 @@ def down(session: Session, volumes: bool, target: str | None, yes: bool) -> Resu
         work = down.work_of(everyone)
         if work.lost:
             session.confirm(question(work.lost, snapshots(*(seat.workspace for seat in everyone))))
-    return down.stop_all(session.directory, volumes, session.directory / target if target else None, session.console)
+    exported = session.directory / target if target else None
+    return down.stop_all(session.directory, volumes, exported, session.console, os.environ)
 
 
 @define(click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C."))
@@ -290,7 +291,7 @@ def keep(session: Session) -> int:
 
     def end() -> None:
         # whoever holds the workshop for long may be changing when it ends; a log on a full disk takes no step
-        ended = down.stop_all(session.directory, False, None, Console(quiet=True), patience=10)
+        ended = down.stop_all(session.directory, False, None, Console(quiet=True), os.environ, patience=10)
         session.console.note(ended.text())
 
     keeper.keep(session.directory, end)

@@ -110,7 +110,12 @@ def _say_nothing(_: str) -> None:
 
 
 def stop_all(
-    directory: Path, delete: bool, target: Path | None, console: Console, patience: float | None = None
+    directory: Path,
+    delete: bool,
+    target: Path | None,
+    console: Console,
+    variables: Mapping[str, str],
+    patience: float | None = None,
 ) -> Result:
     """Stops every seat, and what stands before them.
 
@@ -119,6 +124,7 @@ def stop_all(
         delete: their networks and databases go, too.
         target: the directory that the data of each is written to first; None writes none.
         console: where steps are shown.
+        variables: the process environment.
         patience: seconds to wait for who brings the workshop up, or down.
 
     Raises:
@@ -129,7 +135,7 @@ def stop_all(
     with seats.locked(directory, "workshop down", console, patience):
         workshop, everyone = seats.chosen(directory, (), everybody=True)
         work = work_of(everyone) if delete else None
-        exported = takeaway.write(everyone, target, console) if target else NOTHING
+        exported = takeaway.write(everyone, target, console, variables) if target else NOTHING
         names, failed = stop(everyone, work, console)
         trusted = delete and authority(directory).exists()
         # last: what is wrong with it keeps no seat from going down

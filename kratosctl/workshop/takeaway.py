@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kratosctl.commands import upgrade
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
@@ -24,6 +25,7 @@ from kratosctl.workshop import seats
 from kratosctl.workshop.seats import Seat
 
 _CALLED = "taken-away"
+_SILENT = Console(quiet=True)
 _AT_ONCE = 4
 
 
@@ -43,7 +45,7 @@ class Taken:
 NOTHING = Taken()
 
 
-def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
+def write(chosen: Sequence[Seat], target: Path, console: Console, variables: Mapping[str, str]) -> Taken:
     """Writes a file for each seat that has a database; files of earlier times are replaced.
 
     A seat's own secrets are not in it, but what its attendee's people signed in with is: password hashes and sessions.
@@ -52,6 +54,7 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
         chosen: the seats.
         target: the directory the files go to.
         console: where progress is shown.
+        variables: the process environment.
 
     Raises:
         KratosctlError: of the first seat whose data could not be saved, with its name; other files are written.
@@ -73,6 +76,10 @@ def write(chosen: Sequence[Seat], target: Path, console: Console) -> Taken:
                 fix = f"put `database: {held.split()[-1]}` back into workshop.yaml first"
                 raise ChoiceImpossible(f"what was made there is in {held}", why, fix)
             found = _within_reach(now, found)
+            if seat.workspace.has_unfinished:
+                # what a reset that was killed has emptied is theirs, too
+                upgrade.settle(seat.workspace.directory, seat.name, _SILENT, variables)
+                now, found = seat.anew()
             saving.keep(Subject(found, now.environment), store.TAKEN_ALONG, "the end of the workshop")
             file = target / _name(seat)
             told = handing.export(seat.workspace, now.environment, store.TAKEN_ALONG, file, False, True, _CALLED)

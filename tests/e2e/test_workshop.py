@@ -387,6 +387,18 @@ class TestEnd:
         assert kept["identities"] == 1
         assert addresses(up(directory)) == urls
 
+    def test_what_a_reset_that_was_killed_had_emptied_is_taken_along(self, directory: Directory) -> None:
+        make(directory, "--seats", "1")
+        people.sign_up_and_ask(addresses(up(directory))["seat-01"], "ada@example.org")
+        directory.run("snapshot", "save", "before", "--env", "seat-01")
+        directory.run("reset", "seat-01")
+        (directory.home("seat-01") / "content.json").write_text('{"doing": "reset", "snapshot": "before"}')
+
+        directory.run("workshop", "down", "--export", "homework")
+
+        kept = directory.run("snapshot", "show", "taken-away", "--env", "seat-01", "--json").data["snapshot"]
+        assert kept["identities"] == 1
+
     def test_at_its_end_the_seats_stop_by_themselves_and_what_was_made_stays(self, directory: Directory) -> None:
         make(directory, "--seats", "1")
         ends = datetime.datetime.now().replace(microsecond=0) + datetime.timedelta(seconds=8)

@@ -94,7 +94,7 @@ def test_whoever_deletes_what_a_class_made_is_told_which_snapshots_stay(
     assert main(["workshop", "remove", "seat-01", "-C", str(classroom)]) == 38
     assert "deleting 1 database with 0 identities and 1 snapshot?" in capsys.readouterr().err
 
-    told = workshop_down.stop_all(classroom, True, None, QUIET)
+    told = workshop_down.stop_all(classroom, True, None, QUIET, {})
     assert "their data is deleted; kept: 2 snapshots of them: kratosctl snapshot list --env SEAT" in told.text()
 
 
@@ -108,7 +108,7 @@ def test_a_seat_at_which_a_command_hangs_keeps_no_other_from_going_down(
     everyone[0].workspace.home.mkdir(parents=True)
 
     with FileLock(everyone[0].workspace.home / "lock"), pytest.raises(EnvironmentBusy) as caught:
-        workshop_down.stop_all(classroom, False, None, QUIET)
+        workshop_down.stop_all(classroom, False, None, QUIET, {})
 
     assert gone == ["seat-02"]
     assert caught.value.what.startswith("seat-01: environment seat-01 is held by")
@@ -123,7 +123,7 @@ def test_a_proxy_whose_state_is_damaged_keeps_no_seat_from_going_down(
     Workspace(classroom, PROXY).write("state.json", "not what kratosctl wrote")
 
     with pytest.raises(ConfigurationInvalid, match="not readable as kratosctl's state"):
-        workshop_down.stop_all(classroom, False, None, QUIET)
+        workshop_down.stop_all(classroom, False, None, QUIET, {})
 
     assert gone == ["seat-01", "seat-02"]
 
@@ -230,7 +230,7 @@ def test_a_reset_goes_on_where_the_interrupted_work_of_one_seat_cannot_be_settle
 
 
 def down_for_good(directory: Path) -> None:
-    workshop_down.stop_all(directory, True, None, QUIET)
+    workshop_down.stop_all(directory, True, None, QUIET, {})
 
 
 def remove(directory: Path) -> None:

@@ -40,7 +40,7 @@ def reset(directory: Path) -> None:
 
 def take_away(directory: Path) -> None:
     _, chosen = seats.chosen(directory, ["seat-07"], everybody=False)
-    takeaway.write(chosen, directory / "taken", SILENT)
+    takeaway.write(chosen, directory / "taken", SILENT, {})
 
 
 ACTS = pytest.mark.parametrize("act", [reset, take_away])
@@ -197,6 +197,6 @@ def test_what_two_people_made_never_has_one_name(directory: Path) -> None:
     other.save_state(state)
     _, chosen = seats.chosen(directory, [], everybody=True)
 
-    taken = takeaway.write(chosen, directory / "taken", SILENT)
+    taken = takeaway.write(chosen, directory / "taken", SILENT, {})
 
     assert [file.name for file in taken.files] == ["seat-07_1.kratos.zip", "seat-07-1.kratos.zip"]
