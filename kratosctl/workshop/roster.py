@@ -20,6 +20,7 @@ _NAMED = (
 _BESIDE = ("e-mail", "email", "mail", "e-mail address", "email address")
 # by which a spreadsheet tells another one what parts the columns
 _PARTED_BY = re.compile(r"sep=[,;\t]\s*", re.IGNORECASE)
+_QUOTED = re.compile('"[^"]*"')
 _FIRST = ("first name", "given name", "firstname", "first", "forename")
 _LAST = ("last name", "surname", "family name", "lastname", "last")
 
@@ -42,7 +43,8 @@ def read(path: Path) -> list[str]:
     if _PARTED_BY.fullmatch(head):
         # its line stays: lines are counted
         text = text.replace(head, "", 1)
-    parted_by = max((",", ";", "\t"), key=head.count)
+    # names have commas: where one of the others stands, it is that
+    parted_by = next((mark for mark in ("\t", ";") if mark in _QUOTED.sub("", head)), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=parted_by, strict=True)
     names: list[str] = []
     columns: list[int] | None = None
