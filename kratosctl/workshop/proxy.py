@@ -20,7 +20,14 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.engine import client, program, reading
 from kratosctl.engine.objects import Container, Engine
-from kratosctl.errors import ChoiceImpossible, KratosctlError, NotRunning, PortTaken, ServiceFailed
+from kratosctl.errors import (
+    ChoiceImpossible,
+    ConfigurationInvalid,
+    KratosctlError,
+    NotRunning,
+    PortTaken,
+    ServiceFailed,
+)
 from kratosctl.files import cache
 from kratosctl.files.state import State
 from kratosctl.files.workspace import PROXY, Workspace, authority
@@ -51,7 +58,7 @@ def refuse_impossible(secure: Sequence[Seat], engine: Engine) -> None:
         engine: the engine.
 
     Raises:
-        ChoiceImpossible: with the way out.
+        ChoiceImpossible, ConfigurationInvalid: with the way out.
     """
     asked = secure[0].environment
     other = next(
@@ -70,6 +77,13 @@ def refuse_impossible(secure: Sequence[Seat], engine: Engine) -> None:
             "seats listen on 127.0.0.1 at the same ports, so it needs an IPv4 address of this host beside that",
             "say which: --bind 192.168.1.10, or make the workshop with --reach tls",
         )
+    try:
+        ports.check_address(bind)
+    except ConfigurationInvalid as error:
+        # such as yesterday's, of another network
+        file = workshop_file.FILE_NAME
+        error.fix = f"change `bind` and `host` in {file} to an address that it has, then write the handouts anew"
+        raise
     if not engine.local or engine.rootless:
         raise ChoiceImpossible(
             "the TLS proxy needs a Docker engine of this Linux host, with its network",

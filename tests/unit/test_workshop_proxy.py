@@ -16,8 +16,8 @@ from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.engine import program, reading
-from kratosctl.engine.objects import Container
-from kratosctl.errors import NotRunning
+from kratosctl.engine.objects import Container, Engine
+from kratosctl.errors import ConfigurationInvalid, NotRunning
 from kratosctl.files.state import State
 from kratosctl.files.workspace import PROXY, Workspace
 from kratosctl.ownership import settled_state
@@ -85,6 +85,22 @@ def test_handouts_wait_for_the_certificate_of_a_proxy_that_never_came_up_or_is_f
 
     with pytest.raises(NotRunning, match="the TLS proxy was not brought up yet"):
         handout.write(tmp_path, workshop, everyone, tmp_path / "handouts")
+
+
+def test_where_the_host_has_another_address_than_yesterday_the_way_out_is_one_that_the_proxy_can_take(
+    tmp_path: Path,
+) -> None:
+    # one for documentation, which no host has
+    asked = {"https": True, "bind": "192.0.2.1", "host": "192.0.2.1"}
+    workshop_file.write(tmp_path, Workshop("class", asked, {"seat-01": "Ada"}))
+    _, everyone = seats.chosen(tmp_path, (), everybody=True)
+
+    with pytest.raises(ConfigurationInvalid, match=r"192\.0\.2\.1 is no address of this host") as refused:
+        proxy.refuse_impossible(everyone, Engine("27", "linux/amd64", True, False, "local"))
+
+    assert "`bind` and `host` in workshop.yaml" in refused.value.fix
+    # the proxy listens at neither
+    assert not re.search(r"127\.0\.0\.1|0\.0\.0\.0", refused.value.fix)
 
 
 def test_a_seat_that_cannot_be_what_it_is_asked_to_be_is_still_led_to(tmp_path: Path) -> None:
