@@ -114,11 +114,17 @@ def _own_address() -> str:
     """This host's address in its local network.
 
     Raises:
-        ConfigurationInvalid: it is in none.
+        ConfigurationInvalid: it is in none, or in one that attendees are not in.
     """
+    import platform
     import socket
 
     import psutil
+
+    if "microsoft" in platform.release().lower():
+        why = "WSL can be in a network of its own, behind Windows, which other machines do not reach"
+        fix = "say the address that Windows has (ipconfig shows it): --host, with --reach tls --bind, too"
+        raise ConfigurationInvalid("which address do attendees open?", why, fix)
 
     states = psutil.net_if_stats()
     for name, addresses in psutil.net_if_addrs().items():

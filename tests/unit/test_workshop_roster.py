@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import platform
+import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -216,3 +219,16 @@ class TestWhereAttendeesComeFrom:
     def test_whoever_does_not_is_told_how(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.init(tmp_path, "--reach", "lan") == ConfigurationInvalid.exit_code
         assert "say which address attendees use: --host" in capsys.readouterr().err
+
+    def test_in_wsl_an_address_that_only_windows_reaches_is_on_no_handout(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        nat = SimpleNamespace(family=socket.AF_INET, address="172.27.112.5")
+        monkeypatch.setattr(psutil, "net_if_addrs", lambda: {"eth0": [nat]})
+        monkeypatch.setattr(psutil, "net_if_stats", lambda: {"eth0": SimpleNamespace(isup=True)})
+        monkeypatch.setattr(platform, "release", lambda: "5.15.167.4-microsoft-standard-WSL2")
+
+        assert self.init(tmp_path, "--reach", "lan") == 30
+
+        assert "--host" in capsys.readouterr().err
+        assert self.init(tmp_path, "--reach", "lan", "--host", "192.168.1.20") == 0
