@@ -347,7 +347,9 @@ def _result(
 
     def text() -> str:
         head = f"{workshop.name}: {ready} of {len(rows)} seats ready in {took:.1f} s"
-        return "\n".join([head, "", table(("SEAT", "ATTENDEE", "STATE", "ADDRESS"), [_row(row) for row in rows])])
+        shown = table(("SEAT", "ATTENDEE", "STATE", "ADDRESS"), [_row(row) for row in rows])
+        failed = [_way_out(row) for row in rows if not row["ready"] and (row["why"] or row["fix"])]
+        return "\n".join([head, "", shown, *(["", *failed] if failed else [])])
 
     return Result("workshop up", data, text, warnings, exit_code=0 if ready == len(rows) and not refused else 1)
 
@@ -362,6 +364,10 @@ def _refused(outcomes: Mapping[str, Came | KratosctlError]) -> list[str]:
     )
     said = [f"{row} (at {counted(number, 'seat')})" for row, number in rows.items()]
     return said[:_SHOWN] + ([f"and {len(said) - _SHOWN} more rows that make no identity"] if len(said) > _SHOWN else [])
+
+
+def _way_out(row: Mapping[str, Any]) -> str:
+    return f"{row['seat']}: " + "; ".join(filter(None, (row["why"], row["fix"])))
 
 
 def _row(row: Mapping[str, Any]) -> list[str]:

@@ -84,6 +84,19 @@ def test_who_stays_at_a_seat_that_fails_is_named_where_they_could_have_moved(tmp
     assert move(NotReady("Kratos is not ready")) == ({}, [])
 
 
+def test_what_to_do_about_a_seat_that_fails_stands_below_the_table(tmp_path: Path) -> None:
+    classroom(tmp_path, seat_01=1, seat_02=0)
+    _, everyone = seats.chosen(tmp_path, (), everybody=True)
+    came = Came({"public": "http://localhost:4533"}, changed=True, seconds=1.0)
+    fails = NotReady("Kratos is not ready", "it migrates", "see: kratosctl logs seat-02 kratos")
+
+    told = up._result(tmp_path, everyone, {"seat-01": came, "seat-02": fails}, {}, [], 1.0).text()
+    all_came = up._result(tmp_path, everyone, {"seat-01": came, "seat-02": came}, {}, [], 1.0).text()
+
+    assert told.splitlines()[-1] == "seat-02: it migrates; see: kratosctl logs seat-02 kratos"
+    assert all_came.splitlines()[-1].startswith("seat-02  -         ready")
+
+
 def test_who_is_added_gets_a_seat_where_nobody_has_begun_before_one_where_somebody_has(tmp_path: Path) -> None:
     classroom(tmp_path, seat_02=2, seat_03=0)
 
