@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 
 
@@ -12,6 +13,11 @@ def run() -> None:
     them apart at the end: what is there then goes with the process.
     """
     gc.set_threshold(20_000)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # a cancelled job, a supervisor, a closed terminal: as Ctrl-C, at which docker ends, too, and what was begun is
+        # undone; what nohup ignores stays so
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     # whoever closed them (`<&-`, `>&-`) answers nothing, and wants to read nothing
     sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY))
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")

@@ -283,6 +283,6 @@ class Defect(KratosctlError):
 
 
 class Interrupted(KratosctlError):
-    """Ctrl-C or Ctrl-D at a prompt or during a step."""
+    """Ctrl-C or Ctrl-D at a prompt or during a step, SIGTERM, a closed terminal; or the answer was no."""
 
     exit_code = 130

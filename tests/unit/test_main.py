@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,48 @@ def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path, monkeypatch: pyt
     done = subprocess.run([sys.executable, "-m", "kratosctl", "list"], capture_output=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A docker that never answers, and an environment to ask it for; the file in which its process is."""
+    (tmp_path / "kratosctl.yaml").write_text("environments: {dev: {}}\n")
+    docker, process = tmp_path / "bin" / "docker", tmp_path / "process"
+    docker.parent.mkdir()
+    docker.write_text(f"#!/bin/sh\necho $$ > {process}.new && mv {process}.new {process}\nexec sleep 60\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(docker.parent), prepend=os.pathsep)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_kratosctl_ends_the_docker_it_waits_for(waiting: Path, number: int) -> None:
+    """A program sends it to kratosctl alone. What went on would change things behind the next command."""
+    words = [sys.executable, "-m", "kratosctl", "logs", "kratos"]
+    ended = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not waiting.exists():
+        assert ended.poll() is None
+        time.sleep(0.01)
+
+    ended.send_signal(number)
+    _, said = ended.communicate()
+
+    assert (ended.returncode, said.strip()) == (130, "error: interrupted")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(waiting.read_text()), 0)
+
+
+def test_a_hangup_that_is_to_be_ignored_is_ignored(waiting: Path) -> None:
+    """Under nohup the command goes on when the terminal is closed."""
+    words = ["nohup", sys.executable, "-m", "kratosctl", "logs", "kratos"]
+    left = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not waiting.exists():
+        assert left.poll() is None
+        time.sleep(0.01)
+
+    left.send_signal(signal.SIGHUP)
+    left.send_signal(signal.SIGTERM)
+    _, said = left.communicate()
+
+    assert left.returncode == 130
+    assert "interrupted" in said
