@@ -27,6 +27,7 @@ from kratosctl.stages import assemble, images, postgres_start, up
 from kratosctl.stages.assemble import Stack
 
 _LONGEST_LOOK = 5.0
+_AS_IT_IS = "surrogateescape"
 
 
 def show(environment: Environment, workspace: Workspace, variables: Mapping[str, str]) -> Result:
@@ -64,13 +65,16 @@ def write(
     Raises:
         UsageError: the directory is kratosctl's own.
         GeneratedFileEdited: a file is there and differs.
-        ConfigurationInvalid: there is no DSN, or the configuration or compose.override.yaml is not text.
+        ConfigurationInvalid: there is no DSN, or compose.override.yaml is not text.
     """
     refuse_own(workspace.directory, target)
     up.check_dsn(environment, workspace, variables)
     _make_secrets(environment, workspace, console, variables)
     stack = _assemble(environment, workspace, variables)
-    files = export(stack.files, workspace.home, configuration_texts(environment, workspace), stack.custom)
+    contents = assemble.configuration_files(environment, workspace)
+    # such as a picture beside a template: what is no text goes through as it is
+    configuration = {name: content.decode(errors=_AS_IT_IS) for name, content in contents.items()}
+    files = export(stack.files, workspace.home, configuration, stack.custom)
     own, warnings = override.file(workspace.directory), list[str]()
     if own and own.parent != target:
         files.append(File(own.name, yaml_text.read_text(own)))
@@ -117,7 +121,7 @@ def _assemble(environment: Environment, workspace: Workspace, variables: Mapping
 
 
 def configuration_texts(environment: Environment, workspace: Workspace) -> dict[str, str]:
-    """Kratos' own configuration, the user's or the preset's: text by name.
+    """Kratos' own configuration, the user's or the preset's, for what carries text alone: text by name.
 
     Raises:
         ConfigurationInvalid: one of its files is not text.
@@ -158,18 +162,22 @@ def write_files(files: Sequence[File], target: Path, overwrite: bool) -> None:
     _refuse_to_overwrite(everything, target, overwrite)
     for file in everything:
         owners = file.secret or file.private
-        write_atomically(target / file.path, file.text, 0o600 if owners else 0o644, private=owners)
+        write_atomically(target / file.path, _content(file), 0o600 if owners else 0o644, private=owners)
 
 
 def _refuse_to_overwrite(files: Sequence[File], target: Path, overwrite: bool) -> None:
     for file in files:
         path = target / file.path
-        if path.exists() and path.read_bytes() != file.text.encode():
+        if path.exists() and path.read_bytes() != _content(file):
             if file.secret:
                 fix = f"it is not written over, because a lost secret logs everybody out; move it away: {path}"
                 raise GeneratedFileEdited(f"{path} is there, and holds other secrets", fix=fix)
             if not overwrite:
                 raise GeneratedFileEdited(f"{path} is there, and differs", fix="--overwrite writes over it")
+
+
+def _content(file: File) -> bytes:
+    return file.text.encode(errors=_AS_IT_IS)
 
 
 def _result(stack: Stack, target: Path, files: list[File]) -> Result:

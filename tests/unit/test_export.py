@@ -283,3 +283,19 @@ def test_an_external_database_needs_its_address(workspace: Workspace, tmp_path: 
     files = written(workspace, tmp_path / "out", environment(database="external"), **DSN)
     assert yaml.safe_load(files["secrets/kratos.yml"])["dsn"] == DSN["DSN"]
     assert "hunter2" not in files["compose.yaml"] + files["environment.yml"]
+
+
+def test_a_configuration_goes_along_with_files_that_are_no_text(workspace: Workspace, tmp_path: Path) -> None:
+    """A picture beside a template, or a template in another encoding: `up` and `image build` take them, too."""
+    kratos, target = workspace.directory / "kratos", tmp_path / "mine"
+    kratos.mkdir()
+    (kratos / "kratos.yml").write_text("identity: {}\n")
+    contents = {"logo.png": b"\x89PNG\r\n\x1a\n\x00\xff", "mail.gotmpl": b"caf\xe9 caf\xc3\xa9\r\n"}
+    for name, content in contents.items():
+        (kratos / name).write_bytes(content)
+    asked = environment(config_dir="kratos")
+
+    for _ in range(2):  # the second time they are there, and the same
+        export.write(asked, workspace, target, False, QUIET, {})
+
+    assert {name: (target / "kratos" / name).read_bytes() for name in contents} == contents
