@@ -18,6 +18,8 @@ from kratosctl.errors import KratosctlError
 ENVELOPE = 1
 _GAP = "  "
 _LEAST_LAST = 20
+# keys of data under which there is what to do next
+_TYPED = ("next", "fix")
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class Result:
     after: Callable[[], None] | None = None
 
     def json(self, told: Callable[[str], str] = str) -> str:
-        """The envelope that scripts read; `told` completes the commands in what is said to people."""
-        return _envelope(self.command, self.exit_code == 0, self.data, [told(line) for line in self.warnings], None)
+        """The envelope that scripts read; `told` completes the commands that there are to type."""
+        data, warnings = _completed(self.data, told), [told(line) for line in self.warnings]
+        return _envelope(self.command, self.exit_code == 0, data, warnings, None)
 
 
 def error_json(command: str, error: KratosctlError, told: Callable[[str], str] = str) -> str:
@@ -54,6 +57,15 @@ def error_json(command: str, error: KratosctlError, told: Callable[[str], str] =
         "fix": told(error.fix),
     }
     return _envelope(command, False, {}, (), said)
+
+
+def _completed(data: Any, told: Callable[[str], str], typed: bool = False) -> Any:
+    """Data in which the commands of `next` and `fix` are completed, and all else is as it was found."""
+    if isinstance(data, Mapping):
+        return {key: _completed(value, told, key in _TYPED) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_completed(value, told, typed) for value in data]
+    return told(data) if typed and isinstance(data, str) else data
 
 
 def _envelope(

@@ -197,7 +197,7 @@ def test_json_tells_what_was_written_and_what_comes_next(tmp_path: Path, capsys:
         "preset": "email-password",
         "written": ["kratos/", "kratosctl.yaml"],
         "kept": [],
-        "next": "kratosctl up",
+        "next": f"kratosctl -C {tmp_path} up",
     }
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -215,6 +216,24 @@ def test_what_is_data_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixtu
     said = json.loads(capsys.readouterr().out)
     assert said["data"] == {"note": "before kratosctl up"}
     assert said["warnings"] == ["kratosctl -C shop up dev finishes it"]
+
+
+def test_a_command_that_scripts_are_given_acts_on_the_directory_that_was_given(
+    run: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Typed as it is, `next` would make another environment where the script happens to be."""
+    (tmp_path / "shop").mkdir()
+
+    def data(*words: str, code: int = 0) -> Any:
+        assert main(("-C", "shop", *words, "--json")) == code
+        return json.loads(capsys.readouterr().out)["data"]
+
+    assert data("init", "--yes")["next"] == "kratosctl -C shop up"
+    assert data("render", "--output", "mine")["next"][0] == "kratosctl -C shop down dev"
+    assert data("workshop", "init", "--seats", "2", "--yes")["next"] == "kratosctl -C shop workshop up"
+    (tmp_path / "shop" / "kratosctl.yaml").write_text("environments: {prod: {config_dir: missing}}\n")
+    fixes = [found["fix"] for found in data("doctor", code=1)["findings"]]
+    assert any("`kratosctl -C shop init`" in fix for fix in fixes), fixes
 
 
 def test_a_directory_of_any_name_is_told_in_whole_json(
