@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +13,8 @@ from kratosctl.cli.options import environment_option
 from kratosctl.cli.session import Session, define
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kratosctl.results import Result
 
 PAGES = {"ui": "ui", "mail": "mail", "api": "public", "admin": "admin"}
@@ -50,7 +55,25 @@ def open_page(session: Session, url: str, print_only: bool = False) -> Result:
     if not print_only:
         import webbrowser
 
-        opened = webbrowser.open(url)
+        with _printing_elsewhere():
+            opened = webbrowser.open(url)
         if not opened:
             session.console.note("no browser could be started here; the address:")
     return Result("open", {"url": url, "opened": opened}, lambda: url)
+
+
+@contextlib.contextmanager
+def _printing_elsewhere() -> Iterator[None]:
+    """What is started meanwhile prints on the terminal, or nowhere: a browser would print among our results, and hold
+    the pipe of whoever reads them for as long as it is open."""
+    elsewhere = os.dup(2) if sys.stderr.isatty() else os.open(os.devnull, os.O_WRONLY)
+    ours = {stream: os.dup(stream) for stream in (1, 2)}
+    try:
+        for stream in ours:
+            os.dup2(elsewhere, stream)
+        yield
+    finally:
+        for stream, kept in ours.items():
+            os.dup2(kept, stream)
+            os.close(kept)
+        os.close(elsewhere)
