@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kratosctl import __version__
-from kratosctl.cli.session import Session
+from kratosctl.cli.session import Session, directory_option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -87,7 +87,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kratosctl", message="%(prog)s %(version)s")
-@click.option("--directory", "-C", metavar="DIR", help="Run as if started in DIR.")
+@directory_option()
 @click.pass_context
 def kratosctl(context: click.Context, directory: str | None) -> None:
     """A pinned, migrated, ready Ory Kratos in one command."""

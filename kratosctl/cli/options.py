@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,17 @@ def find_with_services(directory: Path, words: Sequence[str]) -> tuple[Found, li
     return found, services
 
 
+def directory_typed(context: click.Context) -> Path:
+    """The directory of a line that is being typed: no shell has read its `~` yet."""
+    from pathlib import Path
+
+    given = Path(context.params.get("directory") or context.find_root().params.get("directory") or ".")
+    with contextlib.suppress(RuntimeError):
+        # unless nobody is called that
+        return given.expanduser()
+    return given
+
+
 def _names_and_services(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from kratosctl.running import SERVICES
 
@@ -132,14 +144,11 @@ def _names_and_services(context: click.Context, parameter: click.Parameter, inco
 
 
 def _names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from pathlib import Path
-
     from kratosctl.answers import configuration_file
     from kratosctl.errors import KratosctlError
 
-    given = context.params.get("directory") or context.find_root().params.get("directory") or "."
     try:
-        names = configuration_file.load(Path(given))
+        names = configuration_file.load(directory_typed(context))
     except (KratosctlError, OSError):
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

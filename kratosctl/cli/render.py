@@ -9,14 +9,20 @@ from typing import Any
 import click
 
 from kratosctl.cli.options import environment_argument, question_options
-from kratosctl.cli.session import Session, define
+from kratosctl.cli.session import Session, define, directories
 from kratosctl.results import Result
 
 
 @define(
     environment_argument(),
     *question_options(),
-    click.option("--output", "-o", metavar="DIR", help="Write everything docker compose needs to DIR instead."),
+    click.option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Write everything docker compose needs to DIR instead.",
+        shell_complete=directories,
+    ),
     click.option("--overwrite", is_flag=True, help="Write over files in DIR that differ; never over secrets."),
 )
 def command(session: Session, name: str | None, output: str | None, overwrite: bool, **flags: Any) -> Result:

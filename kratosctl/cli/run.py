@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from kratosctl.cli.options import question_options, seconds_option
-from kratosctl.cli.session import Session, define
+from kratosctl.cli.session import Session, define, files
 from kratosctl.questions import OF_TESTS
 
 
 @define(
-    click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED),
+    click.argument(
+        "words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=files
+    ),
     *question_options(OF_TESTS),
     click.option("--keep", is_flag=True, help="Leave it there at the end; `kratosctl prune --kept` removes it."),
     seconds_option("--wait-timeout", 60, "For Kratos to be ready"),

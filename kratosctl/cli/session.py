@@ -13,6 +13,8 @@ import click
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from click.shell_completion import CompletionItem
+
     from kratosctl.console import Console
     from kratosctl.results import Result
 
@@ -147,9 +149,26 @@ def define(
     return make
 
 
+def directory_option() -> Callable[[Any], Any]:
+    """Where kratosctl.yaml lies; before the command or behind it."""
+    return click.option(
+        "--directory", "-C", metavar="DIR", help="Run as if started in DIR.", shell_complete=directories
+    )
+
+
+def directories(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The shell completes a directory."""
+    return click.Path(file_okay=False).shell_complete(context, parameter, incomplete)
+
+
+def files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The shell completes a file."""
+    return click.Path().shell_complete(context, parameter, incomplete)
+
+
 def _common(reports: bool) -> list[Callable[[Any], Any]]:
     common: list[Callable[[Any], Any]] = [
-        click.option("--directory", "-C", metavar="DIR", help="Run as if started in DIR."),
+        directory_option(),
         click.option("--quiet", "-q", is_flag=True, help="Print results and errors only."),
     ]
     if reports:

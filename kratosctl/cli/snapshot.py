@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kratosctl.cli.options import environment_argument, environment_option, yes_option
-from kratosctl.cli.session import Group, Session, define
+from kratosctl.cli.session import Group, Session, define, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +143,7 @@ def restore(session: Session, snapshot: str | None, name: str | None, undo: bool
 
 @define(
     click.argument("snapshot"),
-    click.argument("file", required=False),
+    click.argument("file", required=False, shell_complete=files),
     environment_option(),
     click.option("--with-secrets", is_flag=True, help="Put its secrets in, too: who has the file can forge sessions."),
     click.option("--overwrite", is_flag=True, help="Replace a file that is there."),
@@ -161,7 +161,7 @@ def export(
 
 
 @define(
-    click.argument("file"),
+    click.argument("file", shell_complete=files),
     environment_argument(),
     click.option("--as", "snapshot", metavar="SNAPSHOT", help="Its name here [the name it had]."),
     click.option("--overwrite", is_flag=True, help="Replace a snapshot of that name."),

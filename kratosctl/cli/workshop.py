@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from kratosctl.cli.options import lines_options, question_options, seconds_option, yes_option
-from kratosctl.cli.session import Group, Session, define
+from kratosctl.cli.options import directory_typed, lines_options, question_options, seconds_option, yes_option
+from kratosctl.cli.session import Group, Session, define, directories
 
 if TYPE_CHECKING:
     from kratosctl.results import Result
@@ -22,14 +22,11 @@ def command() -> None:
 
 
 def _seats(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from pathlib import Path
-
     from kratosctl.answers import workshop_file
     from kratosctl.errors import KratosctlError
 
-    given = context.params.get("directory") or context.find_root().params.get("directory") or "."
     try:
-        known = workshop_file.load(Path(given)).seats
+        known = workshop_file.load(directory_typed(context)).seats
     except (KratosctlError, OSError):
         return []
     return [CompletionItem(name, help=who) for name, who in known.items() if name.startswith(incomplete)]
@@ -267,7 +264,7 @@ def load(session: Session, source: str, overwrite: bool) -> Result:
 
 @define(
     click.option("--for", "way", type=click.Choice(("swarm", "kubernetes")), required=True, help="What runs it there."),
-    click.option("--output", "-o", metavar="DIR", help="Where to [swarm or kubernetes]."),
+    click.option("--output", "-o", metavar="DIR", help="Where to [swarm or kubernetes].", shell_complete=directories),
     click.option(
         "--node", "nodes", multiple=True, metavar="NAME[=ADDRESS]", help="Swarm: a node for seats; again for more."
     ),

@@ -79,6 +79,35 @@ def test_environments_of_another_directory(project: Path, before: str) -> None:
     assert completions(before.format(project), project.parent) == ["dev", "demo", "ci"]
 
 
+def test_environments_and_seats_of_a_directory_below_home(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell has not read `~` yet when it asks."""
+    (project / "workshop.yaml").write_text("seats: {seat-01: Ada}\n")
+    monkeypatch.setenv("HOME", str(project.parent))
+
+    assert completions(f"kratosctl -C ~/{project.name} up d") == ["dev", "demo"]
+    assert completions(f"kratosctl workshop reset -C ~/{project.name} ") == ["seat-01"]
+    assert completions("kratosctl -C ~nobody-is-called-this up ") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("kratosctl -C ", "dir"),
+        ("kratosctl up --directory ", "dir"),
+        ("kratosctl render --output ", "dir"),
+        ("kratosctl workshop render --for swarm -o ", "dir"),
+        ("kratosctl seed ", "file"),
+        ("kratosctl snapshot import ", "file"),
+        ("kratosctl snapshot export demo ", "file"),
+        ("kratosctl run -- ", "file"),
+    ],
+)
+def test_paths_are_left_to_the_shell(line: str, kind: str) -> None:
+    number = str(len(line.split(" ")) - 1)
+    asked = run(_KRATOSCTL_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=number)
+    assert asked.strip() == f"{kind},"
+
+
 @pytest.mark.parametrize("command", ["logs", "restart"])
 def test_services_and_environments(project: Path, command: str) -> None:
     assert completions(f"kratosctl {command} k", project) == ["kratos", "kratos-migrate"]
