@@ -28,5 +28,5 @@ def command(session: Session, kept: bool, gone: bool, dry_run: bool, yes: bool) 
         return prune.result(useless, removed=False)
     if not yes:
         session.console.note("\n".join(map(str, useless)))
-        session.confirm(f"Remove {'these' if len(useless) > 1 else 'it'}? It cannot be brought back.")
+        session.confirm(prune.question(useless))
     return prune.prune(useless, session.console)

@@ -86,7 +86,8 @@ class Session:
         from kratosctl.errors import ConfirmationNeeded, Interrupted
 
         if not self.interactive:
-            because = f"{why} there is no terminal to ask at".lstrip()
+            nobody = "with --json nothing is asked" if self.json else "there is no terminal to ask at"
+            because = f"{why} {nobody}".lstrip()
             raise ConfirmationNeeded(question, because, "say --yes if that is what you want")
         from kratosctl.answers import prompting
 

@@ -13,6 +13,7 @@ from kratosctl.ephemeral import owner, remains
 from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import EngineFailed
 from kratosctl.files.workspace import Workspace
+from kratosctl.questions import listed
 from kratosctl.results import Result, counted
 
 
@@ -61,6 +62,13 @@ def _why(row: Remains, kept: bool, gone: bool) -> str:
     if row.fate == "unseen":
         return f"made on another host or in another container, and {row.directory} is not here"
     return f"its directory {row.directory} is gone, or was moved"
+
+
+def question(useless: Sequence[Useless]) -> str:
+    """What is asked before they go. It names them: with --quiet or --json nothing else does."""
+    lost = [_name(one.remains) for one in useless if one.loses]
+    names = listed([_name(one.remains) for one in useless])
+    return f"Remove {names}{f', with the data of {listed(lost)}' if lost else ''}? It cannot be brought back."
 
 
 def prune(useless: Sequence[Useless], console: Console) -> Result:

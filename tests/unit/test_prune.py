@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ import pytest
 
 from kratosctl.commands import prune
 from kratosctl.console import Console
-from kratosctl.engine import program
+from kratosctl.engine import program, reading
+from kratosctl.engine.objects import Labelled
 from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import EngineFailed
+from kratosctl.main import main
 
 BUSY = "Error response from daemon: error while removing network: network stuck_default has active endpoints"
 
@@ -47,3 +51,20 @@ def test_what_cannot_be_removed_is_said_with_its_reason_and_keeps_nothing_else(
     assert "stuck" in caught.value.what
     assert "network stuck_default has active endpoints" in caught.value.why
     assert "other" not in str(caught.value)
+
+
+def test_what_would_go_is_named_in_the_question_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --quiet there is nothing else to see before the answer, and with --json nothing else to read."""
+    gone = str(tmp_path / "gone")
+    found = [Labelled("network", "a_default", "shop-a-1", "a", gone, ""), Labelled("volume", "b", "b-2", "b", gone, "")]
+    monkeypatch.setattr(reading, "labelled", lambda: found)
+    # no directories that other tests left behind
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["prune", "--gone", "--json"]) == 38
+
+    what = json.loads(capsys.readouterr().out)["error"]["what"]
+    assert what == "Remove shop-a-1, b-2, with the data of b-2? It cannot be brought back."
