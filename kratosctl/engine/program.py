@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import IO
 
 from kratosctl.engine import faults
 from kratosctl.errors import EngineFailed
+
+# how docker ends when it can write no more: itself, or Compose below it
+_CUT_SHORT = (-signal.SIGPIPE, 255)
 
 
 def docker(
@@ -94,13 +99,24 @@ def _environ() -> dict[str, str]:
 
 
 def with_terminal(*arguments: str) -> int:
-    """Runs one docker command that reads and prints where we do. Returns its exit code.
+    """Runs one docker command that reads and prints where we do. Returns its exit code, or 128 and the number of the
+    signal that ended it; 0 where nobody reads on, as `| grep -q` does: that is no failure of ours either.
 
     Raises:
         DockerMissing, EngineFailed: it cannot be run.
     """
     with _found():
-        return subprocess.call(["docker", *arguments])
+        code = subprocess.call(["docker", *arguments])
+    if code in _CUT_SHORT and _is_unread():
+        return 0
+    return 128 - code if code < 0 else code
+
+
+def _is_unread() -> bool:
+    """Whether standard output is a pipe that its reader has closed."""
+    look = select.poll()
+    look.register(1, 0)
+    return any(found & (select.POLLERR | select.POLLHUP) for _, found in look.poll(0))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
-"""What `logs` takes for a time and a number of lines."""
+"""What `logs` takes for a time and a number of lines, and how it ends."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,26 @@ def test_what_docker_takes_for_no_time_is_refused(tmp_path: Path, since: str) ->
 def test_what_docker_takes_for_a_time_is_handed_on(tmp_path: Path, since: str) -> None:
     with pytest.raises(NotRunning):
         show(tmp_path, since=since, tail="10")
+
+
+@pytest.mark.parametrize(
+    ("docker", "reader", "code"),
+    [
+        # as docker and Compose say that nobody reads: by their signal, or by a code of theirs
+        ("exec yes", "head -1", 0),
+        ("trap '' PIPE; yes 2>&-; exit 255", "head -1", 0),
+        ("exit 3", "true", 3),
+        ("kill -9 $$", "cat", 137),
+    ],
+)
+def test_a_pipe_that_is_closed_early_is_no_failure_of_what_docker_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, docker: str, reader: str, code: int
+) -> None:
+    """`kratosctl logs | grep -q` under pipefail; what went wrong in docker is told all the same."""
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    logs = "import sys; from kratosctl.engine import program; sys.exit(program.with_terminal('logs'))"
+    words = f'set -o pipefail; {sys.executable} -c "{logs}" | {reader}'
+
+    assert subprocess.run(["bash", "-c", words], capture_output=True, check=False).returncode == code
