@@ -147,7 +147,8 @@ def _checked(key: str, value: Any) -> Any:
     try:
         return questions.check_value(question, value)
     except KratosctlError as error:
-        error.what = error.what.replace(f"{key}:", f"{question.flag.split('/')[0]} (or {question.variable}):", 1)
+        said = error.what.removeprefix(f"{key}: ")
+        error.what = f"{question.flag.split('/')[0]} (or {question.variable}): {said}"
         raise
 
 

@@ -63,6 +63,11 @@ class TestPrecedence:
             select(tmp_path, KRATOSCTL_PUBLIC_PORT="x")
         assert caught.value.what.startswith("--public-port (or KRATOSCTL_PUBLIC_PORT): expected a port number")
 
+    def test_so_is_a_release_that_is_none(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationInvalid) as caught:
+            select(tmp_path, KRATOSCTL_RELEASE="v1 3")
+        assert caught.value.what == "--release (or KRATOSCTL_RELEASE): 'v1 3' is not a Kratos release"
+
     def test_what_differs_from_the_file_is_told(self, file: Path) -> None:
         assert select(file, None, {"database": "postgres", "ui": True, "mail": True}).differs == ("ui", "mail")
         assert select(file).differs == ()
