@@ -44,12 +44,12 @@ def main(arguments: Sequence[str]) -> int:
         session.command = session.command or (context.command_path.partition(" ")[2] if context else "")
         return _ended_with(UsageError(error.format_message(), fix=_usage_fix(error)), session)
     except (KeyboardInterrupt, EOFError, click.Abort):
-        if session.until_interrupt:
-            return Interrupted.exit_code
         # click has ended the line on which ^C stands
-        return _ended_with(Interrupted("interrupted", fix=session.after_interrupt), session)
-    except BrokenPipeError:
-        return _unread(session)
+        return _interrupted(session)
+    except BrokenPipeError as error:
+        # it could not, where that has ended the reader, too: `2>&1 | tee log`
+        at_interrupt = isinstance(error.__context__, KeyboardInterrupt | EOFError)
+        return _interrupted(session) if at_interrupt else _unread(session)
     except Exception as error:
         failure: KratosctlError = _defect(error)
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -57,6 +57,12 @@ def main(arguments: Sequence[str]) -> int:
             failure = DiskFull("no space left to write the result", error.strerror or "", "free some space")
         return _ended_with(failure, session)
     return code if isinstance(code, int) else 0
+
+
+def _interrupted(session: Session) -> int:
+    if session.until_interrupt:
+        return Interrupted.exit_code
+    return _ended_with(Interrupted("interrupted", fix=session.after_interrupt), session)
 
 
 def _unread(session: Session) -> int:

@@ -199,3 +199,20 @@ def test_a_hangup_that_is_to_be_ignored_is_ignored(waiting: Path) -> None:
 
     assert left.returncode == 130
     assert "interrupted" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_interrupted_is_no_success_where_nobody_reads_on(waiting: Path, number: int) -> None:
+    """Ctrl-C at `kratosctl up 2>&1 | tee log` ends tee, too."""
+    reading, writing = os.pipe()
+    words = [sys.executable, "-m", "kratosctl", "logs", "kratos"]
+    ended = subprocess.Popen(words, stdout=writing, stderr=writing)
+    while not waiting.exists():
+        assert ended.poll() is None
+        time.sleep(0.01)
+
+    os.close(writing)
+    os.close(reading)
+    ended.send_signal(number)
+
+    assert ended.wait() == 130
