@@ -55,7 +55,7 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         errors.EngineFailed,
         "the Docker engine does not see a file of this host",
         "if it is there, work in a directory that Docker Desktop or Colima shares, in your home with Docker from snap,"
-        " or on a local disk rather than NFS",
+        " on a local disk rather than NFS; inside a container, in one mounted at the path that it has on the host",
     ),
     (
         # after what Compose fails of: it then breaks its other requests off, which reads like this

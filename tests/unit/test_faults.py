@@ -145,4 +145,5 @@ def test_whose_directory_the_engine_does_not_see_is_told_where_it_would(said: st
     error = faults.from_output(said, "creating containers")
     assert "does not see" in error.what
     assert "Docker Desktop" in error.fix
+    assert "inside a container" in error.fix
     assert "doctor" not in error.fix
