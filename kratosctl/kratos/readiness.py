@@ -14,6 +14,8 @@ from kratosctl.kratos import log_lines
 _PAUSE = 0.02
 _LOOK_EVERY = 0.5
 _PAGES = {"mail": "/readyz", "ui": "/health/alive"}
+# what every Kratos prints when its port is open
+_SERVES = "Starting the public httpd"
 # who asks for a password is there
 _UP = (200, 401)
 
@@ -91,7 +93,7 @@ def wait(
                 raise log_lines.explain(reading.logs(container))
             full = _check_tries(container, full)
         time.sleep(_PAUSE)
-    raise _not_ready(container, status, seconds)
+    raise _not_ready(f"{address}:{port}", container, status, seconds)
 
 
 def _check_tries(container: str, full_before: str | None) -> str:
@@ -159,16 +161,18 @@ def stopped(service: str, container: str, exit_code: int | None) -> ServiceFaile
     )
 
 
-def _not_ready(container: str, status: int, seconds: float) -> KratosctlError:
+def _not_ready(place: str, container: str, status: int, seconds: float) -> KratosctlError:
     logs = reading.logs(container)
     for line in reversed(logs.splitlines()):
         if log_lines.is_database_fault(line):
             return log_lines.database_error(line, seconds)
     pending = status == 503
-    error = NotReady(
-        f"Kratos was not ready within {seconds:g} s",
-        "it says that migrations are pending" if pending else log_lines.last_telling(logs.splitlines()),
-        "run `kratosctl up {env}` again: it migrates first" if pending else "give it longer with --wait-timeout",
-    )
+    why, fix = log_lines.last_telling(logs.splitlines()), "give it longer with --wait-timeout"
+    if pending:
+        why, fix = "it says that migrations are pending", "run `kratosctl up {env}` again: it migrates first"
+    elif status == 0 and _SERVES in reading.logs_since_start(container, 300):
+        why = f"it serves, but nothing answers from here at {place}, where Docker publishes it"
+        fix = "inside a container, share the host's network (docker run --network host); else see what a firewall stops"
+    error = NotReady(f"Kratos was not ready within {seconds:g} s", why, fix)
     error.unmigrated = pending
     return error

@@ -68,3 +68,24 @@ def test_a_disk_that_was_full_before_keeps_nobody_from_waiting(monkeypatch: pyte
     readiness.wait("127.0.0.1", NOBODY, "kratos-1", 600, itertools.count().__next__)
 
     assert not list(answers)
+
+
+def test_a_kratos_that_serves_and_is_not_reached_is_not_to_be_waited_for_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a CI job that has the engine's socket, but a network of its own: 127.0.0.1 is another host there."""
+    monkeypatch.setattr(reading, "state", lambda container: ("running", 0))
+    said = ["time=x level=info msg=Starting the admin httpd on: 0.0.0.0:4434"]
+    monkeypatch.setattr(reading, "logs", lambda container: "\n".join(said))
+    monkeypatch.setattr(reading, "logs_since_start", lambda container, lines=20: "\n".join(said))
+
+    def why_not() -> str:
+        with pytest.raises(NotReady) as caught:
+            readiness.wait("127.0.0.1", NOBODY, "app-1", 60, itertools.count().__next__)
+        return str(caught.value)
+
+    assert "longer" in why_not()
+    said.append("time=x level=info msg=Starting the public httpd on: 0.0.0.0:4433")
+    assert "nothing answers from here at 127.0.0.1:1" in why_not()
+    assert "--network host" in why_not()
+    assert "longer" not in why_not()
