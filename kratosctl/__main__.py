@@ -26,10 +26,12 @@ def run() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         from kratosctl.main import main
+
+        code = main(sys.argv[1:])
     except KeyboardInterrupt:
-        # nothing has begun yet
-        os._exit(130)
-    os._exit(main(sys.argv[1:]))
+        # nothing has begun yet; or a second one, while the first is told
+        code = 130
+    os._exit(code)
 
 
 if __name__ == "__main__":
