@@ -30,7 +30,7 @@ _OFFERED = tuple(replace(q, choices=_DATABASES) if q.key == "database" else q fo
 _began = pytest.StashKey[float]()
 _kept = pytest.StashKey[list[str]]()
 _fault = pytest.StashKey[str]()
-_told = pytest.StashKey[str]()
+_told = pytest.StashKey[tuple[str, str]]()
 _PATIENCE = 60.0  # seconds
 _WAIT = "kratos_wait_timeout"
 _WORKER_OUTPUT = "kratosctl_kept"
@@ -104,10 +104,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     stash = item.config.stash
     made, fault = _running(item), stash.get(_fault, "")
     if fault and call.excinfo and str(call.excinfo.value) == fault:
-        # it is the same at each test that wants Kratos
-        if stash.get(_told, "") == fault:
+        # it is the same at each test that wants Kratos; of one that is tried again only the last time may be shown
+        told, teller = stash.setdefault(_told, ("", ""))
+        if told != fault:
+            stash[_told] = (fault, item.nodeid)
+        elif teller != item.nodeid:
             report.longrepr = f"{fault.splitlines()[0]} (as above)"
-        stash[_told] = fault
     if report.failed and made:
         report.sections.append((f"Kratos' log during {report.when}", _log(made, item.stash.get(_began, 0.0))))
 

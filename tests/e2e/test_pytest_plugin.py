@@ -79,6 +79,15 @@ def test_one(kratos):
 def test_other(kratos):
     pass
 """
+TWICE = """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    item._initrequest()
+    runtestprotocol(item, nextitem=nextitem)
+    return True
+"""
 ASKING = """
 def test_it(kratos_environment):
     print(kratos_environment.logs(service="postgres"), kratos_environment.mail_url)
@@ -374,6 +383,16 @@ def test_what_keeps_kratos_from_starting_is_said_in_full_once(tmp_path: Path) ->
     _, *shown = done.stdout.partition("short test summary")[0].split("ERROR at setup")
     assert ["docker is not installed" in one for one in shown] == [True] * 6
     assert ["install Docker" in one for one in shown] == [True] + [False] * 5
+    assert ["(as above)" in one for one in shown] == [False] + [True] * 5
+
+
+def test_what_keeps_kratos_from_starting_is_said_in_full_where_failed_tests_are_tried_again(tmp_path: Path) -> None:
+    """As with pytest-rerunfailures, which shows a test's last try alone."""
+    (tmp_path / "conftest.py").write_text(TWICE)
+    (tmp_path / "test_app.py").write_text(TESTS)
+    done = plain_pytest(tmp_path, PATH=str(tmp_path))
+    _, *shown = done.stdout.partition("short test summary")[0].split("ERROR at setup")
+    assert ["install Docker" in one for one in shown] == [True] + [False] * 5, done.stdout + done.stderr
     assert ["(as above)" in one for one in shown] == [False] + [True] * 5
 
 
