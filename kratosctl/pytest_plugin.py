@@ -31,6 +31,7 @@ _began = pytest.StashKey[float]()
 _kept = pytest.StashKey[list[str]]()
 _fault = pytest.StashKey[str]()
 _told = pytest.StashKey[tuple[str, str]]()
+_given = pytest.StashKey["Kratos"]()
 _PATIENCE = 60.0  # seconds
 _WAIT = "kratos_wait_timeout"
 _WORKER_OUTPUT = "kratosctl_kept"
@@ -85,9 +86,11 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
 
 
 @pytest.fixture
-def kratos(kratos_environment: Kratos, pytestconfig: pytest.Config) -> Kratos:
+def kratos(kratos_environment: Kratos, request: pytest.FixtureRequest) -> Kratos:
     """The Kratos of this run, as new: nobody is known, no session is valid, the inbox is empty."""
-    with _plainly(pytestconfig):
+    # pytest itself does not tell what a test asks for as it runs, as each step of pytest-bdd does
+    request.node.stash[_given] = kratos_environment
+    with _plainly(request.config):
         kratos_environment.reset()
     return kratos_environment
 
@@ -210,7 +213,7 @@ def _said(config: pytest.Config, question: Question) -> Any:
 
 def _running(item: pytest.Item) -> Kratos | None:
     """The Kratos that a test has got: that of the run, or of a fixture of the same name that goes before it."""
-    made = (getattr(item, "funcargs", None) or {}).get("kratos_environment")
+    made = item.stash.get(_given, None) or (getattr(item, "funcargs", None) or {}).get("kratos_environment")
     if made is None:
         return None
     from kratosctl.testing import Kratos
