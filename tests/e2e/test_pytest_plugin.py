@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -176,6 +177,17 @@ def test_a_failure_shows_what_kratos_logged_during_that_test(directory: Director
     _, *sections = done.stdout.split("Kratos' log during call")
     assert len(sections) == 2
     assert all("/self-service/login/api" in section for section in sections)
+
+
+def test_what_a_failed_test_logged_begins_when_it_did_though_the_clock_was_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with freezegun, for a whole class of tests: Kratos' log would be empty, or that of all tests."""
+    item: Any = SimpleNamespace(stash={})
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    pytest_plugin.pytest_runtest_setup(item)
+    assert item.stash[pytest_plugin._began] >= now - 1
 
 
 @pytest.mark.engine

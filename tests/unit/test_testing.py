@@ -6,14 +6,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from kratosctl.errors import KratosRefused
+from kratosctl.errors import CodeMissing, KratosRefused
 from kratosctl.kratos.api import Admin, Answer
 from kratosctl.snapshots import putting_back, store
 from kratosctl.testing import Identity, Kratos
@@ -243,6 +243,30 @@ def test_the_log_is_read_when_all_that_kratos_has_answered_is_in_it(monkeypatch:
 
     # one that has ended says no more
     assert k.logs() == "GET /the-last-of-the-test\n"
+
+
+@pytest.mark.parametrize("waiting", [lambda k: k.last_code("ada@example.org", timeout=0.05), Kratos.logs])
+def test_nothing_is_waited_for_for_ever_where_a_test_has_stopped_the_clock(
+    monkeypatch: pytest.MonkeyPatch, waiting: Callable[[Kratos], str]
+) -> None:
+    """As with freezegun."""
+    asked = 0
+
+    def nothing(*_: str) -> Any:
+        nonlocal asked
+        asked += 1
+        assert asked < 500, "it waits for ever"
+        return SimpleNamespace(status=200, ok=True, body=[], stdout="", stderr="")
+
+    monkeypatch.setattr("time.monotonic", lambda: 1.0)
+    monkeypatch.setattr("kratosctl.engine.program.docker", nothing)
+    monkeypatch.setattr("kratosctl.testing._LOG_PATIENCE", 0.05)
+    found = SimpleNamespace(running=lambda service: SimpleNamespace(name="kratos"))
+    parts = {"_leave_mark": lambda: "a mark", "_admin": SimpleNamespace(messages=nothing)}
+    k = kratos(_subject=SimpleNamespace(found=found), **parts)
+
+    with suppress(CodeMissing):
+        assert waiting(k) == ""
 
 
 def person(email: str, *identifiers: str) -> Identity:
