@@ -101,7 +101,7 @@ class Kratos:
         self._subject = Subject(made.found, made.environment)
         self._admin = Admin(self.admin_url)
         self._opened: live.Live | None = None
-        self._seeded = self.snapshot("seeded") if made.environment.seed else ""
+        self._seeded = self.snapshot() if made.environment.seed else ""
 
     def create_identity(
         self,
@@ -224,19 +224,19 @@ class Kratos:
         snapshot, each `restore` would send it again.
 
         Args:
-            name: its name; chosen where none is given.
+            name: its name; chosen where none is given. One that has it, as from an earlier test, is replaced.
 
         Returns:
             The name.
 
         Raises:
-            NameInvalid, SnapshotExists, ChoiceImpossible.
+            NameInvalid, ChoiceImpossible.
         """
         name = name or f"snapshot-{secrets.token_hex(4)}"
         end = _now() + _MAIL_PATIENCE
         while self.mail_url and self._admin.has_unsent() and _now() < end:
             time.sleep(_PAUSE)
-        saving.save(self._subject, name, "", False, _QUIET)
+        saving.save(self._subject, name, "", True, _QUIET)
         return name
 
     def restore(self, name: str) -> None:

@@ -221,6 +221,16 @@ def test_a_snapshot_brings_back_people_and_their_sessions(k: Kratos) -> None:
     )
 
 
+def test_a_name_that_an_earlier_test_gave_to_a_snapshot_is_free(k: Kratos) -> None:
+    for email in ("ada@example.org", "bob@example.org"):
+        k.reset()
+        token = k.session_token(k.create_identity(email))
+        assert k.snapshot("signed-in") == "signed-in"
+        k.reset()
+        k.restore("signed-in")
+        assert whoami(k, token) == email
+
+
 def test_logs_begin_where_they_are_asked_to(k: Kratos) -> None:
     people.request("GET", f"{k.public_url}/self-service/registration/api")
     engine.until(lambda: "/self-service/registration/api" in k.logs(), why="Docker has the line")
