@@ -7,6 +7,7 @@ questions until a test wants Kratos.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # what each test finds as new: a database in memory dies with Kratos alone, and one of somebody else's is not emptied
 _DATABASES = ("sqlite", "postgres")
 _OFFERED = tuple(replace(q, choices=_DATABASES) if q.key == "database" else q for q in OF_ALL_TESTS)
+
+# as an error names them: those of `kratosctl`
+_FLAG = re.compile(rf"--(?!kratos-)(?=({'|'.join(q.key.replace('_', '-') for q in _OFFERED)})\b(?!-))")
 
 _began = pytest.StashKey[float]()
 _kept = pytest.StashKey[list[str]]()
@@ -139,12 +143,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @contextmanager
 def _plainly(config: pytest.Config) -> Iterator[None]:
-    """Lets an error of ours fail a fixture with what it says, and without a traceback."""
+    """Lets an error of ours fail a fixture with what it says, in flags of pytest's, and without a traceback."""
     try:
         yield
     except KratosctlError as error:
-        config.stash[_fault] = str(error)
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        said = config.stash[_fault] = _FLAG.sub("--kratos-", str(error))
+        raise pytest.fail.Exception(said, pytrace=False) from None
 
 
 def _tell(config: pytest.Config, line: str) -> None:

@@ -413,6 +413,25 @@ def test_what_keeps_kratos_from_starting_is_said_in_full_where_failed_tests_are_
     assert ["(as above)" in one for one in shown] == [False] + [True] * 5
 
 
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (("--kratos-variant", "distroless"), {"--kratos-variant", "--kratos-database"}),
+        (("--kratos-preset", "passkey", "--kratos-release", "v1.1.0"), {"--kratos-release", "--kratos-preset"}),
+        (("--kratos-image", "kratos"), {"--kratos-image", "--kratos-release", "--kratos-allow-floating-tag"}),
+    ],
+)
+def test_what_to_do_next_is_said_in_flags_that_pytest_knows(
+    tmp_path: Path, words: tuple[str, ...], flags: set[str]
+) -> None:
+    (tmp_path / "test_app.py").write_text("def test_it(kratos):\n    pass\n")
+    done = plain_pytest(tmp_path, *words, PATH=str(tmp_path))
+    said = done.stdout.partition("ERROR at setup")[2].partition("short test summary")[0]
+    found = set(re.findall(r"--[a-z-]+[a-z]", said))
+    assert found, done.stdout + done.stderr
+    assert found <= flags, said
+
+
 def test_what_the_file_names_lies_beside_it_wherever_pytest_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
