@@ -87,16 +87,19 @@ class Found:
         now, then = (", ".join(f"{key} {values[key]}" for key in differ) for values in (runs, asked))
         return (now, then) if differ else None
 
+    @property
+    def project(self) -> Project:
+        """Its Compose project, of the files that are there now."""
+        return project_of(self.workspace, self.state.project)
+
     def check_override(self) -> None:
         """Has Compose read the user's own Compose file: with a wrong one, what is stopped cannot be brought up again.
 
         Raises:
             ComposeFileInvalid: it cannot.
         """
-        own = override.file(self.workspace.directory)
-        if own:
-            files = [self.workspace.home / COMPOSE_FILE, own]
-            Project(self.state.project, files, self.workspace.directory).check()
+        if override.file(self.workspace.directory):
+            self.project.check()
 
     def public_address(self) -> tuple[str, int] | None:
         """Where this host reaches the public API; None while it is not published."""
@@ -124,6 +127,12 @@ class Found:
         public = self.public_address()
         if public:
             readiness.wait(*public, self.running("kratos").name, self.patience if seconds is None else seconds)
+
+
+def project_of(workspace: Workspace, name: str) -> Project:
+    """An environment's Compose project: the generated file, and the user's own over it."""
+    own = override.file(workspace.directory)
+    return Project(name, [workspace.home / COMPOSE_FILE, *([own] if own else [])], workspace.directory)
 
 
 def names(directory: Path) -> list[str]:

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kratosctl.engine import program
-from kratosctl.engine.client import Project
 from kratosctl.errors import NotRunning, UsageError
-from kratosctl.files import override
 from kratosctl.running import Found
 from kratosctl.stack.files import COMPOSE_FILE
 
@@ -50,13 +48,10 @@ def show(found: Found, wishes: Wishes) -> int:
         UsageError: `matching` is no regular expression, `tail` no number, `since` no time.
     """
     _check(wishes)
-    file = found.workspace.home / COMPOSE_FILE
-    if not found.containers or not file.exists():
+    if not found.containers or not (found.workspace.home / COMPOSE_FILE).exists():
         fix = f"start it: kratosctl up {found.name}"
         raise NotRunning(f"environment {found.name} has no containers, so no logs", fix=fix)
-    own = override.file(found.workspace.directory)
-    project = Project(found.state.project, [file, *([own] if own else [])], found.workspace.directory)
-    words = ["compose", *project.where, "logs", "--tail", wishes.tail, *(["--follow"] if wishes.follow else [])]
+    words = ["compose", *found.project.where, "logs", "--tail", wishes.tail, *(["--follow"] if wishes.follow else [])]
     words += ["--since", wishes.since] if wishes.since else []
     if wishes.matching is None:
         return program.with_terminal(*words, *wishes.services)

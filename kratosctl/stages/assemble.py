@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kratosctl import fragments, ownership
+from kratosctl import fragments, ownership, running
 from kratosctl.engine import reading
 from kratosctl.engine.client import Project
 from kratosctl.engine.objects import Container, Engine, is_remote
@@ -22,7 +22,7 @@ from kratosctl.kratos import config_dir
 from kratosctl.stack import compose, inbox, kratos_configuration, secrets
 from kratosctl.stack import custom_image as custom_images
 from kratosctl.stack.custom_image import CustomImage
-from kratosctl.stack.files import COMPOSE_FILE, File
+from kratosctl.stack.files import File
 from kratosctl.stack.labels import LABEL
 from kratosctl.stack.place import Place
 from kratosctl.stack.render import render
@@ -56,12 +56,7 @@ class Stack:
 
     @property
     def project(self) -> Project:
-        return Project(self.place.project, self.compose_files, self.workspace.directory)
-
-    @property
-    def compose_files(self) -> list[Path]:
-        own = override.file(self.workspace.directory)
-        return [self.workspace.home / COMPOSE_FILE, *([own] if own else [])]
+        return running.project_of(self.workspace, self.place.project)
 
     @property
     def kratos_image(self) -> str:

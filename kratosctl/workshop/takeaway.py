@@ -10,16 +10,14 @@ from pathlib import Path
 from kratosctl.commands import upgrade
 from kratosctl.console import Console
 from kratosctl.engine import reading
-from kratosctl.engine.client import Project
+from kratosctl.engine.objects import Container
 from kratosctl.errors import ChoiceImpossible, KratosctlError
-from kratosctl.files import override
 from kratosctl.files.atomic import said_plainly
 from kratosctl.results import counted
 from kratosctl.running import Found
 from kratosctl.snapshots import handing, saving, store
 from kratosctl.snapshots.handing import SUFFIX
 from kratosctl.snapshots.subject import Subject
-from kratosctl.stack.files import COMPOSE_FILE
 from kratosctl.stages import postgres_start
 from kratosctl.workshop import seats
 from kratosctl.workshop.seats import Seat
@@ -62,31 +60,8 @@ def write(chosen: Sequence[Seat], target: Path, console: Console, variables: Map
     with said_plainly(target):
         target.mkdir(parents=True, exist_ok=True)
     containers = seats.by_project()
-
-    def work(seat: Seat) -> Taken:
-        # what whoever held it did is taken along, too
-        with seat.held("workshop down --export", containers) as (now, found):
-            kinds, asked = found.state.releases, now.environment.database
-            # one that was never up has nothing
-            if not kinds:
-                return NOTHING
-            if asked not in kinds:
-                held = " and ".join(kinds)
-                why = f"the seat is asked to be on {asked} now, and only what is there would be written"
-                fix = f"put `database: {held.split()[-1]}` back into workshop.yaml first"
-                raise ChoiceImpossible(f"what was made there is in {held}", why, fix)
-            found = _within_reach(now, found)
-            if seat.workspace.has_unfinished:
-                # what a reset that was killed has emptied is theirs, too
-                upgrade.settle(seat.workspace.directory, seat.name, _SILENT, variables)
-                now, found = seat.anew()
-            saving.keep(Subject(found, now.environment), store.TAKEN_ALONG, "the end of the workshop")
-            file = target / _name(seat)
-            told = handing.export(seat.workspace, now.environment, store.TAKEN_ALONG, file, False, True, _CALLED)
-            return Taken([file], told.warnings)
-
     with console.step(f"write down the data of {counted(len(chosen), 'seat')}"):
-        outcomes = seats.each(chosen, _AT_ONCE, work)
+        outcomes = seats.each(chosen, _AT_ONCE, lambda seat: _take(seat, target, containers, variables))
     for seat in chosen:
         outcome = outcomes[seat.name]
         if isinstance(outcome, KratosctlError):
@@ -98,6 +73,31 @@ def write(chosen: Sequence[Seat], target: Path, console: Console, variables: Map
     return Taken([file for one in taken for file in one.files], list(warnings))
 
 
+def _take(
+    seat: Seat, target: Path, containers: Mapping[str, Sequence[Container]], variables: Mapping[str, str]
+) -> Taken:
+    """Writes one seat's file; one that was never up has none."""
+    # what whoever held it did is taken along, too
+    with seat.held("workshop down --export", containers) as (now, found):
+        kinds, asked = found.state.releases, now.environment.database
+        if not kinds:
+            return NOTHING
+        if asked not in kinds:
+            held = " and ".join(kinds)
+            why = f"the seat is asked to be on {asked} now, and only what is there would be written"
+            fix = f"put `database: {held.split()[-1]}` back into workshop.yaml first"
+            raise ChoiceImpossible(f"what was made there is in {held}", why, fix)
+        found = _within_reach(now, found)
+        if seat.workspace.has_unfinished:
+            # what a reset that was killed has emptied is theirs, too
+            upgrade.settle(seat.workspace.directory, seat.name, _SILENT, variables)
+            now, found = seat.anew()
+        saving.keep(Subject(found, now.environment), store.TAKEN_ALONG, "the end of the workshop")
+        file = target / _name(seat)
+        told = handing.export(seat.workspace, now.environment, store.TAKEN_ALONG, file, False, True, _CALLED)
+        return Taken([file], told.warnings)
+
+
 def _within_reach(seat: Seat, found: Found) -> Found:
     """The seat with what reads its database, which nobody needs to have left running: after `workshop down` there is no
     container that a volume is reached by."""
@@ -105,9 +105,7 @@ def _within_reach(seat: Seat, found: Found) -> Found:
     service = "postgres" if database == "postgres" else "kratos"
     container = found.container(service)
     if container is None and f"{project}_{database}" in reading.project_volumes(project):
-        own = override.file(seat.workspace.directory)
-        files = [seat.workspace.home / COMPOSE_FILE, *([own] if own else [])]
-        Project(project, files, seat.workspace.directory).create([service])
+        found.project.create([service])
     elif container is None or container.state == "running" or database != "postgres":
         return found
     found = seat.anew()[1]

@@ -85,7 +85,7 @@ def test_an_applications_own_is_merged_over_the_applications_compose_file_alone(
     """Else its services are started here too, or Compose refuses them: `web` has neither image nor build."""
     (shop / "compose.yaml").write_text(base)
     found = stack(shop)
-    assert [file.name for file in found.compose_files] == ["compose.yaml", *(["compose.override.yaml"] * merged)]
+    assert [file.name for file in found.project.files] == ["compose.yaml", *(["compose.override.yaml"] * merged)]
     assert found.beside == (("side",) if merged else ())
     assert bool(found.notes) is not merged
 
