@@ -31,7 +31,7 @@ def fate(owner: str) -> Fate:
         return "kept"
     host, boot, space, process, started = (*owner.split("/"), "", "", "", "")[:5]
     here = _here()
-    if host != here[0] or not process.isdigit():
+    if host != here[0] or not process.isdecimal():
         return "unseen"
     if boot != here[1]:
         return "dead"

@@ -92,7 +92,7 @@ def remove_remains(path: Path) -> None:
     """Removes what a killed process left beside a directory it was about to write."""
     for remains in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         process = remains.name.split(".")[-2]
-        if process.isdigit() and not _is_alive(int(process)) and remains.is_dir():
+        if process.isdecimal() and not _is_alive(int(process)) and remains.is_dir():
             shutil.rmtree(remains, ignore_errors=True)
 
 

@@ -82,6 +82,6 @@ def is_held(path: Path) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") or "another kratosctl"
+        return path.read_text(encoding="utf-8", errors="replace") or "another kratosctl"
     except OSError:
         return "another kratosctl"

@@ -205,7 +205,7 @@ class Workspace:
             raise GeneratedFileEdited(
                 f"you edited {shown}",
                 "it is generated, and `up` would write over your edit",
-                f"{way}; or take kratosctl's version with --overwrite",
+                f"{way}; or take kratosctl's version: kratosctl up {{env}} --overwrite",
             )
 
     def write_all(self, files: Sequence[File], state: State) -> State:

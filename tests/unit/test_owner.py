@@ -52,6 +52,12 @@ def test_a_process_of_before_the_last_start_of_this_host_is_dead() -> None:
     assert owner.fate(changed(1, "another-boot")) == "dead"
 
 
+def test_what_is_no_number_is_no_process_of_ours() -> None:
+    """Anybody can give a container a label: `list` has to go on beside it."""
+    for odd in ("²", "", "x"):
+        assert owner.fate(changed(3, odd)) == "unseen"
+
+
 @pytest.fixture
 def without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that has no /proc, as macOS."""

@@ -252,7 +252,7 @@ class TestEdits:
                 workspace.refuse_edited(files, state)
             assert caught.value.what == "you edited .kratosctl/dev/compose.yaml"
             assert "compose.override.yaml" in caught.value.fix
-            assert "--overwrite" in caught.value.fix
+            assert caught.value.fix.endswith(": kratosctl up --overwrite")
 
     def test_an_edit_that_is_what_would_be_written_is_none(self, workspace: Workspace) -> None:
         state = workspace.write_all(FILES, State())
@@ -503,6 +503,14 @@ class TestLock:
             pytest.fail("it is inside of what is gone")
         assert caught.value.what == "environment dev was deleted meanwhile"
         assert "up dev" in caught.value.why
+
+    def test_whoever_it_is_said_to_be_in_no_text_is_waited_for_all_the_same(
+        self, workspace: Workspace, holder: subprocess.Popen[str]
+    ) -> None:
+        (workspace.home / "lock-holder").write_bytes(b"\xff\xfe")
+        with pytest.raises(EnvironmentBusy):
+            enter(workspace)
+        assert holder.poll() is None
 
     def test_another_environment_is_not_held(self, workspace: Workspace, holder: subprocess.Popen[str]) -> None:
         with Workspace(workspace.directory, "ci").locked("up ci", 0, pytest.fail):
