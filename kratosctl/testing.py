@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
 from kratosctl.console import Console
-from kratosctl.engine import program
+from kratosctl.engine import program, reading
 from kratosctl.ephemeral import environments
 from kratosctl.ephemeral.environments import Ephemeral
 from kratosctl.errors import CodeMissing, KratosRefused, NotReady
+from kratosctl.kratos import readiness
 from kratosctl.kratos.api import Admin, Answer, Client, Json
 from kratosctl.snapshots import live, putting_back, saving, store
 from kratosctl.snapshots.subject import Subject
@@ -212,6 +213,7 @@ class Kratos:
             ChoiceImpossible: the database is in memory.
             DatabaseUnreachable: somebody held it for too long. Nothing was changed, or its seed is not there yet.
             SnapshotMissing, SnapshotDamaged: its seed was removed or changed. Nothing was changed.
+            ServiceFailed: Kratos has ended, such as for want of memory.
         """
         if self._seeded:
             self.restore(self._seeded)
@@ -247,6 +249,7 @@ class Kratos:
         Raises:
             SnapshotMissing, SnapshotDamaged: nothing was changed.
             DatabaseUnreachable: somebody held it for too long. Nothing was changed, or nobody is known.
+            ServiceFailed: as by `reset`.
         """
         workspace = self._subject.found.workspace
         with workspace.locked("snapshot restore", 60, _QUIET.note):
@@ -291,8 +294,18 @@ class Kratos:
             self._opened = self._subject.live
         return self._opened
 
+    def _check_runs(self) -> None:
+        """Its database may be there without it, and every test that follows would fail for a reason of its own."""
+        found = self._subject.found
+        address = found.public_address()
+        if address and not readiness.http_status(*address, "/health/alive"):
+            state, code = reading.state(found.running("kratos").name)
+            if state in ("exited", "dead", "gone"):
+                raise readiness.stopped("kratos", found.running("kratos").name, code)
+
     def _empty(self) -> None:
         """Empties the database once Kratos is sending no mail."""
+        self._check_runs()
         end = _now() + _MAIL_PATIENCE
         # a mail server that hangs does not keep a test from starting
         while not self._live.empty(unless_sending=_now() < end):

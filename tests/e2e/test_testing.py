@@ -21,6 +21,7 @@ from kratosctl.errors import (
     KratosRefused,
     KratosRefusedConfiguration,
     SeedFailed,
+    ServiceFailed,
     UnknownKey,
 )
 from kratosctl.kratos.api import Client
@@ -266,6 +267,14 @@ def test_postgres_that_was_started_again_is_reset_again() -> None:
         engine.until(lambda: people.request("GET", f"{k.public_url}/health/ready").status == 200)
         k.reset()
         k.create_identity("ada@example.org")
+
+
+def test_a_kratos_that_died_is_said_to_be_dead_by_the_next_reset() -> None:
+    """On SQLite the database is there without it, and each test after that would fail with a refused connection."""
+    with kratos(**ephemeral.asked(), mail=False) as k:
+        engine.docker("kill", engine.container(k.project, "kratos")["Id"])
+        with pytest.raises(ServiceFailed, match="service kratos did not stay up \\(exit code 137\\)"):
+            k.reset()
 
 
 def test_what_goes_wrong_in_the_block_leaves_nothing_behind() -> None:
