@@ -13,6 +13,7 @@ from kratosctl.kratos import log_lines
 
 _PAUSE = 0.02
 _LOOK_EVERY = 0.5
+_MOMENT = 25  # pauses
 _PAGES = {"mail": "/readyz", "ui": "/health/alive"}
 # what every Kratos prints when its port is open
 _SERVES = "Starting the public httpd"
@@ -93,7 +94,7 @@ def wait(
                 raise log_lines.explain(reading.logs(container))
             full = _check_tries(container, full)
         time.sleep(_PAUSE)
-    raise _not_ready(f"{address}:{port}", container, status, seconds)
+    raise _not_ready(address, port, container, status, seconds)
 
 
 def _check_tries(container: str, full_before: str | None) -> str:
@@ -161,7 +162,16 @@ def stopped(service: str, container: str, exit_code: int | None) -> ServiceFaile
     )
 
 
-def _not_ready(place: str, container: str, status: int, seconds: float) -> KratosctlError:
+def _answers(address: str, port: int) -> bool:
+    """Whether a Kratos that says that it serves is reached from here; it says so a moment before."""
+    for _ in range(_MOMENT):
+        if http_status(address, port):
+            return True
+        time.sleep(_PAUSE)
+    return False
+
+
+def _not_ready(address: str, port: int, container: str, status: int, seconds: float) -> KratosctlError:
     logs = reading.logs(container)
     for line in reversed(logs.splitlines()):
         if log_lines.is_database_fault(line):
@@ -170,8 +180,8 @@ def _not_ready(place: str, container: str, status: int, seconds: float) -> Krato
     why, fix = log_lines.last_telling(logs.splitlines()), "give it longer with --wait-timeout"
     if pending:
         why, fix = "it says that migrations are pending", "run `kratosctl up {env}` again: it migrates first"
-    elif status == 0 and _SERVES in reading.logs_since_start(container, 300):
-        why = f"it serves, but nothing answers from here at {place}, where Docker publishes it"
+    elif status == 0 and _SERVES in reading.logs_since_start(container, 300) and not _answers(address, port):
+        why = f"it serves, but nothing answers from here at {address}:{port}, where Docker publishes it"
         fix = "inside a container, share the host's network (docker run --network host); else see what a firewall stops"
     error = NotReady(f"Kratos was not ready within {seconds:g} s", why, fix)
     error.unmigrated = pending

@@ -383,7 +383,7 @@ class TestEnd:
 
         assert [Path(name).name for name in told["exported"]] == ["seat-01.kratos.zip", "seat-02.kratos.zip"]
         assert not engine.of_directory(directory.path).get("container")
-        kept = directory.run("snapshot", "show", "taken-away", "--env", "seat-01", "--json").data["snapshot"]
+        kept = directory.run("snapshot", "show", "before-workshop-down", "--env", "seat-01", "--json").data["snapshot"]
         assert kept["identities"] == 1
         assert addresses(up(directory)) == urls
 
@@ -396,7 +396,7 @@ class TestEnd:
 
         directory.run("workshop", "down", "--export", "homework")
 
-        kept = directory.run("snapshot", "show", "taken-away", "--env", "seat-01", "--json").data["snapshot"]
+        kept = directory.run("snapshot", "show", "before-workshop-down", "--env", "seat-01", "--json").data["snapshot"]
         assert kept["identities"] == 1
 
     def test_at_its_end_the_seats_stop_by_themselves_and_what_was_made_stays(self, directory: Directory) -> None:
