@@ -110,6 +110,10 @@ class HostTooSmall(KratosctlError):
     exit_code = 25
 
 
+class NetworkGone(KratosctlError):
+    exit_code = 26
+
+
 # What was asked for.
 class ConfigurationInvalid(KratosctlError):
     exit_code = 30

@@ -14,7 +14,7 @@ from kratosctl.errors import ChoiceImpossible, NotRunning
 from kratosctl.files.workspace import Workspace
 from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
-from kratosctl.stages import apply, converge, up
+from kratosctl.stages import apply, prepare, up
 
 
 def migrate(
@@ -34,7 +34,7 @@ def migrate(
     _refuse_memory(environment)
     up.check_dsn(environment, workspace, variables)
     with workspace.locked(f"migrate {environment.name}", LOCK_WAIT, console.note):
-        stack, _, steps = converge.prepare(environment, workspace, Wishes(limits=limits), console, variables)
+        stack, _, steps = prepare.prepare(environment, workspace, Wishes(limits=limits), console, variables)
         printed = apply.migrate_only(stack, steps, console, limits)
     data = {"environment": environment.name, "release": environment.release, "log": printed}
     return Result(

@@ -18,7 +18,7 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack import secrets
 from kratosctl.stack.render import kratos_secrets
-from kratosctl.stages.converge import refuse_to_bring_along
+from kratosctl.stages.prepare import refuse_to_bring_along
 from kratosctl.stages.up import up
 
 

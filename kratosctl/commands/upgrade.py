@@ -36,7 +36,7 @@ from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, restoring, saving, store
 from kratosctl.snapshots.subject import Subject, image_of, save_release, with_release_of
-from kratosctl.stages import behind, converge, postgres_start
+from kratosctl.stages import behind, converge, postgres_start, prepare
 
 # how far an upgrade came: the old release stops; its data is migrated; the new one serves
 _STOPPING, _SWAPPING, _SWAPPED = "stopping", "swapping", "swapped"
@@ -73,7 +73,7 @@ def upgrade(
     with found.workspace.locked(f"upgrade {found.name}", LOCK_WAIT, console.note):
         # the clone does without it, and so neither the new release nor the way back could be brought up
         found.check_override()
-        converge.refuse_to_bring_along(change.before, found.workspace, console, variables)
+        prepare.refuse_to_bring_along(change.before, found.workspace, console, variables)
         try:
             with console.step("clone the data"):
                 clone = rehearsal.make_clone(subject)

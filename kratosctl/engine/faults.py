@@ -50,6 +50,12 @@ _KNOWN: tuple[tuple[str, type[errors.KratosctlError], str, str], ...] = (
         "see who has them: docker network ls; or take another range: --subnets 10.214.0.0/16",
     ),
     (
+        r"network \S+ not found",
+        errors.NetworkGone,
+        "this environment's network was removed",
+        "have it made anew: kratosctl up {env}",
+    ),
+    (
         r"bind source path does not exist|invalid mount config for type .bind|is not shared from the host"
         r"|error while creating mount source path",
         errors.EngineFailed,

@@ -55,6 +55,20 @@ def test_up_again_lets_go_on_what_somebody_paused(shared_directory: Directory, t
     assert shared_directory.status(told["environment"])["state"] == "ready"
 
 
+def test_up_again_makes_a_network_that_was_removed_while_everything_was_stopped(
+    shared_directory: Directory, told: dict[str, Any]
+) -> None:
+    """As by `docker network prune` after the host was started again: no other network gets its ID."""
+    token = people.sign_up_and_ask(told["endpoints"]["public"], "connected@example.org")
+    engine.docker("stop", *engine.containers(told["project"]).values())
+    engine.docker("network", "rm", f"{told['project']}_default")
+
+    shared_directory.run("up", told["environment"], "--yes")
+
+    assert shared_directory.status(told["environment"])["state"] == "ready"
+    assert people.whoami(told["endpoints"]["public"], token) == "connected@example.org"
+
+
 def test_up_again_makes_what_somebody_removed(shared_directory: Directory, told: dict[str, Any]) -> None:
     before = engine.containers(told["project"])
     engine.docker("rm", "--force", before["kratos"])

@@ -54,6 +54,7 @@ SHARED = "mounts denied: \nThe path /Volumes/app is not shared from the host and
 SAID: list[tuple[str, type[KratosctlError], str]] = [
     (SOCKET, errors.SocketForbidden, "dial unix"),
     (NETWORK, errors.NetworkTaken, "Pool overlaps"),
+    ("Error response from daemon: network 0c2f5e not found", errors.NetworkGone, "0c2f5e"),
     (
         "Cannot connect to the Docker daemon at unix:///nope.sock. Is the docker daemon running?",
         errors.DaemonDown,

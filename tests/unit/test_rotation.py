@@ -21,7 +21,7 @@ from kratosctl.files.workspace import Workspace
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack.secrets import KINDS
-from kratosctl.stages import converge
+from kratosctl.stages import prepare as planning
 from kratosctl.stages.plan import Plan, Step
 
 OLD = {kind: [f"{kind}-".ljust(32, "o")] for kind in KINDS}
@@ -50,7 +50,7 @@ def ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         called.append("up")
         return Result("up", {})
 
-    monkeypatch.setattr(converge, "prepare", prepare)
+    monkeypatch.setattr(planning, "prepare", prepare)
     monkeypatch.setattr(rotation, "up", up)
     return called
 
@@ -129,7 +129,7 @@ def test_nothing_else_that_was_asked_for_since_comes_along(
         Step("start", "mail", "exited"),
         Step("remove", "ui", "no longer asked for"),
     )
-    monkeypatch.setattr(converge, "prepare", lambda *_: (None, None, Plan(steps)))
+    monkeypatch.setattr(planning, "prepare", lambda *_: (None, None, Plan(steps)))
 
     with pytest.raises(ChoiceImpossible, match="this would also remove ui"):
         rotate(workspace, state="running")
@@ -171,7 +171,7 @@ def test_what_would_stop_up_stops_before_anything_is_changed(
     def prepare(*_arguments: Any) -> None:
         raise GeneratedFileEdited("compose.yaml was edited")
 
-    monkeypatch.setattr(converge, "prepare", prepare)
+    monkeypatch.setattr(planning, "prepare", prepare)
     with pytest.raises(GeneratedFileEdited):
         rotate(workspace, state="running")
 

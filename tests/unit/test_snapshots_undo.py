@@ -38,6 +38,7 @@ from kratosctl.snapshots import putting_back, resetting, restoring, saving, sqli
 from kratosctl.snapshots.live import SqliteFile
 from kratosctl.snapshots.subject import Subject
 from kratosctl.stages import converge, up
+from kratosctl.stages import prepare as planning
 from kratosctl.stages.plan import Plan, Step
 from tests.unit import stacks
 from tests.unit.test_snapshot_store import save
@@ -180,7 +181,7 @@ def upgraded(subject: Subject, monkeypatch: pytest.MonkeyPatch, fails: str, rehe
     monkeypatch.setattr(program, "docker", lambda *words: None)
     monkeypatch.setattr(reading, "start", lambda names: None)
     monkeypatch.setattr(rehearsal, "rehearse", rehearse)
-    monkeypatch.setattr(converge, "prepare", lambda *asked: (None, None, Plan()))
+    monkeypatch.setattr(planning, "prepare", lambda *asked: (None, None, Plan()))
     monkeypatch.setattr(converge, "converge", converging)
     return upgrade.upgrade(found, Change(before, after), rehearse_only, QUIET, {})
 
@@ -256,7 +257,7 @@ def test_an_upgrade_changes_nothing_but_the_release(subject: Subject, monkeypatc
     """What `up` was given without --save, such as --ui, would go with it, and not come back where it is undone."""
     kratos = Container("1", "kratos", "kratos", "p", "running", "", "", None, "i")
     steps = (Step("replace", "kratos", "its settings changed"), Step("remove", "ui", "no longer asked for"))
-    monkeypatch.setattr(converge, "prepare", lambda *asked: (None, None, Plan(steps)))
+    monkeypatch.setattr(planning, "prepare", lambda *asked: (None, None, Plan(steps)))
     change = Change(stacks.environment(release="v1.1.0"), stacks.environment(release="v26.2.0"))
 
     with pytest.raises(ChoiceImpossible, match="this would also replace kratos, remove ui"):
