@@ -105,30 +105,9 @@ def assemble(
             "switch to a local one: docker context use default",
         )
     config_file, theirs = their_configuration(environment, workspace)
-    kept = workspace.secrets()
-    complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
-    given, before = (
-        secrets.digest(secrets.as_kratos(one, kratos_configuration.dsn(environment, one), theirs or {}))
-        for one in (complete, kept)
-    )
-    # what Kratos was given, not what the file says: whoever took a secret out of that wants it gone
-    renewed = not secrets.is_empty(kept) and given != (state.secrets_given or before)
-    generation = state.secrets_generation + (1 if renewed else 0)
-    allotted, notes = ports.allot(
-        ports.wanted(environment, admin=bool(state.owner)),
-        state.ports,
-        own_ports,
-        lambda name, p: (
-            ports.is_taken(p, environment.addresses[name])
-            # who brings a whole class up claims the ports of each seat, which is brought up beside it with what it has
-            or not (ports.claim(p, cache.directory() / "ports") or p in state.ports.values())
-        ),
-        ports.holder,
-    )
-    if notes and environment.https:
-        notes = [*notes, "what stands before it by TLS does not know that yet; in a workshop: kratosctl workshop up"]
-    state = replace(state, ports={**state.ports, **allotted}, secrets_generation=generation, secrets_given=given)
-    state = replace(state, host=environment.host, https=environment.https)
+    complete, state = _secrets(environment, workspace, state, variables, theirs or {})
+    allotted, notes = _ports(environment, state, own_ports)
+    state = replace(state, ports={**state.ports, **allotted}, host=environment.host, https=environment.https)
     custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
     place = Place(
         project=state.project,
@@ -141,7 +120,7 @@ def assemble(
         images=_locked(environment, state) | (dict.fromkeys(KRATOS_SERVICES, custom.reference) if custom else {}),
         postgres_major=state.postgres_major or 17,
         config_file=config_file,
-        secrets_generation=generation,
+        secrets_generation=state.secrets_generation,
         override=override.digest(workspace.directory, variables),
         overridden=tuple(override.services(workspace.directory)),
         sends_mail=environment.mail or kratos_configuration.names_mail_server(theirs or {}),
@@ -156,6 +135,44 @@ def assemble(
     notes += custom_images.warnings(config_file, theirs) if custom else []
     notes += override.unmerged(workspace.directory)
     return Stack(environment, workspace, place, state, files, revisions, tuple(notes), custom)
+
+
+def _secrets(
+    environment: Environment,
+    workspace: Workspace,
+    state: State,
+    variables: Mapping[str, str],
+    theirs: Mapping[str, Any],
+) -> tuple[secrets.Secrets, State]:
+    """All secrets, and the state with what Kratos is given of them now."""
+    kept = workspace.secrets()
+    complete = secrets.complete(kept, variables if environment.database == "external" else _without_dsn(variables))
+    given, before = (
+        secrets.digest(secrets.as_kratos(one, kratos_configuration.dsn(environment, one), theirs))
+        for one in (complete, kept)
+    )
+    # what Kratos was given, not what the file says: whoever took a secret out of that wants it gone
+    renewed = not secrets.is_empty(kept) and given != (state.secrets_given or before)
+    generation = state.secrets_generation + (1 if renewed else 0)
+    return complete, replace(state, secrets_generation=generation, secrets_given=given)
+
+
+def _ports(environment: Environment, state: State, own: set[int]) -> tuple[dict[str, int], list[str]]:
+    """The ports of this host by name, and what to say of those that moved."""
+    allotted, notes = ports.allot(
+        ports.wanted(environment, admin=bool(state.owner)),
+        state.ports,
+        own,
+        lambda name, p: (
+            ports.is_taken(p, environment.addresses[name])
+            # who brings a whole class up claims the ports of each seat, which is brought up beside it with what it has
+            or not (ports.claim(p, cache.directory() / "ports") or p in state.ports.values())
+        ),
+        ports.holder,
+    )
+    if notes and environment.https:
+        notes = [*notes, "what stands before it by TLS does not know that yet; in a workshop: kratosctl workshop up"]
+    return allotted, notes
 
 
 def their_configuration(environment: Environment, workspace: Workspace) -> tuple[str, dict[str, Any] | None]:
