@@ -42,7 +42,7 @@ def test_mail_that_is_being_sent_is_waited_for_before_a_snapshot_is_put_back(
     monkeypatch.setattr(store, "check", lambda _, name: happened.append("checked"))
     monkeypatch.setattr(putting_back, "put_back", lambda _, name: happened.append(name))
     workspace = SimpleNamespace(locked=lambda *_: nullcontext())
-    subject = SimpleNamespace(found=SimpleNamespace(workspace=workspace))
+    subject = SimpleNamespace(found=SimpleNamespace(workspace=workspace, public_address=lambda: None))
 
     back(kratos(_seeded="seeded", _opened=SimpleNamespace(empty=empty), _subject=subject, mail_url=None))
 
