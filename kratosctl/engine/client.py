@@ -126,8 +126,16 @@ def build(context: Path, tags: Sequence[str], labels: Mapping[str, str]) -> None
     """
     from python_on_whales import DockerClient
 
-    with _failing_as(f"building {tags[0]}"):
-        DockerClient().legacy_build(context, tags=list(tags), labels=labels)
+    for tried in (False, True):
+        try:
+            with _failing_as(f"building {tags[0]}"):
+                DockerClient().legacy_build(context, tags=list(tags), labels=labels)
+        except EngineFailed as error:
+            # the classic builder's cache named an image that somebody removed just then
+            if tried or "unknown parent image" not in error.why:
+                raise
+        else:
+            return
 
 
 @contextlib.contextmanager
