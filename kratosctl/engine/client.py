@@ -62,13 +62,17 @@ class Project:
         """
         program.docker("compose", *self.where, "config", "--quiet", doing="reading the Compose files")
 
-    def create(self, services: Sequence[str]) -> dict[str, str]:
+    def create(self, services: Sequence[str], anew: bool = False) -> dict[str, str]:
         """Creates the containers, networks and volumes that are missing; makes changed containers anew, stopped.
+
+        Args:
+            services: those that are meant.
+            anew: make all of them anew. Their volumes, unnamed ones too, stay theirs.
 
         Returns:
             The containers that Compose says it created under the names it gives first ones: by service.
         """
-        words = ("create", "--remove-orphans", "--pull", "never", *services)
+        words = ("create", *(["--force-recreate"] if anew else []), "--remove-orphans", "--pull", "never", *services)
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
                 said = program.docker("compose", *self.where, *words, doing="creating containers").stderr

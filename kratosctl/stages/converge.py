@@ -8,14 +8,13 @@ from typing import Any
 
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
-from kratosctl.engine import program, reading
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError, NetworkGone, NetworkTaken, NotReady, PortTaken
 from kratosctl.files.workspace import Workspace
 from kratosctl.host import ports
 from kratosctl.results import Result
-from kratosctl.stack import inbox
+from kratosctl.stack import compose, inbox
 from kratosctl.stages import apply, plan, prepare, taken
 from kratosctl.stages.assemble import Stack
 from kratosctl.stages.behind import left_behind
@@ -75,9 +74,9 @@ def _may_pass(error: KratosctlError, stack: Stack, steps: plan.Plan, console: Co
             return False
         workspace.save_state(replace(workspace.state(), subnet=""))
     else:
-        # somebody removed the network while they were stopped, and they know it by an ID that no other gets
-        stopped = [c.name for c in reading.containers(stack.place.project) if c.state in ("created", "exited")]
-        program.docker("rm", *stopped)
+        # somebody removed the network while all was stopped: containers know it by an ID that no other gets
+        migrate = ["kratos-migrate"] if environment.migrates else []
+        stack.project.create([*migrate, *compose.services(environment), *stack.beside], anew=True)
     return True
 
 

@@ -56,6 +56,24 @@ def test_what_it_says_of_a_service_is_for_the_environments_that_have_it(director
     assert directory.up()["changed"] is False
 
 
+def test_what_such_a_service_keeps_in_a_volume_without_a_name_outlives_a_network_that_was_removed(
+    directory: Directory,
+) -> None:
+    """Containers are made anew for it: with `docker rm` the volume would be nobody's."""
+    (directory.path / "compose.override.yaml").write_text(_OVERRIDE.format(image=images.postgres()))
+    project = directory.up()["project"]
+    kept = "/var/lib/postgresql/data/kept"
+    engine.docker("exec", engine.container(project, "side")["Id"], "touch", kept)
+    engine.docker("stop", *engine.containers(project).values())
+    engine.docker("network", "rm", f"{project}_default")
+
+    directory.up()
+
+    assert engine.running(project) == {"kratos", "side"}
+    assert engine.succeeds("exec", engine.container(project, "side")["Id"], "test", "-e", kept)
+    directory.run("down", "--volumes", "--yes")
+
+
 def test_with_the_data_goes_what_such_a_service_kept_in_a_volume_without_a_name(directory: Directory) -> None:
     (directory.path / "compose.override.yaml").write_text(_OVERRIDE.format(image=images.postgres()))
     project = directory.up()["project"]
