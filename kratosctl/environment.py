@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ class Environment:
     ui: bool
     mail: bool
     public_port: int | None
+    app_url: str | None
     admin_port: int | None
     ui_port: int | None
     mail_port: int | None
@@ -152,7 +154,22 @@ def reason_against(now: Mapping[str, Any]) -> tuple[str, str, str] | None:
             f"{preset} needs {since} or newer",
             f"use --release {catalog.NEWEST.tag}, or another --preset",
         )
-    return _no_passkeys(now) if now.get("preset") == "passkey" else None
+    return _app_is_elsewhere(now) or (_no_passkeys(now) if now.get("preset") == "passkey" else None)
+
+
+def _app_is_elsewhere(now: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Why an application gets none of Kratos' cookies: browsers keep them by host, whatever the port."""
+    if not now.get("app_url"):
+        return None
+    theirs, host = re.sub(r"^https?://|:\d+$", "", now["app_url"]), (now.get("host") or "localhost").lower()
+    # names of one domain may share cookies, as the configuration says
+    if theirs == host or not {theirs, host} & {"localhost", "127.0.0.1", "[::1]"}:
+        return None
+    return (
+        f"the application is at {theirs}, and Kratos at {host}",
+        "to a browser these are two hosts: cookies of the one are not sent to the other, and forms fail (CSRF)",
+        f"use --app-url {now['app_url'].replace(theirs, host, 1)}, or --host {theirs}",
+    )
 
 
 def _no_passkeys(now: Mapping[str, Any]) -> tuple[str, str, str] | None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from kratosctl import catalog
 from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
 
-Kind = Literal["choice", "switch", "port", "path", "file", "text", "release", "host", "address", "range"]
+Kind = Literal["choice", "switch", "port", "path", "file", "text", "release", "host", "address", "range", "origin"]
 
 DEFAULT_NAME = "dev"
 DATABASES = ("sqlite", "postgres", "memory", "external")
@@ -71,6 +71,11 @@ QUESTIONS = (
     Question(
         "public_port", "port", "Port of the public API on this host [4433, or a free one].", "Port of the public API?"
     ),
+    Question(
+        "app_url",
+        "origin",
+        "Your application, http://localhost:3000: people come back to it, and without a UI it shows the pages.",
+    ),
     Question("admin_port", "port", "Publish the admin API on this port [not published]."),
     Question("ui_port", "port", "Port of the self-service UI on this host [4455, or a free one]."),
     Question("mail_port", "port", "Port of the mail inbox on this host [8025, or a free one]."),
@@ -110,6 +115,8 @@ ENVIRONMENT_NAME = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 # what begins with a hyphen would be an option to docker
 PLAIN_TEXT = r"(?!-)[!-~]{1,255}"
 HOST = r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,31}|\[[0-9a-fA-F:.]{2,45}\]"
+# what browsers call an origin: a scheme, a host and a port
+ORIGIN = rf"https?://(?:{HOST})(?::[0-9]{{1,5}})?/?"
 
 
 def check_name(name: str) -> str:
@@ -149,6 +156,7 @@ def check_value(question: Question, value: object) -> Any:
         "host": _host,
         "address": _address,
         "range": _range,
+        "origin": _origin,
     }
     return checkers[question.kind](question, value)
 
@@ -166,6 +174,7 @@ def expected(question: Question) -> str:
         "host": "a host name such as localhost",
         "address": "an IP address such as 127.0.0.1",
         "range": "a range of IPv4 addresses such as 10.213.0.0/16",
+        "origin": "an address without a path such as http://localhost:3000",
     }[question.kind]
 
 
@@ -268,4 +277,13 @@ def _range(question: Question, value: object) -> str:
             return value
     except ValueError:
         pass
+    raise _wrong(question, value)
+
+
+def _origin(question: Question, value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(ORIGIN, value):
+        origin = value.rstrip("/").lower()
+        port = re.search(r":(\d+)$", origin)
+        if not port or 1 <= int(port[1]) <= 65535:
+            return origin
     raise _wrong(question, value)

@@ -48,6 +48,7 @@ class Asked(TypedDict, total=False):
     ui: bool | None
     mail: bool | None
     public_port: int | None
+    app_url: str | None
     admin_port: int | None
     ui_port: int | None
     mail_port: int | None

@@ -6,7 +6,7 @@ from typing import Any
 
 from kratosctl import catalog
 from kratosctl.answers.workshop_file import MOST_SEATS, NOT_OF_SEATS
-from kratosctl.questions import ENVIRONMENT_NAME, HOST, PLAIN_TEXT, QUESTIONS, Question
+from kratosctl.questions import ENVIRONMENT_NAME, HOST, ORIGIN, PLAIN_TEXT, QUESTIONS, Question
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -90,6 +90,7 @@ def _values(question: Question) -> dict[str, Any]:
         "text": {"type": "string", "pattern": _whole(PLAIN_TEXT)},
         "host": {"type": "string", "pattern": _whole(HOST)},
         "range": {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}/(8|9|1\d|2[0-8])$"},
+        "origin": {"type": "string", "pattern": _whole(ORIGIN)},
         "address": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
     }
     return kinds[question.kind]

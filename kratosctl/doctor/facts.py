@@ -96,6 +96,7 @@ class KratosFacts:
         public: URL of the public API; empty while it has no port.
         ui: URL of the self-service UI; empty where there is none.
         mail: the environment has a mail inbox.
+        app: URL of the application; empty where nobody named one.
         absent: by key, the URL of a file that its directory does not have.
     """
 
@@ -106,7 +107,13 @@ class KratosFacts:
     public: str = ""
     ui: str = ""
     mail: bool = False
+    app: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Where people are in their browsers."""
+        return tuple(filter(None, (self.ui, self.app)))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def kratos_facts(directory: Path, environment: Environment, state: State) -> Kra
         public=urls.get("public", ""),
         ui=urls.get("ui", "") if environment.ui else "",
         mail=environment.mail,
+        app=environment.app_url or "",
         absent={key: url for key, url in config_dir.texts(theirs) if _is_absent(root, url)},
     )
 

@@ -155,18 +155,20 @@ def calls_itself(facts: Facts) -> Iterator[Finding]:
 def cross_origin(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
         cors = value_at(kratos.configuration, "serve.public.cors")
-        if not kratos.ui or not isinstance(cors, Mapping) or "allowed_origins" not in cors:
+        if not kratos.pages or not isinstance(cors, Mapping) or "allowed_origins" not in cors:
             continue
         origins = cors["allowed_origins"] if isinstance(cors["allowed_origins"], list) else []
-        what = f"a page of {kratos.ui} may not read what Kratos answers"
+        absent = [page for page in kratos.pages if not any(_allows(str(origin), page) for origin in origins)]
+        pages = " and ".join(absent or kratos.pages)
+        what = f"a page of {pages} may not read what Kratos answers"
         if cors.get("enabled") is False:
             why, mend = "serve.public.cors is off", f"set serve.public.cors.enabled in {kratos.file} to true"
         elif "*" in origins:
             what, why = "CORS allows every origin", "browsers send no cookies then"
-            mend = f"put {kratos.ui} in place of * in serve.public.cors.allowed_origins of {kratos.file}"
-        elif not any(_allows(str(origin), kratos.ui) for origin in origins):
-            why = "serve.public.cors names other origins than the UI's"
-            mend = f"put {kratos.ui} into serve.public.cors.allowed_origins of {kratos.file}"
+            mend = f"put {pages} in place of * in serve.public.cors.allowed_origins of {kratos.file}"
+        elif absent:
+            why = "serve.public.cors names other origins"
+            mend = f"put {pages} into serve.public.cors.allowed_origins of {kratos.file}"
         else:
             continue
         fix = f"{mend}, then kratosctl restart {environment.name} kratos"
@@ -176,13 +178,15 @@ def cross_origin(facts: Facts) -> Iterator[Finding]:
 def return_urls(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
         allowed = value_at(kratos.configuration, "selfservice.allowed_return_urls")
-        if kratos.ui and isinstance(allowed, list) and not any(_origin(str(url)) == kratos.ui for url in allowed):
+        origins = {_origin(str(url)) for url in allowed} if isinstance(allowed, list) else {*kratos.pages}
+        absent = " and ".join(page for page in kratos.pages if page not in origins)
+        if absent:
             yield Finding(
                 "return-urls",
                 "warning",
-                f"{environment.name}: selfservice.allowed_return_urls does not name {kratos.ui}",
+                f"{environment.name}: selfservice.allowed_return_urls does not name {absent}",
                 "Kratos sends nobody back there after signing in",
-                f"put {kratos.ui} into selfservice.allowed_return_urls of {kratos.file}",
+                f"put {absent} into selfservice.allowed_return_urls of {kratos.file}",
             )
 
 

@@ -40,7 +40,8 @@ def environment_configuration(environment: Environment, place: Place, theirs: Ma
     """
     index = fragments.presets()
     preset = index["presets"].get(environment.preset, {})
-    wanted = index["ui_addresses"] if environment.ui else index["api_addresses"]
+    wanted = index["ui_addresses"] if environment.ui or environment.app_url else index["api_addresses"]
+    wanted = fragments.merge(wanted, index["app_addresses"] if environment.app_url else {})
     wanted = fragments.merge(wanted, preset.get("addresses") or {})
     for overlay in preset.get("overlays") or []:
         if _applies(overlay, environment.release):
@@ -163,7 +164,8 @@ def _addresses(environment: Environment, place: Place) -> dict[str, str]:
     public = public_url(environment, place)
     return {
         "public": public,
-        "ui": ui_url(environment, place) if environment.ui else public,
+        "ui": ui_url(environment, place) if environment.ui else environment.app_url or public,
+        "app": environment.app_url or "",
         "host": environment.host,
     }
 
@@ -178,7 +180,9 @@ def _fill(data: Any, values: Mapping[str, str]) -> Any:
     if isinstance(data, dict):
         return {key: _fill(value, values) for key, value in data.items()}
     if isinstance(data, list):
-        return [_fill(value, values) for value in data]
+        # where the application shows the pages, its address is both
+        filled = [_fill(value, values) for value in data]
+        return [value for index, value in enumerate(filled) if value not in filled[:index]]
     if isinstance(data, str):
         for name, value in values.items():
             data = data.replace("{" + name + "}", value)

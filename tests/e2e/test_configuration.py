@@ -237,3 +237,16 @@ def _replace(file: Path, text: str) -> None:
 
 def _texts(directory: Path) -> dict[str, tuple[str, int]]:
     return {path.name: (path.read_text(), path.stat().st_mtime_ns) for path in directory.iterdir()}
+
+
+def test_an_application_shows_the_pages_where_there_is_no_ui_and_may_ask_kratos(directory: Directory) -> None:
+    app = "http://localhost:3000"
+    public = directory.run("up", "--app-url", app, "--no-ui", "--no-mail", "--json").data["endpoints"]["public"]
+
+    browser = {"Accept": "text/html"}
+    sent = people.request("GET", f"{public}/self-service/login/browser?return_to={app}/cart", headers=browser)
+    assert sent.status == 303
+    assert sent.headers["Location"].startswith(f"{app}/login?flow=")
+    asked = people.request("GET", f"{public}/sessions/whoami", headers={"Origin": app})
+    assert asked.headers["Access-Control-Allow-Origin"] == app
+    assert asked.headers["Access-Control-Allow-Credentials"] == "true"

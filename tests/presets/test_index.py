@@ -9,7 +9,7 @@ from .files import CONFIGS, INDEX, NAMES, PRESETS, RELEASES, identity_schema, kr
 
 REQUIRED = {"title", "description", "since", "methods", "ui", "mail", "notes"}
 OPTIONAL = {"addresses", "overlays"}
-PLACEHOLDERS = {"ui", "public", "host"}
+PLACEHOLDERS = {"ui", "app", "public", "host"}
 
 # The first release with a feature, by the method it needs.
 METHOD_SINCE = {"passkey": "v1.2.0"}
@@ -26,15 +26,15 @@ def placeholders(tree: object) -> set[str]:
 
 def address_trees() -> dict[str, Any]:
     trees = {name: preset["addresses"] for name, preset in PRESETS.items() if "addresses" in preset}
-    return trees | {key: INDEX[key] for key in ("ui_addresses", "api_addresses")}
+    return trees | {key: INDEX[key] for key in ("ui_addresses", "app_addresses", "api_addresses")}
 
 
 def test_every_directory_is_a_preset_and_every_preset_a_directory() -> None:
     assert sorted(NAMES) == sorted(path.name for path in CONFIGS.iterdir() if path.is_dir())
 
 
-def test_the_index_holds_the_presets_and_the_two_common_trees() -> None:
-    assert set(INDEX) == {"presets", "ui_addresses", "api_addresses"}
+def test_the_index_holds_the_presets_and_the_common_trees() -> None:
+    assert set(INDEX) == {"presets", "ui_addresses", "app_addresses", "api_addresses"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -107,6 +107,24 @@ def test_what_works_or_is_no_configuration_at_all_is_no_fault_of_theirs(said: di
     assert not [f for f in found(lambda kratos: kratos.update(fragments.merge(kratos, said))) if f.rule != "base-url"]
 
 
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [
+        ({"serve": {"public": {"cors": {"allowed_origins": [UI]}}}}, "cross-origin"),
+        ({"selfservice": {"allowed_return_urls": [UI]}}, "return-urls"),
+    ],
+)
+def test_an_application_that_a_configuration_leaves_out_is_named(said: dict[str, Any], rule: str) -> None:
+    kratos = kratos_of("email-password")
+    theirs = replace(kratos, configuration=fragments.merge(dict(kratos.configuration), said))
+    assert findings(theirs) == []
+    (finding,) = findings(replace(theirs, app="http://localhost:3000"))
+    assert finding.rule == rule
+    assert "http://localhost:3000" in finding.what
+    assert UI not in finding.what
+    assert "http://localhost:3000" in finding.fix
+
+
 def test_the_advice_about_other_origins_mends_what_was_found() -> None:
     """Followed once, it is not given again."""
 

@@ -59,6 +59,27 @@ class TestDefaults:
         assert from_answers("dev", flag).admin_bind == "127.0.0.1"
 
 
+class TestApplication:
+    @pytest.mark.parametrize(
+        ("app_url", "host"),
+        [
+            ("http://localhost:3000", None),
+            ("http://127.0.0.1:3000", "127.0.0.1"),
+            ("http://[::1]:3000", "[::1]"),
+            ("https://shop.example.test", "auth.example.test"),
+        ],
+    )
+    def test_it_may_be_where_browsers_send_it_kratos_cookies(self, app_url: str, host: str | None) -> None:
+        assert from_answers("dev", {"app_url": app_url, "host": host}).app_url == app_url
+
+    def test_at_another_name_of_this_host_it_gets_none_and_is_refused(self) -> None:
+        error = refused(app_url="http://127.0.0.1:3000")
+        assert "127.0.0.1" in error.what
+        assert "localhost" in error.what
+        assert "--app-url http://localhost:3000, or --host 127.0.0.1" in error.fix
+        refused(app_url="http://localhost:3000", host="teacher.local")
+
+
 class TestImages:
     def test_what_listens_on_loopback_alone_is_not_called_by_the_name_that_others_call_this_host(self) -> None:
         lan = {"bind": "0.0.0.0", "host": "teacher.local", "admin_port": 4434}

@@ -55,6 +55,21 @@ class TestAddresses:
         assert "flows" not in found["selfservice"]
         assert found["selfservice"]["default_browser_return_url"] == "http://localhost:5001"
 
+    def test_people_come_back_to_their_application_from_the_ui(self) -> None:
+        found = configuration(ui=True, ui_port=5000, app_url="http://localhost:3000")
+        assert found["selfservice"]["flows"]["login"]["ui_url"] == "http://localhost:5000/login"
+        assert found["selfservice"]["default_browser_return_url"] == "http://localhost:3000"
+        assert found["selfservice"]["allowed_return_urls"] == ["http://localhost:5000", "http://localhost:3000"]
+        assert found["serve"]["public"]["cors"]["allowed_origins"] == ["http://localhost:5000", "http://localhost:3000"]
+
+    def test_without_a_ui_the_application_shows_the_pages(self) -> None:
+        found = configuration(ui=False, app_url="http://localhost:3000")
+        pages = {name: flow.get("ui_url") for name, flow in found["selfservice"]["flows"].items()}
+        assert pages["login"] == "http://localhost:3000/login"
+        assert found["selfservice"]["default_browser_return_url"] == "http://localhost:3000"
+        assert found["selfservice"]["allowed_return_urls"] == ["http://localhost:3000"]
+        assert found["serve"]["public"]["cors"] == {"enabled": True, "allowed_origins": ["http://localhost:3000"]}
+
     def test_a_passkey_is_bound_to_the_host(self) -> None:
         written = configuration(preset="passkey", host="auth.example", https=True)
         party = written["selfservice"]["methods"]["passkey"]["config"]["rp"]

@@ -115,6 +115,29 @@ def test_a_host_is_nothing_else(value: str) -> None:
     assert "host: expected a host name" in what("host", value)
 
 
+@pytest.mark.parametrize("value", ["http://localhost:3000", "https://shop.example", "http://[::1]:80"])
+def test_an_application_is_where_browsers_find_it(value: str) -> None:
+    assert check_value(BY_KEY["app_url"], value) == value
+    assert check_value(BY_KEY["app_url"], value.replace("local", "LOCAL") + "/") == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "localhost:3000",
+        "http://a/b",
+        "http://a?b",
+        "http://me:secret@a",
+        "http://a:0",
+        "http://a:65536",
+        "ftp://a",
+        3000,
+    ],
+)
+def test_an_application_is_nothing_else(value: object) -> None:
+    assert "app_url: expected an address without a path" in what("app_url", value)
+
+
 @pytest.mark.parametrize(("value", "address"), [("0.0.0.0", "0.0.0.0"), ("::", "::"), ("0:0:0:0:0:0:0:1", "::1")])
 def test_an_address_to_listen_on_is_one_of_ip(value: str, address: str) -> None:
     assert check_value(BY_KEY["bind"], value) == address

@@ -52,7 +52,8 @@ class TestPrecedence:
     ) -> None:
         value = {
             "switch": "off", "port": "10001", "path": "./k", "file": "./p.csv", "text": "x:1", "release": "v1.1.0",
-            "host": "auth.example", "address": "0.0.0.0", "range": "10.9.0.0/16", "choice": (row.choices or ("",))[-1],
+            "host": "auth.example", "address": "0.0.0.0", "range": "10.9.0.0/16", "origin": "http://auth.example",
+            "choice": (row.choices or ("",))[-1],
         }[row.kind]  # fmt: skip
         by_flag = select(tmp_path, None, {row.key: value}).answers
         by_variable = selection.select(tmp_path, None, {}, {row.variable: value}).answers
