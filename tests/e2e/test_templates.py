@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,11 @@ from tests.e2e.program import Directory
 
 pytestmark = pytest.mark.engine
 
-Make = Callable[[str], Directory]
 
-
-@pytest.fixture
-def make(make_directory: Make, tmp_path: Path) -> Make:
-    """Makes directories that share a cache of their own."""
-
-    def made(name: str) -> Directory:
-        directory = make_directory(name)
-        directory.cache = tmp_path / "cache"
-        return directory
-
-    return made
+@pytest.fixture(scope="module")
+def first(shared_directory: Directory) -> dict[str, Any]:
+    """What `up` told of a PostgreSQL environment after which there is a template to copy."""
+    return up(shared_directory)
 
 
 def up(directory: Directory) -> dict[str, Any]:
@@ -48,12 +39,10 @@ def accepts(project: str, password: str) -> bool:
     return engine.succeeds("exec", "--env", f"PGPASSWORD={password}", postgres["Id"], *words)
 
 
-def test_the_second_postgres_is_copied_and_has_a_password_a_network_and_people_of_its_own(make: Make) -> None:
-    first, second = make("first"), make("second")
-    project = up(first)["project"]
-    network = query(project, "SELECT id FROM networks")
-
-    told = up(second)
+def test_the_second_postgres_is_copied_and_has_a_password_a_network_and_people_of_its_own(
+    shared_directory: Directory, first: dict[str, Any], directory: Directory
+) -> None:
+    told = up(directory)
 
     logs = engine.docker("logs", engine.container(told["project"], "postgres")["Id"])
     assert "Skipping initialization" in logs, "it was not copied"
@@ -63,24 +52,24 @@ def test_the_second_postgres_is_copied_and_has_a_password_a_network_and_people_o
     people.sign_up_and_ask(told["endpoints"]["public"])
     assert query(told["project"], "SELECT count(*), min(nid::text) FROM identities").split("|")[0] == "1"
     assert query(told["project"], "SELECT count(*) FROM networks") == "1"
-    assert query(told["project"], "SELECT id FROM networks") != network
-    passwords = [(d.home() / "secrets/postgres-password").read_text() for d in (first, second)]
+    network = "SELECT id FROM networks"
+    assert query(told["project"], network) != query(first["project"], network)
+    passwords = [(d.home() / "secrets/postgres-password").read_text() for d in (shared_directory, directory)]
     assert [accepts(told["project"], password) for password in passwords] == [False, True]
 
 
-def test_a_postgres_that_the_users_own_compose_file_changes_is_made_as_that_says(make: Make) -> None:
-    up(make("first"))
-    second = make("second")
+def test_a_postgres_that_the_users_own_compose_file_changes_is_made_as_that_says(
+    first: dict[str, Any], directory: Directory
+) -> None:
     setting = {"services": {"postgres": {"environment": {"POSTGRES_INITDB_ARGS": "--data-checksums"}}}}
-    (second.path / "compose.override.yaml").write_text(json.dumps(setting))
+    (directory.path / "compose.override.yaml").write_text(json.dumps(setting))
 
-    told = up(second)
+    told = up(directory)
 
     assert query(told["project"], "SHOW data_checksums") == "on"
 
 
-def test_a_copy_that_was_cut_short_is_made_anew(make: Make) -> None:
-    directory = make("app")
+def test_a_copy_that_was_cut_short_is_made_anew(directory: Directory) -> None:
     project = up(directory)["project"]
     directory.down()
     engine.docker(
@@ -98,8 +87,7 @@ def test_a_copy_that_was_cut_short_is_made_anew(make: Make) -> None:
 
 
 @pytest.mark.parametrize("runs", [True, False])
-def test_a_copy_that_was_cut_short_and_that_people_signed_up_in_since_is_kept(make: Make, runs: bool) -> None:
-    directory = make("app")
+def test_a_copy_that_was_cut_short_and_that_people_signed_up_in_since_is_kept(directory: Directory, runs: bool) -> None:
     token = people.sign_up_and_ask(up(directory)["endpoints"]["public"])
     if not runs:
         directory.down()
@@ -113,8 +101,7 @@ def test_a_copy_that_was_cut_short_and_that_people_signed_up_in_since_is_kept(ma
     assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
 
 
-def test_a_whole_copy_that_was_not_made_its_own_is_made_anew(make: Make) -> None:
-    directory = make("app")
+def test_a_whole_copy_that_was_not_made_its_own_is_made_anew(directory: Directory) -> None:
     project = up(directory)["project"]
     engine.docker("kill", engine.container(project, "kratos")["Id"])
     query(project, "ALTER ROLE kratos PASSWORD 'of-the-one-it-was-taken-from'")
@@ -125,14 +112,17 @@ def test_a_whole_copy_that_was_not_made_its_own_is_made_anew(make: Make) -> None
     people.sign_up_and_ask(up(directory)["endpoints"]["public"])
 
 
-def test_a_template_that_the_engine_cannot_copy_is_done_without_the_next_time(make: Make) -> None:
-    up(make("first"))
-    second = make("second")
-    (template,) = (second.cache / "templates").iterdir()
-    template.write_bytes(b"no archive at all" * 1000)
+def test_a_template_that_the_engine_cannot_copy_is_done_without_the_next_time(
+    first: dict[str, Any], directory: Directory, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "cache" / "templates"
+    damaged.mkdir(parents=True)
+    for template in (directory.cache / "templates").iterdir():
+        (damaged / template.name).write_bytes(b"no archive at all" * 1000)
+    directory.cache = damaged.parent
 
-    refused = second.run("up", "--database", "postgres", "--no-ui", "--no-mail", "--yes", code=None)
-    told = up(second)
+    refused = directory.run("up", "--database", "postgres", "--no-ui", "--no-mail", "--yes", code=None)
+    told = up(directory)
 
     assert refused.code != 0
     people.sign_up_and_ask(told["endpoints"]["public"])
