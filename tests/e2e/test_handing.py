@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from kratosctl.errors import EngineFailed
 from kratosctl.kratos.api import Admin, Client
 from kratosctl.snapshots import postgres
 from tests.e2e import engine, images, people
-from tests.e2e.program import Directory
+from tests.e2e.program import Directory, Done
 
 pytestmark = pytest.mark.engine
 
@@ -36,132 +37,139 @@ def add(directory: Directory, name: str) -> None:
     assert made.status == 201, made
 
 
-@pytest.mark.parametrize("database", DATABASES)
-def test_a_colleague_starts_with_the_data_in_a_file(make_directory: Make, database: str) -> None:
-    ours, theirs = make_directory("ours"), make_directory("theirs")
-    public = ours.up(database=database)["endpoints"]["public"]
+def secrets(directory: Directory) -> dict[str, list[str]]:
+    kept = yaml.safe_load((directory.home() / "secrets" / "kratos.yml").read_text())
+    return dict(kept["secrets"])
+
+
+@dataclass(frozen=True)
+class Handed:
+    """An environment whose snapshot `one` was exported; tests leave it as it is.
+
+    Attributes:
+        directory: its own; Eve came after the snapshot.
+        database: where it keeps its data.
+        token: of Ada's session.
+        file: what was exported.
+        done: the run that exported it.
+    """
+
+    directory: Directory
+    database: str
+    token: str
+    file: Path
+    done: Done
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def handed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Handed]:
+    ours = Directory(tmp_path_factory.mktemp(f"ours-{request.param}"), cache)
+    public = ours.up(database=request.param)["endpoints"]["public"]
     token = people.sign_up_and_ask(public, "ada@example.org")
     ours.run("snapshot", "save", "one", "--note", "only Ada")
     add(ours, "eve")
-    file = ours.path / "one.kratos.zip"
     done = ours.run("snapshot", "export", "one", "--json")
-    assert (done.data["file"], done.data["secrets"]) == ("one.kratos.zip", False)
-    (warning,) = done.envelope["warnings"]
+    yield Handed(ours, request.param, token, ours.path / "one.kratos.zip", done)
+    ours.wipe()
+
+
+on_sqlite = pytest.mark.parametrize("handed", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize("handed", ["postgres"], indirect=True)
+
+
+@on_sqlite
+def test_the_file_is_for_its_owner_alone_and_who_hands_it_on_is_told_what_is_in_it(handed: Handed) -> None:
+    assert (handed.done.data["file"], handed.done.data["secrets"]) == (handed.file.name, False)
+    (warning,) = handed.done.envelope["warnings"]
     assert warning.startswith("it holds password hashes and sessions, but not the environment's own secrets")
-    assert file.stat().st_mode & 0o777 == 0o600
+    assert handed.file.stat().st_mode & 0o777 == 0o600
 
-    taken = theirs.run("snapshot", "import", str(file), "--json").data
+
+def test_a_colleague_starts_with_the_data_in_a_file_and_what_she_deletes_does_not_come_back(
+    handed: Handed, directory: Directory
+) -> None:
+    taken = directory.run("snapshot", "import", str(handed.file), "--json").data
     assert (taken["environment"], taken["new"], taken["snapshot"]["note"]) == ("dev", True, "only Ada")
-    theirs.choose()
-    told = theirs.run("up", "--yes", "--json").data
-    assert (told["database"], told["release"]) == (database, images.NEWEST)
-    assert emails(theirs) == {"ada"}
+    directory.choose()
+    told = directory.run("up", "--yes", "--json").data
+    assert (told["database"], told["release"]) == (handed.database, images.NEWEST)
+    assert emails(directory) == {"ada"}
+    assert secrets(directory) != secrets(handed.directory)
     # an app's session needs no secret: it is a row of the database
-    assert people.whoami(told["endpoints"]["public"], token) == "ada@example.org"
+    assert people.whoami(told["endpoints"]["public"], handed.token) == "ada@example.org"
     people.sign_up_and_ask(told["endpoints"]["public"], "new@example.org")
-    theirs.run("snapshot", "restore", "one")
-    assert emails(theirs) == {"ada"}
-    assert emails(ours) == {"ada", "eve"}
+    assert emails(handed.directory) == {"ada", "eve"}
+
+    directory.run("down", "--volumes", "--yes")
+    directory.run("up", "--yes")
+    assert emails(directory) == set()
+    directory.run("snapshot", "restore", "one")
+    assert emails(directory) == {"ada"}
 
 
-@pytest.mark.parametrize("database", DATABASES)
-def test_data_that_was_deleted_does_not_come_back(make_directory: Make, database: str) -> None:
-    ours, theirs = make_directory("ours"), make_directory("theirs")
-    ours.up(database=database)
-    add(ours, "ada")
-    ours.run("snapshot", "save", "one")
-    ours.run("snapshot", "export", "one")
-    theirs.run("snapshot", "import", str(ours.path / "one.kratos.zip"))
-    theirs.choose()
-    theirs.run("up", "--yes")
-    assert emails(theirs) == {"ada"}
-    theirs.run("down", "--volumes", "--yes")
-    theirs.run("up", "--yes")
-    assert emails(theirs) == set()
+def test_it_is_taken_in_as_a_snapshot_where_there_is_an_environment(handed: Handed, directory: Directory) -> None:
+    file = str(handed.file)
+    assert "is there already" in handed.directory.run("snapshot", "export", "one", file, code=61).said
+    handed.directory.run("snapshot", "export", "one", file, "--overwrite")
+    directory.up(database=handed.database)
+    add(directory, "bob")
+    before = (directory.path / "kratosctl.yaml").read_text()
+    directory.run("snapshot", "import", file, "dev", "--as", "theirs")
+    assert emails(directory) == {"bob"}
+    again = directory.run("snapshot", "import", file, "--as", "theirs", code=61)
+    assert "there is a snapshot theirs already" in again.said
+    directory.run("snapshot", "restore", "theirs")
+    assert emails(directory) == {"ada"}
+    assert (directory.path / "kratosctl.yaml").read_text() == before
+    directory.run("snapshot", "restore", "--undo")
+    assert emails(directory) == {"bob"}
 
 
-@pytest.mark.parametrize("database", DATABASES)
-def test_it_is_taken_in_as_a_snapshot_where_there_is_an_environment(make_directory: Make, database: str) -> None:
-    ours, theirs = make_directory("ours"), make_directory("theirs")
-    ours.up(database=database)
-    add(ours, "ada")
-    ours.run("snapshot", "save", "one")
-    file = str(ours.path / "handed.zip")
-    ours.run("snapshot", "export", "one", file)
-    assert "is there already" in ours.run("snapshot", "export", "one", file, code=61).said
-    ours.run("snapshot", "export", "one", file, "--overwrite")
-    theirs.up(database=database)
-    add(theirs, "bob")
-    before = (theirs.path / "kratosctl.yaml").read_text()
-    theirs.run("snapshot", "import", file, "dev", "--as", "theirs")
-    assert emails(theirs) == {"bob"}
-    assert (
-        "there is a snapshot theirs already" in theirs.run("snapshot", "import", file, "--as", "theirs", code=61).said
-    )
-    theirs.run("snapshot", "restore", "theirs")
-    assert emails(theirs) == {"ada"}
-    assert (theirs.path / "kratosctl.yaml").read_text() == before
-    theirs.run("snapshot", "restore", "--undo")
-    assert emails(theirs) == {"bob"}
-
-
-def test_every_dump_that_pg_dump_makes_is_taken_and_psql_runs_no_command_of_one(directory: Directory) -> None:
-    directory.up(database="postgres")
-    add(directory, "ada")
-    directory.run("snapshot", "save", "one")
-    dump = directory.home() / "snapshots" / "one" / "database"
-    lines = dump.read_bytes().splitlines(keepends=True)
+@on_postgres
+def test_every_dump_that_pg_dump_makes_is_taken_and_psql_runs_no_command_of_one(handed: Handed, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    saved = handed.directory.home() / "snapshots" / "one" / "database"
+    lines = saved.read_bytes().splitlines(keepends=True)
     for without in (b"", b"\\restrict", b"\\unrestrict"):
         dump.write_bytes(b"".join(line for line in lines if not without or not line.startswith(without)))
         postgres.check_dump(dump)
-    container = running.find(directory.path, "dev").running("postgres").name
+    container = running.find(handed.directory.path, "dev").running("postgres").name
     begins = next(number for number, line in enumerate(lines) if line.startswith(b"COPY "))
     dump.write_bytes(b"".join([*lines[:begins], b"\\! touch /tmp/ran\n", *lines[begins:]]))
     with pytest.raises(EngineFailed, match="backslash commands are restricted"):
         postgres.restore(container, dump, same_tables=False)
     assert not engine.succeeds("exec", container, "test", "-e", "/tmp/ran")
+    assert emails(handed.directory) == {"ada", "eve"}
+
+
+@on_postgres
+def test_data_is_put_into_a_postgres_that_can_write_nothing_but_its_data(handed: Handed, directory: Directory) -> None:
+    override = "services: {postgres: {read_only: true, tmpfs: [/var/run/postgresql]}}\n"
+    (directory.path / "compose.override.yaml").write_text(override)
+    directory.run("snapshot", "import", str(handed.file))
+    directory.choose()
+    directory.run("up", "--yes")
+    assert emails(directory) == {"ada"}
+    directory.run("reset")
+    directory.run("snapshot", "restore", "one")
     assert emails(directory) == {"ada"}
 
 
-def test_data_is_put_into_a_postgres_that_can_write_nothing_but_its_data(make_directory: Make) -> None:
-    ours, theirs = make_directory("ours"), make_directory("theirs")
-    for directory in (ours, theirs):
-        override = "services: {postgres: {read_only: true, tmpfs: [/var/run/postgresql]}}\n"
-        (directory.path / "compose.override.yaml").write_text(override)
-    ours.up(database="postgres")
-    add(ours, "ada")
-    ours.run("snapshot", "save", "one")
-    ours.run("reset")
-    ours.run("snapshot", "restore", "one")
-    assert emails(ours) == {"ada"}
-    ours.run("snapshot", "export", "one")
-    theirs.run("snapshot", "import", str(ours.path / "one.kratos.zip"))
-    theirs.choose()
-    theirs.run("up", "--yes")
-    assert emails(theirs) == {"ada"}
-
-
-def test_secrets_travel_only_when_asked_for(make_directory: Make) -> None:
-    ours, theirs = make_directory("ours"), make_directory("theirs")
-    people.sign_up_and_ask(ours.up()["endpoints"]["public"], "ada@example.org")
-    ours.run("snapshot", "save", "one")
-    kept = (ours.home() / "secrets" / "kratos.yml").read_text()
-    secret = kept.split("cookie:\n  - ")[1].split("\n")[0]
+@on_sqlite
+def test_secrets_travel_only_when_asked_for(handed: Handed, directory: Directory) -> None:
+    secret = secrets(handed.directory)["cookie"][0]
     for flags, holds in (([], False), (["--with-secrets"], True)):
-        done = ours.run("snapshot", "export", "one", "it.zip", "--overwrite", *flags, "--json")
+        done = handed.directory.run("snapshot", "export", "one", "it.zip", "--overwrite", *flags, "--json")
         assert secret not in done.out + done.err
-        with zipfile.ZipFile(ours.path / "it.zip") as archive:
+        with zipfile.ZipFile(handed.directory.path / "it.zip") as archive:
             assert (secret in archive.read("manifest.json").decode()) == holds
     assert "can sign session cookies" in done.envelope["warnings"][0]
 
-    for name, flags in (("with", ["--with-secrets"]), ("without", [])):
-        ours.run("snapshot", "export", "one", "it.zip", "--overwrite", *flags)
-        theirs.run("snapshot", "import", str(ours.path / "it.zip"), name)
-        theirs.choose()
-        theirs.run("up", name, "--yes")
-        there = yaml.safe_load((theirs.home(name) / "secrets" / "kratos.yml").read_text())["secrets"]
-        assert (there == yaml.safe_load(kept)["secrets"]) == (name == "with")
-        assert emails(theirs, name) == {"ada"}
+    directory.run("snapshot", "import", str(handed.directory.path / "it.zip"))
+    directory.choose()
+    directory.run("up", "--yes")
+    assert secrets(directory) == secrets(handed.directory)
+    assert emails(directory) == {"ada"}
 
 
 def test_a_configuration_of_ones_own_travels_and_is_never_written_over(make_directory: Make) -> None:
@@ -188,18 +196,17 @@ def test_a_configuration_of_ones_own_travels_and_is_never_written_over(make_dire
     assert not theirs.home("third").exists()
 
 
-def test_another_engine_and_broken_files_are_refused_and_nothing_changes(make_directory: Make) -> None:
-    ours, theirs = make_directory("ours"), make_directory("theirs")
-    ours.up()
-    ours.run("snapshot", "save", "one")
-    file = ours.path / "it.zip"
-    ours.run("snapshot", "export", "one", str(file))
-    theirs.choose()
-    theirs.run("init", "--database", "postgres", "--no-ui", "--no-mail", "--yes")
-    said = theirs.run("snapshot", "import", str(file), code=63).said
+@on_sqlite
+def test_another_engine_and_broken_files_are_refused_and_nothing_changes(
+    handed: Handed, directory: Directory, tmp_path: Path
+) -> None:
+    directory.choose()
+    directory.run("init", "--database", "postgres", "--no-ui", "--no-mail", "--yes")
+    said = directory.run("snapshot", "import", str(handed.file), code=63).said
     assert "have nothing in common" in said
 
-    with zipfile.ZipFile(file) as archive:
+    file = tmp_path / "it.zip"
+    with zipfile.ZipFile(handed.file) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     for refused, code in (
         ({"database": entries["database"][:-1] + b"x"}, 62),
@@ -210,12 +217,12 @@ def test_another_engine_and_broken_files_are_refused_and_nothing_changes(make_di
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in (entries | refused).items():
                 archive.writestr(name, content)
-        done = theirs.run("snapshot", "import", str(file), "new", code=code)
+        done = directory.run("snapshot", "import", str(file), "new", code=code)
         assert len(done.said.splitlines()) <= 3
-    assert "new" not in (theirs.path / "kratosctl.yaml").read_text()
-    assert theirs.environments() == []
-    assert not list(theirs.path.glob(".kratosctl/*/snapshots/*"))
-    assert "cannot be read" in theirs.run("snapshot", "import", "nowhere.zip", code=60).said
+    assert "new" not in (directory.path / "kratosctl.yaml").read_text()
+    assert directory.environments() == []
+    assert not list(directory.path.glob(".kratosctl/*/snapshots/*"))
+    assert "cannot be read" in directory.run("snapshot", "import", "nowhere.zip", code=60).said
 
 
 def _asking(entries: dict[str, bytes], **answers: object) -> dict[str, bytes]:
@@ -224,8 +231,8 @@ def _asking(entries: dict[str, bytes], **answers: object) -> dict[str, bytes]:
     return {"manifest.json": json.dumps(manifest).encode()}
 
 
-def test_nothing_of_a_file_that_could_not_be_written_is_left(directory: Directory, tmp_path: Path) -> None:
-    directory.up()
-    directory.run("snapshot", "save", "one")
-    assert "cannot write" in directory.run("snapshot", "export", "one", str(tmp_path / "no" / "it.zip"), code=22).said
+@on_sqlite
+def test_nothing_of_a_file_that_could_not_be_written_is_left(handed: Handed, tmp_path: Path) -> None:
+    file = str(tmp_path / "no" / "it.zip")
+    assert "cannot write" in handed.directory.run("snapshot", "export", "one", file, code=22).said
     assert list(tmp_path.glob("*.zip*")) == []
