@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -12,20 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import engine, people
+from tests.e2e.people import Browser
 from tests.e2e.program import Directory, as_user
 
 pytestmark = pytest.mark.engine
 
 SOCKET = Path("/var/run/docker.sock")
 NOBODY = 65534
-
-
-def test_the_sqlite_database_belongs_to_the_caller(directory: Directory) -> None:
-    told = directory.up()
-
-    file = directory.home() / "database/db.sqlite"
-    assert (file.stat().st_uid, file.stat().st_gid) == (os.getuid(), os.getgid())
-    people.sign_up_and_ask(told["endpoints"]["public"])
 
 
 @pytest.mark.parametrize("removed", [".kratosctl", ".kratosctl/dev/database"])
@@ -72,39 +64,34 @@ def test_a_user_who_is_not_root_owns_all_that_is_made(nobody: Directory, databas
     assert not list(nobody.home().glob("database/*"))
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres", "memory"])
-def test_no_volume_without_a_name_is_made(directory: Directory, database: str) -> None:
-    told = directory.up(database=database, pages=database == "postgres")
-
-    volumes = [
-        mount["Name"]
-        for container in engine.inspect(*engine.containers(told["project"]).values())
-        for mount in container["Mounts"]
-        if mount["Type"] == "volume"
-    ]
-    assert set(volumes) == ({f"{told['project']}_postgres"} if database == "postgres" else set())
-    assert not [name for name in volumes if re.fullmatch("[0-9a-f]{64}", name)]
-
-
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_down_keeps_the_data_and_says_so(directory: Directory, database: str) -> None:
+def test_down_keeps_the_data_and_says_so_and_who_is_signed_in_stays_signed_in(
+    directory: Directory, database: str
+) -> None:
     told = directory.up(database=database)
     token = people.sign_up_and_ask(told["endpoints"]["public"])
+    browser = Browser()
+    browser.sign_up(told["endpoints"]["public"], "browser@example.org")
+    before = _secrets(directory)
 
     done = directory.down()
 
     assert "its data is kept" in done.out
     assert engine.containers(told["project"]) == {}
     assert engine.of_directory(directory.path).keys() <= {"volume"}
-    again = directory.run("up", "--json").data
-    assert people.whoami(again["endpoints"]["public"], token) == "someone@example.org"
+    public = directory.run("up", "--json").data["endpoints"]["public"]
+    assert people.whoami(public, token) == "someone@example.org"
+    assert browser.whoami(public) == "browser@example.org"
+    assert _secrets(directory) == before
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_data_is_not_deleted_without_yes_where_nobody_can_be_asked(directory: Directory, database: str) -> None:
+def test_data_is_deleted_with_yes_alone_where_nobody_can_be_asked_and_the_secrets_are_kept(
+    directory: Directory, database: str
+) -> None:
     told = directory.up(database=database)
     token = people.sign_up_and_ask(told["endpoints"]["public"])
-    before = engine.containers(told["project"])
+    before, secrets = engine.containers(told["project"]), _secrets(directory)
 
     refused = directory.run("down", "--volumes", code=38)
 
@@ -113,21 +100,18 @@ def test_data_is_not_deleted_without_yes_where_nobody_can_be_asked(directory: Di
     assert engine.containers(told["project"]) == before
     assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
 
-
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_down_with_volumes_and_yes_deletes_the_data_and_keeps_the_secrets(directory: Directory, database: str) -> None:
-    told = directory.up(database=database)
-    token = people.sign_up_and_ask(told["endpoints"]["public"])
-    secrets = (directory.home() / "secrets/kratos.yml").read_text()
-
     done = directory.run("down", "--volumes", "--yes", "--json").data
 
     assert done["removed"]["data"] is True
     assert engine.of_directory(directory.path) == {}
     assert not list(directory.home().glob("database/*"))
     again = directory.run("up", "--json").data
-    assert (directory.home() / "secrets/kratos.yml").read_text() == secrets
+    assert _secrets(directory) == secrets
     assert people.whoami(again["endpoints"]["public"], token) is None
+
+
+def _secrets(directory: Directory) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (directory.home() / "secrets").iterdir()}
 
 
 def test_down_of_what_is_down_is_no_error(directory: Directory) -> None:
