@@ -24,7 +24,11 @@ def test_environments_of_same_named_directories_and_of_one_directory_run_side_by
     urls = [row["endpoints"]["public"] for row in told]
     assert len(set(urls)) == 3
     tokens = [people.sign_up_and_ask(url, f"{number}@example.org") for number, url in enumerate(urls)]
+    browser = Browser()
     for number, url in enumerate(urls):
+        browser.sign_up(url, f"browser-{number}@example.org")
+    for number, url in enumerate(urls):
+        assert browser.whoami(url) == f"browser-{number}@example.org", "signing in elsewhere signed out here"
         others = [token for index, token in enumerate(tokens) if index != number]
         assert [people.whoami(url, token) for token in others] == [None, None]
 
@@ -40,18 +44,6 @@ def test_ports_are_kept_across_down_and_up_even_when_lower_ones_are_free_again(m
 
     # or it is told who took it: other tests may run at the same time
     assert again.data["endpoints"] == urls or "is taken by" in again.err
-
-
-def test_signing_in_to_one_environment_does_not_sign_anybody_out_of_another(make_directory: Make) -> None:
-    one, two = make_directory("one/app"), make_directory("two/app")
-    first, second = (directory.up()["endpoints"]["public"] for directory in (one, two))
-    browser = Browser()
-
-    browser.sign_up(first, "first@example.org")
-    browser.sign_up(second, "second@example.org")
-
-    assert browser.whoami(first) == "first@example.org"
-    assert browser.whoami(second) == "second@example.org"
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -108,15 +100,13 @@ def foreign(directory: Directory) -> Iterator[str]:
     engine.docker(*words, "down", "--volumes")
 
 
-@pytest.mark.parametrize("words", [("up",), ("down",), ("down", "--volumes", "--yes"), ("restart",)])
-def test_a_project_of_somebody_else_is_left_alone(directory: Directory, foreign: str, words: tuple[str, ...]) -> None:
+def test_a_project_of_somebody_else_is_left_alone(directory: Directory, foreign: str) -> None:
     before = engine.containers(foreign)
 
     (directory.path / "kratosctl.yaml").write_text("environments:\n  dev: {ui: false, mail: false}\n")
 
-    refused = directory.run(*words, code=40)
-
-    assert "somebody else" in refused.said
+    for words in (("up",), ("down",), ("down", "--volumes", "--yes"), ("restart",)):
+        assert "somebody else" in directory.run(*words, code=40).said
     assert engine.containers(foreign) == before
     assert engine.running(foreign) == {"web"}
     assert f"{foreign}_data" in engine.volumes()
