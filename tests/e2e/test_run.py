@@ -85,13 +85,13 @@ import json, os, sys, urllib.request
 found = {}
 for name in ("PUBLIC", "ADMIN", "MAIL", "UI"):
     url = os.environ.get(f"KRATOS_{name}_URL")
-    paths = {"PUBLIC": "/health/ready", "ADMIN": "/admin/health/ready", "MAIL": "/readyz"}
+    paths = {"PUBLIC": "/health/ready", "ADMIN": "/admin/health/ready", "MAIL": "/readyz", "UI": "/health/alive"}
     found[name] = urllib.request.urlopen(url + paths[name]).status if url else None
 print(json.dumps([found, sys.stdin.read()]))
 sys.exit(7)
 """
     done = subprocess.run(
-        [*program(), "run", "--", sys.executable, "-c", script],
+        [*program(), "run", "--ui", "--", sys.executable, "-c", script],
         cwd=directory.path,
         env=directory.environ(),
         input="given",
@@ -100,7 +100,7 @@ sys.exit(7)
         check=False,
     )
     assert done.returncode == 7, done.stderr
-    assert json.loads(done.stdout) == [{"PUBLIC": 200, "ADMIN": 200, "MAIL": 200, "UI": None}, "given"]
+    assert json.loads(done.stdout) == [{"PUBLIC": 200, "ADMIN": 200, "MAIL": 200, "UI": 200}, "given"]
     assert "start Kratos" in done.stderr
     assert list(directory.path.iterdir()) == []
 
@@ -112,17 +112,6 @@ def test_addresses_of_another_kratos_do_not_reach_the_command(directory: Directo
     assert found == "KRATOS_ADMIN_URL=http://localhost\nKRATOS_PUBLIC_URL=http://localhost\n"
 
 
-def test_with_a_ui_its_address_is_there_too(directory: Directory) -> None:
-    script = (
-        "import os, urllib.request; print(urllib.request.urlopen(os.environ['KRATOS_UI_URL'] + '/health/alive').status)"
-    )
-    assert directory.run("run", "--ui", "--", sys.executable, "-c", script).out == "200\n"
-
-
-def test_a_command_that_a_signal_ended_has_the_exit_code_a_shell_gives_it(directory: Directory) -> None:
-    directory.run("run", "--no-mail", "--", "sh", "-c", "kill -KILL $$", code=137)
-
-
 def test_what_is_no_command_is_refused_before_kratos_starts(directory: Directory) -> None:
     (directory.path / "no-program").write_text("")
     assert "no command 'no-such'" in directory.run("run", "--", "no-such", code=127).said
@@ -130,8 +119,11 @@ def test_what_is_no_command_is_refused_before_kratos_starts(directory: Directory
     assert "Kratos" not in directory.run("run", "--", "no-such", code=127).err
 
 
-def test_flags_after_the_command_are_the_commands(directory: Directory) -> None:
-    assert directory.run("run", "--no-mail", "echo", "--database", "--json").out == "--database --json\n"
+def test_flags_after_the_command_are_the_commands_and_a_signal_that_ends_it_gives_the_exit_code_of_a_shell(
+    directory: Directory,
+) -> None:
+    words = ("sh", "-c", 'echo "$@"; kill -KILL $$', "sh", "--database", "--json")
+    assert directory.run("run", "--no-mail", *words, code=137).out == "--database --json\n"
 
 
 def test_sigterm_is_the_commands_and_everything_is_gone_when_it_has_ended(directory: Directory) -> None:
@@ -169,19 +161,17 @@ def test_a_signal_before_the_command_runs_leaves_nothing(directory: Directory) -
     assert ephemeral.is_gone(made)
 
 
-@pytest.mark.parametrize("sweeper", ["the next one", "prune"])
-def test_what_a_killed_run_left_is_removed_and_nothing_else(
-    make_directory: Callable[[str], Directory], sweeper: str
+def test_what_a_killed_run_left_is_removed_by_the_next_one_or_by_prune_and_nothing_else(
+    make_directory: Callable[[str], Directory],
 ) -> None:
     directory = make_directory("app")
     directory.up()
-    with running(directory, "other") as other, running(directory, "killed", "--database", "postgres") as killed:
-        killed.kill()
-        if sweeper == "prune":
-            directory.run("prune", "--yes")
-        else:
-            directory.run("run", "--no-mail", "--", "true")
-        assert ephemeral.is_gone(killed.directory)
+    with running(directory, "other") as other:
+        for number, sweeper in enumerate((("run", "--no-mail", "--", "true"), ("prune", "--yes"))):
+            with running(directory, f"killed-{number}", "--database", "postgres") as killed:
+                killed.kill()
+                directory.run(*sweeper)
+                assert ephemeral.is_gone(killed.directory)
         assert other.serves()
         assert directory.status()["state"] == "ready"
         assert other.end() == 3
