@@ -122,25 +122,27 @@ def test_a_damaged_snapshot_is_refused_and_nothing_changes(serving: Directory) -
     assert people(serving) == {"ada"}
 
 
-@pytest.mark.parametrize("damage", [b"", b"no" * 5000])
-def test_a_snapshot_can_be_put_in_place_of_a_damaged_database(directory: Directory, damage: bytes) -> None:
+def test_a_snapshot_can_be_put_in_place_of_a_damaged_database(directory: Directory) -> None:
     directory.up()
     add(directory, "ada")
     directory.run("snapshot", "save", "one")
-    (directory.home() / "database" / "db.sqlite").write_bytes(damage)
-    assert "snapshot restore NAME" in directory.run("reset", code=58).said
+    known: set[Path] = set()
+    for damage in (b"", b"no" * 5000):
+        (directory.home() / "database" / "db.sqlite").write_bytes(damage)
+        assert "snapshot restore NAME" in directory.run("reset", code=58).said
 
-    done = directory.run("snapshot", "restore", "one")
+        done = directory.run("snapshot", "restore", "one")
 
-    assert people(directory) == {"ada"}
-    (kept,) = directory.home().glob("database/damaged-*")
-    assert f"kept in {kept}" in done.err
-    assert (kept / "db.sqlite").read_bytes() == damage
-    directory.run("reset")
-    directory.run("snapshot", "restore", "--undo")
-    assert people(directory) == {"ada"}
+        assert people(directory) == {"ada"}
+        (kept,) = {*directory.home().glob("database/damaged-*")} - known
+        known.add(kept)
+        assert f"kept in {kept}" in done.err
+        assert (kept / "db.sqlite").read_bytes() == damage
+        directory.run("reset")
+        directory.run("snapshot", "restore", "--undo")
+        assert people(directory) == {"ada"}
     directory.run("down", "--volumes", "--yes")
-    assert not kept.exists()
+    assert not [kept for kept in known if kept.exists()]
 
 
 @pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/b", "", ".", "x" * 80, "a b", "-x"])
@@ -227,9 +229,3 @@ def test_an_upgrade_that_nobody_can_prove_names_the_way_without_proof(directory:
     own = f" --kratos-image {images.kratos('v26.2.0')}" if images.are_standins() else ""
     assert failed.said.endswith(f"without proof: kratosctl up dev --release v26.2.0{own} --save\n")
     assert directory.status()["release"] == "v1.1.0"
-
-
-def test_going_to_an_older_release_is_refused(directory: Directory) -> None:
-    directory.up(release="v26.2.0")
-    said = directory.run("upgrade", "--to", "v1.1.0", "--kratos-image", images.kratos("v1.1.0"), code=56).said
-    assert "is not newer than" in said
