@@ -137,19 +137,11 @@ def test_up_serves_a_configuration_that_was_removed_and_came_back(directory: Dir
     engine.until(lambda: _schemas(public) == {"staff"}, why="Kratos sees the edit")
 
 
-def test_nothing_is_written_to_a_configuration_directory(directory: Directory) -> None:
-    directory.run("init", "--no-ui", "--no-mail", "--yes")
-    before = _texts(directory.path / "kratos")
-
-    directory.run("up", "--yes")
-    directory.run("up", "--yes", "--mail")
-
-    assert _texts(directory.path / "kratos") == before
-
-
 def test_up_says_what_people_trip_over_in_a_configuration_that_was_made_for_another_place(directory: Directory) -> None:
     directory.run("init", "--no-ui", "--yes")
+    before = _texts(directory.path / "kratos")
     assert directory.run("up", "--json").envelope["warnings"] == []
+    assert _texts(directory.path / "kratos") == before, "what is theirs is not written to"
     file = directory.path / "kratos/kratos.yml"
     elsewhere = "  smtp:\n    connection_uri: smtps://me:hidden@smtp.example.org:465\n"
     file.write_text(
@@ -209,20 +201,6 @@ def test_a_compose_override_is_merged_and_a_change_in_it_makes_kratos_anew(direc
     assert second["Id"] != first["Id"]
     assert "LOG_LEVEL=error" in second["Config"]["Env"]
     assert people.whoami(told["endpoints"]["public"], token) == "someone@example.org"
-
-
-def test_a_service_of_a_compose_override_runs_and_goes_with_the_environment(directory: Directory) -> None:
-    (directory.path / "compose.override.yaml").write_text(
-        f"services:\n  extra:\n    image: {directory.variables['KRATOSCTL_POSTGRES_IMAGE']}\n"
-        "    entrypoint: [sleep, infinity]\n    init: true\n"
-    )
-
-    told = directory.up()
-
-    assert "extra" in engine.containers(told["project"])
-    assert directory.run("up", "--json").data["changed"] is False
-    directory.down()
-    assert engine.containers(told["project"]) == {}
 
 
 def _schemas(public: str) -> set[str]:
