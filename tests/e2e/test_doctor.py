@@ -53,7 +53,7 @@ def test_a_kratos_that_refuses_an_edit_and_one_that_ended_of_it_are_problems_wit
     right = file.read_text()
     file.write_text(right + "no_such_key: 1\n")
     kratos = engine.containers(told["project"])["kratos"]
-    engine.until(lambda: "could not be loaded" in directory.run("logs", "kratos").out, why="Kratos reads it")
+    engine.until(lambda: "could not be loaded" in engine.everything_said(kratos), why="Kratos reads it")
 
     assert "no_such_key" in findings(directory, "problem", code=1)["configuration-rejected"]["why"]
     (warning,) = directory.run("up", "--json").envelope["warnings"]
@@ -61,7 +61,7 @@ def test_a_kratos_that_refuses_an_edit_and_one_that_ended_of_it_are_problems_wit
     assert "no_such_key" in warning
     assert directory.run("status", "--json").envelope["warnings"] == [warning]
     file.write_text(right)
-    engine.until(lambda: "processed successfully" in directory.run("logs", "kratos").out, why="Kratos reads it")
+    engine.until(lambda: "processed successfully" in engine.everything_said(kratos), why="Kratos reads it")
     assert findings(directory, "problem") == {}
     assert directory.run("up", "--json").envelope["warnings"] == []
     assert directory.run("status", "--json").envelope["warnings"] == []
