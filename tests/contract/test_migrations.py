@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from . import http
-from .conftest import REPOSITORY, TESTED, MakeDatabase, MakeKratos
-from .kratos import ADMIN, Database, Directory, Image, Kratos
+from .conftest import REPOSITORY, TESTED, MakeDatabase, MakeKratos, MakeMigrated
+from .kratos import ADMIN, Database, Directory, Image, Kratos, Sqlite
 
 MIGRATIONS = {
     "sqlite": {"v1.1.0": 655, "v1.3.1": 663, "v25.4.0": 679, "v26.2.0": 686},
@@ -32,11 +32,11 @@ def test_migrating_fills_an_empty_database_and_migrating_again_changes_nothing(
 
 
 def test_the_first_serve_creates_the_network_not_the_migrations(
-    default_image: Image, make_database: MakeDatabase, make_kratos: MakeKratos
+    default_image: Image, make_migrated: MakeMigrated
 ) -> None:
-    database = make_database("sqlite")
-    kratos = make_kratos(default_image, database)
-    kratos.migrate()
+    kratos = make_migrated(default_image, "sqlite")
+    database = kratos.database
+    assert isinstance(database, Sqlite)
     assert database.value("SELECT count(*) FROM networks") == "0"
     with kratos.serve():
         network = database.value("SELECT id FROM networks")
@@ -45,18 +45,18 @@ def test_the_first_serve_creates_the_network_not_the_migrations(
 
 
 def test_a_configuration_that_serve_would_refuse_is_good_enough_to_migrate(
-    default_image: Image, make_database: MakeDatabase, make_kratos: MakeKratos
+    default_image: Image, make_migrated: MakeMigrated
 ) -> None:
-    kratos = make_kratos(default_image, make_database("sqlite"))
+    kratos = make_migrated(default_image, "sqlite")
     kratos.directory.write("kratos.yml", {"no_such_key": 1})
     assert kratos.migrate().code == 0
 
 
 def test_the_dsn_may_come_from_the_last_file_and_the_environment_goes_before_the_files(
-    default_image: Image, make_database: MakeDatabase, make_kratos: MakeKratos
+    default_image: Image, make_migrated: MakeMigrated
 ) -> None:
-    database = make_database("sqlite")
-    kratos = make_kratos(default_image, database)
+    kratos = make_migrated(default_image, "sqlite")
+    database = kratos.database
     kratos.directory.write("first.yml", {"dsn": "sqlite:///nowhere/db.sqlite"})
     kratos.directory.write("last.yml", {"dsn": database.dsn})
     from_files = replace(kratos, database=Database("", database.options), files=("first.yml", "last.yml"))
@@ -94,14 +94,12 @@ def test_the_status_of_migrations_is_told_as_json_and_pending_ones_are_no_failur
 
 
 def test_a_newer_release_serves_on_an_older_database_but_is_not_ready_until_it_is_migrated(
-    make_database: MakeDatabase, make_kratos: MakeKratos
+    make_migrated: MakeMigrated, make_kratos: MakeKratos
 ) -> None:
     if len(TESTED) < 2:
         pytest.skip("needs two releases")
     old, new = (Image(REPOSITORY, release, "default") for release in (TESTED[0], TESTED[-1]))
-    database = make_database("sqlite")
-    assert make_kratos(old, database).migrate().code == 0
-    kratos = make_kratos(new, database)
+    kratos = make_kratos(new, make_migrated(old, "sqlite").database)
     with kratos.start("serve", "--dev") as started:
         started.wait_for_log("Starting the admin httpd")
         port = started.port(ADMIN)
@@ -114,12 +112,10 @@ def test_a_newer_release_serves_on_an_older_database_but_is_not_ready_until_it_i
 
 
 def test_an_older_release_calls_itself_ready_on_a_newer_database_but_fails_there(
-    make_database: MakeDatabase, make_kratos: MakeKratos
+    make_migrated: MakeMigrated, make_kratos: MakeKratos
 ) -> None:
     if len(TESTED) < 2:
         pytest.skip("needs two releases")
     old, new = (Image(REPOSITORY, release, "default") for release in (TESTED[0], TESTED[-1]))
-    database = make_database("sqlite")
-    assert make_kratos(new, database).migrate().code == 0
-    with make_kratos(old, database).serve() as server:
+    with make_kratos(old, make_migrated(new, "sqlite").database).serve() as server:
         assert server.admin("GET", "/admin/identities").status == 500
