@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import engine, people
+from tests.e2e import engine, images, people
 from tests.e2e.program import Directory
 
 pytestmark = pytest.mark.engine
@@ -103,25 +103,20 @@ def test_a_service_no_longer_asked_for_is_removed(directory: Directory) -> None:
     assert set(told["endpoints"]) == {"public"}
 
 
-def test_another_release_keeps_who_signed_up(directory: Directory) -> None:
+def test_another_release_keeps_who_signed_up_and_an_older_one_is_refused_from_then_on(directory: Directory) -> None:
     told = directory.up(release="v1.3.1")
     token = people.sign_up_and_ask(told["endpoints"]["public"])
 
-    newer = directory.up(release="v26.2.0")
+    newer = directory.up("dev", "--save", release="v26.2.0")
 
     assert people.whoami(newer["endpoints"]["public"], token) == "someone@example.org"
     assert directory.status()["migrated_by"] == "v26.2.0"
-
-
-def test_an_older_release_on_newer_data_is_refused_and_nothing_is_touched(directory: Directory) -> None:
-    told = directory.up(release="v26.2.0")
     before = engine.containers(told["project"]), _files(directory.path)
-
     directory.choose("v1.3.1")
     refused = directory.run("up", "--release", "v1.3.1", code=56)
-
-    assert "v26.2.0" in refused.said
     assert "--release v26.2.0" in refused.said
+    older = ("--to", "v1.3.1", "--kratos-image", images.kratos("v1.3.1"))
+    assert "is not newer than" in directory.run("upgrade", *older, code=56).said
     assert (engine.containers(told["project"]), _files(directory.path)) == before
 
 
