@@ -18,14 +18,15 @@ from tests.e2e.program import Directory, program
 
 pytestmark = pytest.mark.engine
 
-CASES = [(release, database) for release in ("v1.1.0", "v26.2.0") for database in ("sqlite", "postgres")]
+# a release before and one after batches became partial, each on another database
+CASES = [("v1.1.0", "postgres"), ("v26.2.0", "sqlite")]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
 def serving(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path
 ) -> Iterator[Directory]:
-    """An environment that runs: a release before and one after batches became partial, on both databases."""
+    """An environment that runs, one for each case."""
     release, database = request.param
     directory = Directory(tmp_path_factory.mktemp(f"seed-{release}-{database}"), cache)
     directory.up(release=release, database=database)
