@@ -68,10 +68,13 @@ def select(message: str, choices: Sequence[Choice], default: Any = None) -> Any:
 
 
 def confirm(message: str, default: bool) -> bool:
-    """Asks a yes-or-no question; Enter alone takes the default."""
+    """Asks a yes-or-no question, answered by y or n and Enter; Enter alone takes the default."""
     import questionary
 
-    question = questionary.confirm(message, default=default, style=questionary.Style(_STYLE), output=_output())
+    # a y or n that counted at once would leave the Enter that many type behind it to the next question
+    question = questionary.confirm(
+        message, default=default, auto_enter=False, style=questionary.Style(_STYLE), output=_output()
+    )
     return bool(_run(question))
 
 

@@ -61,13 +61,29 @@ def test_a_default_that_cannot_work_gives_way_to_the_first_that_can(keys: PipeIn
 
 @pytest.mark.parametrize(
     ("typed", "default", "answer"),
-    [("y", False, True), ("n", True, False), (ENTER, True, True), (ENTER, False, False), ("N", True, False)],
+    [
+        (ENTER, True, True),
+        (ENTER, False, False),
+        ("y" + ENTER, False, True),
+        ("N" + ENTER, True, False),
+        ("yes" + ENTER, False, True),
+        ("no" + ENTER, True, False),
+        ("yn" + ENTER, True, False),
+        ("n" + BACKSPACE + ENTER, True, True),
+    ],
 )
-def test_yes_and_no_are_one_key_and_enter_takes_the_default(
+def test_yes_and_no_are_taken_at_enter_which_alone_takes_the_default(
     keys: PipeInput, typed: str, default: bool, answer: bool
 ) -> None:
     keys.send_text(typed)
     assert prompting.confirm("Sure?", default) is answer
+
+
+def test_whoever_types_enter_behind_a_yes_or_no_has_not_answered_the_next_question(keys: PipeInput) -> None:
+    keys.send_text("n" + ENTER + "no" + ENTER + DOWN + ENTER)
+    assert prompting.confirm("The UI?", default=True) is False
+    assert prompting.confirm("The inbox?", default=True) is False
+    assert prompting.select("What now?", [Choice("up", "up"), Choice("quit", "quit")], "up") == "quit"
 
 
 def test_a_text_is_asked_for_until_it_can_be_taken(keys: PipeInput) -> None:
@@ -103,7 +119,7 @@ def test_ctrl_d_leaves_a_text_that_is_begun(keys: PipeInput) -> None:
     ("put", "typed", "answer"),
     [
         (Prompt("choice", "Which?", CHOICES, default="c"), ENTER, "c"),
-        (Prompt("yes-no", "Sure?", default=True), "n", False),
+        (Prompt("yes-no", "Sure?", default=True), "n" + ENTER, False),
         (Prompt("text", "What?", check=lambda said: "" if said else "say something"), ENTER + "5" + ENTER, "5"),
     ],
 )

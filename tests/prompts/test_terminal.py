@@ -87,7 +87,7 @@ def test_a_no_at_the_end_writes_nothing_and_is_no_success(directory: Path, comma
     before = tree(directory)
     with Terminal(directory, command, *ALONE) as terminal:
         enter_until(terminal, CONFIRM[command])
-        terminal.press("n")
+        terminal.press("n" + ENTER)
         assert terminal.end() == 130
     assert tree(directory) == before
 
@@ -116,8 +116,8 @@ def test_what_is_answered_is_what_is_written(directory: Path) -> None:
         terminal.answer("Which database?", DOWN + ENTER)
         terminal.answer("Which Kratos release?", DOWN * 2 + ENTER)
         terminal.answer("Which image variant?", DOWN + ENTER)
-        terminal.answer("Run the self-service UI?", "n")
-        terminal.answer("Run a mail inbox (Mailpit)?", "y")
+        terminal.answer("Run the self-service UI?", "n" + ENTER)
+        terminal.answer("Run a mail inbox (Mailpit)?", "y" + ENTER)
         terminal.answer("Port of the public API?", DOWN + ENTER)
         terminal.answer("Its number?", "5000" + ENTER)
         terminal.see("Write it?")

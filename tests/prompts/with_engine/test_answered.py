@@ -53,8 +53,8 @@ def test_up_answered_at_its_prompts_ends_with_a_ready_kratos(
             shown.answer("Which Kratos release?", DOWN * tags.index(release) + ENTER)
         if not images.are_standins() or variant == "default":
             shown.answer("Which image variant?", DOWN * VARIANTS.index(variant) + ENTER)
-        shown.answer("Run the self-service UI?", "n")
-        shown.answer("Run a mail inbox (Mailpit)?", "n")
+        shown.answer("Run the self-service UI?", "n" + ENTER)
+        shown.answer("Run a mail inbox (Mailpit)?", "n" + ENTER)
         shown.answer("Port of the public API?")
         shown.see("Bring it up?")
         promised = next(word for word in shown.flowing.split() if word.startswith("http://"))
@@ -94,11 +94,11 @@ def test_the_menu_brings_up_shows_stops_and_deletes(directory: Directory) -> Non
         shown.see("dev: ready")
         shown.answer("» open", UP + DOWN * 5 + ENTER)
         shown.see("Its data stays. (y/N)")
-        shown.press("n")
+        shown.press("n" + ENTER)
         assert directory.status()["state"] == "ready", "a no stops nothing"
         shown.press(DOWN * 5 + ENTER)
         shown.see("identities")
-        shown.press("y")
+        shown.press("y" + ENTER)
         shown.see("dev is down, its data deleted")
         shown.answer("it has no data", UP + ENTER)
         assert shown.end() == 0
