@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kratosctl.engine import program, reading
-from kratosctl.engine.objects import Container
+from kratosctl.engine.objects import Container, Engine
 from kratosctl.engine.socket import DEFAULT_PATH, Socket
 
 
@@ -51,13 +51,9 @@ class Docker:
         return done.stdout if done.returncode == 0 else ""
 
 
-def opened() -> Window:
-    """The best view there is of the engine behind the current Docker context.
-
-    Raises:
-        DockerMissing, DaemonDown, SocketForbidden, EngineTooOld.
-    """
-    path = socket_of(reading.engine(timeout=20).endpoint)
+def opened(engine: Engine) -> Window:
+    """The best view there is of an engine."""
+    path = socket_of(engine.endpoint)
     return Socket(path) if path and Path(path).is_socket() else Docker()
 
 

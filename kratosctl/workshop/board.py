@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from kratosctl.answers import workshop_file
-from kratosctl.engine import window
+from kratosctl.engine import reading, window
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, KratosctlError, NotRunning, PortTaken, UsageError
 from kratosctl.host import ports
 from kratosctl.kratos import log_lines
@@ -71,10 +71,11 @@ class Board(ThreadingHTTPServer):
             KratosctlError: workshop.yaml or the engine cannot be read.
         """
         workshop_file.load(directory)
-        self._window = window.opened()
+        engine = reading.engine(timeout=20)
+        self._window = window.opened(engine)
         self._listen(port)
         self.door = Door(self.port)
-        self._observer = Observer(directory, self._window)
+        self._observer = Observer(directory, self._window, engine.local)
         self._acts = Acts(directory, self._acted)
         self.watch = Watch(self._observer.look, self._acts.data)
 

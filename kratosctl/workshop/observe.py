@@ -66,13 +66,14 @@ class _Memory:
 class Observer:
     """Looks at the seats of a workshop, and remembers. One thread at a time may look."""
 
-    def __init__(self, directory: Path, window: Window) -> None:
+    def __init__(self, directory: Path, window: Window, local: bool) -> None:
         """
         Args:
             directory: where workshop.yaml lies.
             window: the engine.
+            local: attendees come in at addresses of this host, as far as they can be told from here.
         """
-        self._directory, self._window = directory, window
+        self._directory, self._window, self._local = directory, window, local
         self._workshop, self._seats = Workshop(""), list[Seat]()
         self._files: object = None
         self._memories: dict[str, _Memory] = {}
@@ -109,7 +110,8 @@ class Observer:
             return ()
         possible = [seat for seat in self._seats if self._memories[seat.name].environment]
         closed = proxy.warning(self._directory, possible, of_project)
-        return tuple(said for said in (closed, keeper.missing(self._directory, self._workshop)) if said)
+        strange = seats.of_another_host(possible) if self._local else []
+        return tuple(said for said in (closed, *strange, keeper.missing(self._directory, self._workshop)) if said)
 
     def kratos(self, seat: str) -> str:
         """The ID of a seat's Kratos, as it was last seen; empty where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ipaddress
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -262,3 +263,18 @@ def all_locked(
 def state_of(seat: Seat) -> State:
     """What is allotted to a seat, settled for its directory."""
     return ownership.settled_state(seat.workspace)
+
+
+def of_another_host(everyone: Sequence[Seat]) -> list[str]:
+    """What to say of an address that attendees are given and that this host has not, or no longer."""
+    import psutil
+
+    own = {address.address for found in psutil.net_if_addrs().values() for address in found}
+    strange = []
+    for host in dict.fromkeys(seat.environment.host for seat in everyone):
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(host.strip("[]"))
+            if not address.is_loopback and str(address) not in own:
+                strange.append(host)
+    fix = "if it does not lead here, change `host` in workshop.yaml and write the handouts anew"
+    return [f"attendees are given {host}, which is no address of this host: {fix}" for host in strange]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kratosctl.answers import workshop_file
 from kratosctl.console import Console
-from kratosctl.engine import window
+from kratosctl.engine import reading, window
 from kratosctl.errors import KratosctlError
 from kratosctl.results import Result, table
 from kratosctl.states import STATES
@@ -33,8 +33,13 @@ def status(directory: Path) -> Result:
     Raises:
         KratosctlError: workshop.yaml or the engine cannot be read.
     """
-    picture = Observer(directory, window.opened()).look(everything=True)
+    picture = _observer(directory).look(everything=True)
     return Result("workshop status", picture.data(), lambda: text(picture), _warnings(directory, picture))
+
+
+def _observer(directory: Path) -> Observer:
+    engine = reading.engine(timeout=20)
+    return Observer(directory, window.opened(engine), engine.local)
 
 
 def _warnings(directory: Path, picture: Picture) -> list[str]:
@@ -53,7 +58,7 @@ def watch(directory: Path, console: Console, sleep: Callable[[float], None] = ti
     Raises:
         KratosctlError: the first look was not possible. Later ones are tried again.
     """
-    observer = Observer(directory, window.opened())
+    observer = _observer(directory)
     shown = ""
     for number in itertools.count():
         try:

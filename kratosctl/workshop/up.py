@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import functools
-import ipaddress
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -149,7 +147,7 @@ def up(
             took = time.monotonic() - began
             if notes or moved:
                 notes.append("what attendees were told is no longer right: kratosctl workshop handout writes it anew")
-            strange = of_another_host(sound) if shared.engine.local else []
+            strange = seats.of_another_host(sound) if shared.engine.local else []
             return _result(directory, everyone, outcomes, moved, [*unmoved, *strange, *notes], took)
 
 
@@ -282,21 +280,6 @@ def _fill(seat: Seat) -> Sequence[Mapping[str, Any]]:
     found = running.find(seat.workspace.directory, seat.name)
     told = seed.finish_first(Subject(found, seat.environment), _SILENT)
     return told.data["failed_rows"] if told else ()
-
-
-def of_another_host(everyone: Sequence[Seat]) -> list[str]:
-    """What to say of an address that attendees are given and that this host has not, or no longer."""
-    import psutil
-
-    own = {address.address for found in psutil.net_if_addrs().values() for address in found}
-    strange = []
-    for host in dict.fromkeys(seat.environment.host for seat in everyone):
-        with contextlib.suppress(ValueError):
-            address = ipaddress.ip_address(host.strip("[]"))
-            if not address.is_loopback and str(address) not in own:
-                strange.append(host)
-    fix = "if it does not lead here, change `host` in workshop.yaml and write the handouts anew"
-    return [f"attendees are given {host}, which is no address of this host: {fix}" for host in strange]
 
 
 def _with_count(error: KratosctlError, outcomes: Mapping[str, Came | KratosctlError]) -> KratosctlError:

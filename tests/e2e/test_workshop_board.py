@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kratosctl import running
-from kratosctl.engine import window
+from kratosctl.engine import reading, window
 from kratosctl.engine.window import Docker
 from tests.e2e import boards, engine, people
 from tests.e2e.boards import Board
@@ -75,7 +75,7 @@ def test_people_read_it_as_a_table_again_and_again_until_ctrl_c(classroom: Direc
 
 def test_socket_and_docker_tell_the_same_of_the_containers(classroom: Directory) -> None:
     project = running.find(classroom.path, "seat-01").state.project
-    through = window.opened(), Docker()
+    through = window.opened(reading.engine()), Docker()
     assert not isinstance(through[0], Docker)
 
     found = [[one for one in view.containers() if one.project == project] for view in through]

@@ -80,15 +80,33 @@ def test_a_proxy_that_does_not_run_is_said_while_a_seat_does(directory: Path, wi
 
     def warned(*there: Container) -> list[str]:
         window.there = list(there)
-        return [said.partition(":")[0] for said in Observer(directory, window).look().warnings]
+        return [said.partition(":")[0] for said in Observer(directory, window, local=True).look().warnings]
 
     assert warned(seat, caddy) == []
     assert warned(seat) == warned(seat, replace(caddy, state="exited")) == ["the TLS proxy does not run"]
     assert warned() == []
 
 
+@pytest.mark.parametrize("local", [True, False])
+def test_an_address_that_this_host_has_no_longer_is_said_while_a_seat_runs(
+    directory: Path, window: Window, local: bool
+) -> None:
+    """A laptop that slept has another address in the next room, and attendees reach nothing."""
+    text = "name: class\nenvironment: {host: 192.0.2.7, bind: 0.0.0.0}\nseats:\n  seat-01: Ada\n"
+    (directory / "workshop.yaml").write_text(text)
+
+    def warned() -> tuple[str, ...]:
+        return Observer(directory, window, local).look().warnings
+
+    # an engine in a virtual machine has another host's addresses
+    assert len(warned()) == local
+    assert all("192.0.2.7, which is no address of this host" in said for said in warned())
+    window.there = []
+    assert warned() == ()
+
+
 def test_each_seat_is_told_of(directory: Path, window: Window) -> None:
-    ada, free = Observer(directory, window).look().seats
+    ada, free = Observer(directory, window, local=True).look().seats
 
     assert (ada.seat, ada.attendee, ada.state, ada.release) == ("seat-01", "Ada", "ready", "v26.2.0")
     assert (ada.address, ada.since) == ("http://localhost:4533", "2026-11-24T13:00:00+00:00")
@@ -96,7 +114,7 @@ def test_each_seat_is_told_of(directory: Path, window: Window) -> None:
 
 
 def test_seats_that_are_as_they_were_are_asked_only_in_their_turn(directory: Path, window: Window) -> None:
-    observer = Observer(directory, window)
+    observer = Observer(directory, window, local=True)
     observer.look()
     window.asked.clear()
 
@@ -112,7 +130,7 @@ def test_seats_that_are_as_they_were_are_asked_only_in_their_turn(directory: Pat
 
 
 def test_a_seat_that_died_is_broken_at_the_next_look(directory: Path, window: Window) -> None:
-    observer = Observer(directory, window)
+    observer = Observer(directory, window, local=True)
     observer.look()
     window.there[1] = replace(window.there[1], state="exited", exit_code=137, health="", published={})
 
@@ -122,7 +140,7 @@ def test_a_seat_that_died_is_broken_at_the_next_look(directory: Path, window: Wi
 
 
 def test_an_error_is_told_until_kratos_is_started_anew(directory: Path, window: Window) -> None:
-    observer = Observer(directory, window)
+    observer = Observer(directory, window, local=True)
     window.said = ERROR
     before = observer.look().seats[0]
     window.said, window.started = "", LATE
@@ -139,7 +157,7 @@ def test_a_damaged_file_of_one_seat_hides_no_other(directory: Path, window: Wind
     state.parent.mkdir(parents=True)
     state.write_text("{")
 
-    ada, damaged = Observer(directory, window).look().seats
+    ada, damaged = Observer(directory, window, local=True).look().seats
 
     assert ada.state == "ready"
     assert damaged.state == "broken"
@@ -147,7 +165,7 @@ def test_a_damaged_file_of_one_seat_hides_no_other(directory: Path, window: Wind
 
 
 def test_a_seat_that_comes_into_the_file_is_seen_and_one_that_goes_is_not(directory: Path, window: Window) -> None:
-    observer = Observer(directory, window)
+    observer = Observer(directory, window, local=True)
     observer.look()
     (directory / "workshop.yaml").write_text("name: class\nseats:\n  seat-01: Bob\n  seat-09: Eve\n")
 
@@ -162,6 +180,6 @@ def test_a_postgresql_that_hangs_keeps_no_seat_from_being_seen(directory: Path, 
     (directory / "workshop.yaml").write_text(f"name: class\nenvironment: {answers}\nseats:\n  seat-01:\n")
     window.there.append(replace(window.there[0], id="db", name="db", service="postgres", published={}))
 
-    (seat,) = Observer(directory, window).look(everything=True).seats
+    (seat,) = Observer(directory, window, local=True).look(everything=True).seats
 
     assert (seat.state, seat.identities) == ("ready", None)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from kratosctl import results
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
-from kratosctl.engine import window
+from kratosctl.engine import reading, window
 from kratosctl.engine.objects import Container
 from kratosctl.kratos import log_lines
 from kratosctl.states import ended, state_of
@@ -127,7 +128,8 @@ class TestTable:
         ends = datetime.datetime.now() + datetime.timedelta(minutes=5)
         workshop_file.write(tmp_path, Workshop("class", {}, {"seat-01": "Ada"}, ends))
         picture = replace(PICTURE, warnings=("the TLS proxy does not run",))
-        monkeypatch.setattr(window, "opened", lambda: None)
+        monkeypatch.setattr(reading, "engine", lambda timeout: SimpleNamespace(local=True))
+        monkeypatch.setattr(window, "opened", lambda engine: None)
         monkeypatch.setattr(Observer, "look", lambda *_, **__: picture)
 
         def sleep(_: float) -> None:

@@ -278,7 +278,7 @@ def test_an_address_that_leads_attendees_to_another_host_is_named(
     monkeypatch.setattr(psutil, "net_if_addrs", lambda: {"eth0": [SimpleNamespace(address="192.168.1.10")]})
     workshop_file.write(tmp_path, Workshop("class", {"host": host, "bind": "0.0.0.0"}, {"seat-01": "", "seat-02": ""}))
 
-    said = up.of_another_host(seats.chosen(tmp_path, (), everybody=True)[1])
+    said = seats.of_another_host(seats.chosen(tmp_path, (), everybody=True)[1])
 
     assert len(said) == strange
     assert all(f"attendees are given {host}" in one for one in said)
