@@ -19,6 +19,8 @@ from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
 Kind = Literal["choice", "switch", "port", "path", "file", "text", "release", "host", "address", "range", "origin"]
 
 DEFAULT_NAME = "dev"
+# says which environment is meant, where a command is given none
+NAME_VARIABLE = "KRATOSCTL_ENVIRONMENT"
 DATABASES = ("sqlite", "postgres", "memory", "external")
 CONFIG_WAYS = ("mount", "image")
 PRESETS = ("email-password", "passwordless-code", "passkey", "totp-and-lookup", "api-only", "oidc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +160,9 @@ def pick(directory: Path, name: str | None) -> str:
         questions.check_name(name)
         if name not in known:
             listed = f"there are {questions.listed(known)}" if known else "there is none here yet"
+            if name == os.environ.get(questions.NAME_VARIABLE):
+                # set long ago, in another shell's profile or for another directory
+                listed = f"{questions.NAME_VARIABLE} names it; {listed}"
             raise UsageError(f"no environment {name!r} in {directory}", listed, f"make it: kratosctl up {name}")
         return name
     if not known:

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from kratosctl import catalog
-from kratosctl.questions import QUESTIONS, Question
+from kratosctl.questions import NAME_VARIABLE, QUESTIONS, Question
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kratosctl.running import Found
 
 _FOREVER = 1e9
-_VARIABLE = "KRATOSCTL_ENVIRONMENT"
 
 
 def seconds_option(flag: str, default: float, help: str) -> Callable[[Any], Any]:
@@ -88,13 +87,13 @@ def _completer(question: Question) -> Callable[..., list[CompletionItem]]:
 
 def environment_argument() -> Callable[[Any], Any]:
     """The optional name of an environment, which completes to those of kratosctl.yaml."""
-    return click.argument("name", metavar="[ENV]", required=False, envvar=_VARIABLE, shell_complete=_names)
+    return click.argument("name", metavar="[ENV]", required=False, envvar=NAME_VARIABLE, shell_complete=_names)
 
 
 def environment_option() -> Callable[[Any], Any]:
     """The environment as a flag, for commands whose arguments are something else."""
     return click.option(
-        "--env", "name", metavar="ENV", envvar=_VARIABLE, help="The environment.", shell_complete=_names
+        "--env", "name", metavar="ENV", envvar=NAME_VARIABLE, help="The environment.", shell_complete=_names
     )
 
 
@@ -114,7 +113,7 @@ def find_with_services(directory: Path, words: Sequence[str]) -> tuple[Found, li
 
     name, services = running.environment_and_services(directory, words)
     try:
-        found = running.find(directory, name or os.environ.get(_VARIABLE))
+        found = running.find(directory, name or os.environ.get(NAME_VARIABLE))
     except UsageError as error:
         unknown = [word for word in services if word not in running.SERVICES]
         if name or not unknown:

@@ -80,6 +80,16 @@ def test_an_environment_that_is_misspelt_is_said_to_be(run: Callable[..., str], 
     assert "there are prod, test" in said
 
 
+def test_an_environment_that_a_variable_names_and_is_not_here_is_told_with_the_variable(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kratosctl.yaml").write_text("environments: {prod: {}, test: {}}\n")
+    monkeypatch.setenv("KRATOSCTL_ENVIRONMENT", "shop")
+    for words in (("status",), ("logs", "kratos"), ("snapshot", "list")):
+        assert "KRATOSCTL_ENVIRONMENT names it; there are prod, test" in run(*words, code=2)
+    assert "KRATOSCTL_ENVIRONMENT" not in run("status", "prdo", code=2)
+
+
 def test_a_misspelt_environment_is_not_migrated_into_being(run: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "kratosctl.yaml").write_text("environments: {ci: {}}\n")
     for flags in ((), ("--status",)):
