@@ -67,13 +67,18 @@ class Found:
     def check_services(self, services: Sequence[str]) -> None:
         """
         Raises:
-            UsageError: it has no such service, neither one of ours nor one of the user's own.
+            UsageError: there is no such service, neither one of ours nor one of the user's own.
+            NotRunning: this environment has none.
         """
         own = [c.service for c in self.containers if c.service not in SERVICES]
         for service in services:
             if service not in (*SERVICES, *own):
                 known = questions.listed([*SERVICES, *own, *names(self.workspace.directory)])
                 raise UsageError(f"neither a service nor an environment: {service}", f"there are {known}")
+            if self.containers and not service.startswith("kratos") and not self.container(service):
+                fix = f"have it: kratosctl up {self.name} --{service}" if service in ("ui", "mail") else ""
+                here = questions.listed([c.service for c in self.containers])
+                raise NotRunning(f"environment {self.name} has no {service}", f"it has {here}", fix)
 
     def another_kratos(self, environment: Environment) -> tuple[str, str] | None:
         """What its Kratos was made with, and what it is to have, in words; None where that is the same.

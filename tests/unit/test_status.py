@@ -15,7 +15,7 @@ from kratosctl.commands import status
 from kratosctl.console import Console
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container, Engine
-from kratosctl.errors import UsageError
+from kratosctl.errors import NotRunning, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
 from kratosctl.kratos import readiness
@@ -223,6 +223,20 @@ def test_services_of_ones_own_are_known_and_no_others(tmp_path: Path) -> None:
         found.check_services(["workr"])
     assert "worker" in refused.value.why
     assert "dev" in refused.value.why
+
+
+@pytest.mark.parametrize(("service", "fix"), [("ui", "kratosctl up dev --ui"), ("postgres", "")])
+def test_a_service_that_an_environment_does_not_have_is_no_failure_of_compose(
+    tmp_path: Path, service: str, fix: str
+) -> None:
+    """`up` alone would not start it either."""
+    mail = replace(UI, service="mail")
+    found = Found(Workspace(tmp_path, "dev"), State(project="p"), (kratos("running"), mail))
+
+    with pytest.raises(NotRunning, match=f"environment dev has no {service}") as refused:
+        found.check_services([service])
+    assert refused.value.why == "it has kratos, mail"
+    assert refused.value.fix.endswith(fix)
 
 
 def test_a_container_of_others_that_bears_only_some_of_our_labels_hides_no_environment(
