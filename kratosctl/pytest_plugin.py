@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -37,6 +38,7 @@ _fault = pytest.StashKey[str]()
 _told = pytest.StashKey[tuple[str, str]]()
 _given = pytest.StashKey["Kratos"]()
 _PATIENCE = 60.0  # seconds
+_WONDERS = 3.0  # seconds
 _WAIT = "kratos_wait_timeout"
 _WORKER_OUTPUT = "kratosctl_kept"
 
@@ -82,8 +84,10 @@ def kratos_environment(pytestconfig: pytest.Config) -> Iterator[Kratos]:
     with ExitStack() as stack:
         with _plainly(pytestconfig):
             asked: Any = {question.key: _said(pytestconfig, question) for question in _OFFERED}
-            _tell(pytestconfig, "waiting for Kratos to start; images that are not here are pulled first")
-            made = stack.enter_context(kratos(keep=keep, wait_timeout=_patience(pytestconfig), **asked))
+            with _told_where_slow(
+                pytestconfig, "waiting for Kratos to start; images that are not here are pulled first"
+            ):
+                made = stack.enter_context(kratos(keep=keep, wait_timeout=_patience(pytestconfig), **asked))
         if keep:
             pytestconfig.stash[_kept].append(_said_of_kept(made))
         yield made
@@ -149,6 +153,19 @@ def _plainly(config: pytest.Config) -> Iterator[None]:
     except KratosctlError as error:
         said = config.stash[_fault] = _FLAG.sub("--kratos-", str(error))
         raise pytest.fail.Exception(said, pytrace=False) from None
+
+
+@contextmanager
+def _told_where_slow(config: pytest.Config, line: str) -> Iterator[None]:
+    """Says what is waited for once that takes so long that somebody wonders."""
+    timer = threading.Timer(_WONDERS, _tell, (config, line))
+    timer.start()
+    try:
+        yield
+    finally:
+        # nobody captures output while it is still saying it
+        timer.cancel()
+        timer.join()
 
 
 def _tell(config: pytest.Config, line: str) -> None:

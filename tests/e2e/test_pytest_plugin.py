@@ -354,14 +354,23 @@ def test_a_variable_that_cannot_work_fails_the_tests_that_want_kratos_alone(
 
 
 @pytest.mark.parametrize("words", [(), ("-q",), ("-s",), ("-n", "2")], ids=["alone", "quiet", "uncaptured", "workers"])
-def test_what_the_first_test_waits_for_is_said_once(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_what_the_first_test_waits_for_is_said_once_where_it_takes_long(tmp_path: Path, words: tuple[str, ...]) -> None:
     """On a new machine images are pulled for minutes."""
     (tmp_path / "test_app.py").write_text(TESTS)
-    done = plain_pytest(tmp_path, *words, PATH=str(tmp_path))
+    (tmp_path / "docker").write_text("#!/bin/sh\nmkdir slow-$PPID 2> /dev/null && sleep 4\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    done = plain_pytest(tmp_path, *words, PATH=f"{tmp_path}:{os.environ['PATH']}")
     before, said, _ = (done.stdout + done.stderr).partition("waiting for Kratos to start")
     assert said, done.stdout + done.stderr
     assert (done.stdout + done.stderr).count(said) == 1
     assert not before or before.endswith("\n")
+
+
+def test_of_what_is_there_at_once_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "test_app.py").write_text(TESTS)
+    done = plain_pytest(tmp_path, "-v", PATH=str(tmp_path))
+    assert "docker is not installed" in done.stdout, done.stdout + done.stderr
+    assert "waiting for Kratos" not in done.stdout + done.stderr
 
 
 def test_nothing_is_waited_for_where_no_test_wants_kratos(tmp_path: Path) -> None:
