@@ -56,7 +56,9 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
     if given["name"]:
         workshop_file.checked_name(given["name"])
     else:
-        given["name"] = prompting.text("What is the workshop called?", _against_name)
+        given["name"] = prompting.text(
+            f"What is the workshop called? Empty: {_usual_name(session)}", _against_name
+        ).strip()
     if given["count"] is None and not given["roster"]:
         against = functools.partial(_against_seats, session)
         text = prompting.text("How many seats? A number, or a CSV file of names:", against).strip()
@@ -99,8 +101,12 @@ def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any],
         raise ConfigurationInvalid(f"--ends: expected a time such as 2026-12-01 17:00, found {ends[:60]!r}") from None
     if moment and moment <= datetime.datetime.now():
         raise ConfigurationInvalid(f"--ends: {ends[:60]} is over already", fix="every seat would be stopped at once")
-    name = workshop_file.checked_name(said["name"] or session.directory.name or "workshop")
+    name = workshop_file.checked_name(said["name"] or _usual_name(session))
     return Wanted(name, coming, said["spares"] or 0, init.pinned(environment), moment)
+
+
+def _usual_name(session: Session) -> str:
+    return session.directory.name or "workshop"
 
 
 def _roster(session: Session, given: str | None) -> Path | None:
@@ -136,7 +142,7 @@ def _own_address() -> str:
 
 
 def _against_name(text: str) -> str:
-    return "" if workshop_file.is_name(text.strip()) else "one line, please"
+    return "" if not text.strip() or workshop_file.is_name(text.strip()) else "one line, please"
 
 
 def _against_seats(session: Session, text: str) -> str:

@@ -40,6 +40,18 @@ def test_answered_it_writes_the_file_and_says_what_comes_next(tmp_path: Path) ->
     assert {"bind", "host"}.isdisjoint(workshop.environment)
 
 
+def test_enter_alone_calls_it_as_yes_does(tmp_path: Path) -> None:
+    directory = tmp_path / "identity-101"
+    directory.mkdir()
+    with Terminal(directory, "workshop", "init", rows=60) as terminal:
+        terminal.answer("What is the workshop called? Empty: identity-101")
+        for question, keys in QUESTIONS[1:]:
+            terminal.answer(question, keys)
+        assert terminal.end() == 0
+
+    assert workshop_file.load(directory).name == "identity-101"
+
+
 def test_a_roster_is_the_answer_to_how_many_and_one_that_cannot_be_read_is_asked_for_again(tmp_path: Path) -> None:
     (tmp_path / "names.csv").write_text("Name\nAda\nGrace\n")
     with Terminal(
