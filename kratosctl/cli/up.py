@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kratosctl.environment import Environment
     from kratosctl.files.workspace import Workspace
     from kratosctl.results import Result
+    from kratosctl.running import Found
 
 
 @define(
@@ -186,7 +187,11 @@ def _verified(session: Session, environment: Environment, result: Result) -> Res
 
 
 def _afterwards(session: Session, name: str, result: Result, options: dict[str, Any]) -> Result:
-    """--open and --attach, which follows the logs until Ctrl-C stops the environment, as `docker compose up` does."""
+    """--open and --attach, which follows the logs until Ctrl-C stops the environment, as `docker compose up` does.
+
+    Raises:
+        ServiceFailed: Kratos ended by itself.
+    """
     if options["open_page"]:
         from kratosctl.cli.open import open_page
 
@@ -202,7 +207,24 @@ def _afterwards(session: Session, name: str, result: Result, options: dict[str, 
     found = running.find(session.directory, name)
     with contextlib.suppress(KeyboardInterrupt):
         logs.show(found, logs.Wishes(follow=True, tail="0"))
+        # not by Ctrl-C: nothing runs any more
+        _refuse_ended(running.find(session.directory, name))
     return down.down(found, None, session.console)
+
+
+def _refuse_ended(found: Found) -> None:
+    """Tells of a Kratos that ended by itself, whose log stays to be read.
+
+    Raises:
+        ServiceFailed: it did.
+    """
+    from kratosctl.kratos import readiness
+
+    kratos = found.container("kratos")
+    if kratos and kratos.state == "exited" and kratos.exit_code:
+        error = readiness.stopped("kratos", kratos.name, kratos.exit_code)
+        error.environment = found.name
+        raise error
 
 
 def _last_look(name: str, dry_run: bool) -> tuple[list[str], str]:

@@ -76,6 +76,21 @@ def test_an_up_that_is_attached_shows_what_kratos_says_and_ctrl_c_stops_the_envi
     assert engine.of_directory(directory.path).get("container") is None
 
 
+def test_an_up_that_is_attached_fails_where_kratos_ends_by_itself_and_keeps_its_log(directory: Directory) -> None:
+    directory.choose()
+    up = directory.start("up", "--database", "memory", "--no-ui", "--no-mail", "--yes", "--attach")
+    assert up.stdout is not None
+    up.stdout.readline()
+    project = directory.run("status", "--json").data["project"]
+    engine.docker("kill", engine.container(project, "kratos")["Id"])
+    _, said = up.communicate(timeout=60)
+
+    assert up.returncode == 57, said
+    assert "service kratos did not stay up (exit code 137)" in said
+    assert "see `kratosctl logs dev kratos`" in said
+    assert directory.run("logs", "dev", "kratos", "--tail", "1").out
+
+
 def test_restart_makes_kratos_start_anew_and_be_ready(shared_directory: Directory, told: dict[str, Any]) -> None:
     token = people.sign_up_and_ask(told["endpoints"]["public"], "restart@example.org")
     before = engine.container(told["project"], "kratos")["State"]["StartedAt"]
