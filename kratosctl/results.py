@@ -112,7 +112,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | No
     """
     cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    room = (width or _terminal_width() or sum(widths) + len(_GAP) * len(widths)) - len(_GAP) * (len(widths) - 1)
+    room = (width or terminal_width() or sum(widths) + len(_GAP) * len(widths)) - len(_GAP) * (len(widths) - 1)
     least = [max(len(word) for row in cells for word in row[column].split() or [""]) for column in range(len(head))]
     # a path at the end of a line is longer than any room, and may run over
     least[-1] = min(least[-1], _LEAST_LAST)
@@ -124,7 +124,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], width: int | No
     return "\n".join(line for row in cells for line in _lines(row, widths))
 
 
-def _terminal_width() -> int | None:
+def terminal_width() -> int | None:
+    """Characters of a line of the terminal that results are printed on; None where they go elsewhere."""
     if not sys.stdout.isatty():
         return None
     try:

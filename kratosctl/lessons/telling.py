@@ -14,10 +14,12 @@ from kratosctl.errors import UsageError
 from kratosctl.files.workspace import Workspace
 from kratosctl.lessons import catalogue, notes
 from kratosctl.lessons.lesson import Lesson
-from kratosctl.results import Result, table
+from kratosctl.results import Result, table, terminal_width
 from kratosctl.running import Found
 
-_WIDTH = 100
+# characters of a line: the most that is read with ease, and the least where a terminal has less
+_WIDTH, _LEAST = 100, 20
+_HEAD = 9
 
 
 def listing(workspace: Workspace | None) -> Result:
@@ -101,7 +103,7 @@ def started(lesson: Lesson, found: Found, config_dir: str) -> Result:
 def checked(lesson: Lesson, name: str, wrong: str, findings: Sequence[Finding]) -> str:
     """The outcome of a check in an environment, for a person."""
     if not wrong:
-        return f"solved: {lesson.title}\n\n{textwrap.fill(f'You now know {lesson.teaches}.', _WIDTH)}"
+        return "\n".join([f"solved: {lesson.title}", "", *_wrapped(f"You now know {lesson.teaches}.")])
     lines = ["not yet", "", *_paragraph("still", wrong)]
     for finding in findings:
         lines += _paragraph("doctor", finding.what)
@@ -144,7 +146,7 @@ def solution(lesson: Lesson, name: str) -> str:
 
 def fixed(said: str, name: str, differences: str, safety: str) -> str:
     """The solution, and what was put back, for a person."""
-    parts = [textwrap.fill(said, _WIDTH)]
+    parts = ["\n".join(_wrapped(said))]
     parts += [differences.rstrip()] if differences else []
     parts.append(f"{name} is as it was before the lesson")
     if safety:
@@ -153,5 +155,11 @@ def fixed(said: str, name: str, differences: str, safety: str) -> str:
 
 
 def _paragraph(head: str, text: str) -> list[str]:
-    wrapped = textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
-    return [f"{head if number == 0 else '':<9}{line}" for number, line in enumerate(wrapped)]
+    return [f"{head if number == 0 else '':<{_HEAD}}{line}" for number, line in enumerate(_wrapped(text, _HEAD))]
+
+
+def _wrapped(text: str, beside: int = 0) -> list[str]:
+    """The lines of a text, beside which stand so many characters."""
+    columns = terminal_width()
+    width = _WIDTH if columns is None else max(min(_WIDTH, columns - beside), _LEAST)
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)

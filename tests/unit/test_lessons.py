@@ -80,6 +80,17 @@ class TestEach:
         assert 0 < lesson.minutes <= 30
 
     @each_lesson
+    def test_what_it_says_fits_the_terminal(
+        self, lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(telling, "terminal_width", lambda: 80)
+        found = Found(Workspace(tmp_path, "dev"), State(), ())
+        solved = telling.checked(lesson, "dev", "", [])
+        given_up = telling.fixed(telling.solution(lesson, "dev"), "dev", "", "")
+        shown = [telling.started(lesson, found, "./kratos").text(), solved, given_up]
+        assert [line for line in "\n".join(shown).splitlines() if len(line) > 80] == []
+
+    @each_lesson
     def test_every_command_it_names_is_one_for_the_environment(self, lesson: Lesson) -> None:
         said = (lesson.symptom, lesson.look, *lesson.hints, telling.solution(lesson, "{env}"))
         named = [found for text in said for found in re.finditer(r"kratosctl (\w+)(.*)", text) if found[1] in COMMANDS]

@@ -107,7 +107,7 @@ class TestTable:
 
     @pytest.mark.parametrize("columns", [200, 100, 80, 40])
     def test_on_a_narrow_terminal_each_seat_has_a_line(self, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-        monkeypatch.setattr(results, "_terminal_width", lambda: columns)
+        monkeypatch.setattr(results, "terminal_width", lambda: columns)
 
         rows = status.text(PICTURE, columns, 24).splitlines()
 
