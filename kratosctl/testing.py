@@ -159,8 +159,8 @@ class Kratos:
             KratosRefused: with Kratos' reason.
         """
         password = who.password if isinstance(who, Identity) and password is None else password
-        client = Client(self.public_url, browser=False)
-        flow = self._to_here(_must(client.begin("login"), "nobody can sign in").body)
+        client = Client(self.public_url, browser=False, here=True)
+        flow = _must(client.begin("login"), "nobody can sign in").body
         methods = {node["group"] for node in flow["ui"]["nodes"]}
         # a form that asks for the identifier first shows no method, and takes one all the same
         by_password = bool(password and methods & {"password", "identifier_first"})
@@ -174,13 +174,8 @@ class Kratos:
             if not isinstance(asked.body, dict) or asked.body.get("state") != "sent_email":
                 _must(Answer(400, asked.body), what)
             values = {"method": "code", "identifier": identifier, "code": self.last_code(identifier)}
-            _must(client.submit(self._to_here(asked.body), values), what)
+            _must(client.submit(asked.body, values), what)
         return client.token
-
-    def _to_here(self, flow: Json) -> Json:
-        """A sign-in form that is sent to this Kratos. It names whom people come by, which a configuration that an
-        application lives with says is a proxy, or where another Kratos listens."""
-        return {**flow, "ui": {**flow["ui"], "action": f"{self.public_url}/self-service/login?flow={flow['id']}"}}
 
     def last_code(self, email: str, timeout: float = 5.0) -> str:
         """The code of the last message to an address; Kratos' own queue has it before the mail is sent.

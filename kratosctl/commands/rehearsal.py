@@ -122,6 +122,8 @@ def _sign_up(clone: Workspace, environment: Environment, unproven: str) -> Perso
     """
     target = target_of(running.find(clone.directory, clone.name), environment)
     somebody = Person(replace(target, browser=False))
+    # a base_url of one's own is the environment's address, or of a proxy before that: never the clone's
+    somebody.client.here = True
     what = f"nobody can sign up on Kratos {environment.release}, which would prove it"
     _must(somebody.sign_up(), what, f"without proof: {unproven}")
     return somebody

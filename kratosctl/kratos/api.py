@@ -65,6 +65,8 @@ class Client:
         timeout: seconds that Kratos may be silent.
         authority: a certificate that vouches for https addresses, beside those this host trusts.
         login: what the mail inbox asks for; for a client of nothing else.
+        here: send forms to `public`, though they name whom people come by: Kratos' own configuration may say that it
+            is a proxy, or where another Kratos listens.
     """
 
     def __init__(
@@ -74,9 +76,10 @@ class Client:
         timeout: float = _TIMEOUT,
         authority: Path | None = None,
         login: Login | None = None,
+        here: bool = False,
     ) -> None:
         self.public, self.browser, self.timeout, self.authority = public.rstrip("/"), browser, timeout, authority
-        self.login, self.token = login, ""
+        self.login, self.here, self.token = login, here, ""
         self.cookies = http.cookiejar.CookieJar()
         self._keeps_open = False
         self._open: dict[tuple[str, str], http.client.HTTPConnection] = {}
@@ -95,7 +98,9 @@ class Client:
 
     def submit(self, flow: Json, values: Mapping[str, Any]) -> Answer:
         """Submits a flow's form, with its CSRF token. What answers without being Kratos has status 0."""
-        answer = self.post(flow["ui"]["action"], {**values, **_csrf(flow)})
+        path, action = "/self-service/", flow["ui"]["action"]
+        where = f"{self.public}{path}{action.partition(path)[2]}" if self.here else action
+        answer = self.post(where, {**values, **_csrf(flow)})
         if answer.ok and not isinstance(answer.body, dict):
             # such as an application that shows its page for every address
             return Answer(0, "something else than Kratos answers at the form's address")

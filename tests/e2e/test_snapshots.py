@@ -229,3 +229,16 @@ def test_an_upgrade_that_nobody_can_prove_names_the_way_without_proof(directory:
     own = f" --kratos-image {images.kratos('v26.2.0')}" if images.are_standins() else ""
     assert failed.said.endswith(f"without proof: kratosctl up dev --release v26.2.0{own} --save\n")
     assert directory.status()["release"] == "v1.1.0"
+
+
+def test_an_upgrade_is_proven_on_the_clone_whatever_address_their_configuration_names(directory: Directory) -> None:
+    """A base_url of one's own, as in Ory's quickstart, is the environment's: forms of the clone name it, too."""
+    directory.choose("v1.1.0")
+    directory.run("init", "--preset", "api-only", "--release", "v1.1.0", "--no-ui", "--no-mail", "--yes")
+    with (directory.path / "kratos" / "kratos.yml").open("a") as file:
+        file.write("serve: {public: {base_url: 'http://127.0.0.1:9/'}}\n")
+    directory.run("up")
+    rehearsed = directory.run(
+        "upgrade", "--to", "v26.2.0", "--kratos-image", images.kratos("v26.2.0"), "--rehearse", "--json"
+    )
+    assert rehearsed.data["rehearsed"]
