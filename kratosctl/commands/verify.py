@@ -125,7 +125,9 @@ class Person:
             # from v1.2.0 Kratos may ask for the traits first, and for the method on a second form
             begun = self.client.submit(begun.body, {"traits": traits, "method": "profile"})
             if not _groups(begun.body) & {"password", "code"}:
-                return False, begun.messages, _submit_cause(begun, self.target)
+                others = _other_methods(begun.body)
+                alone = f"people sign up with {others} alone; tried can be a password or a mailed code"
+                return (False, alone, "") if others else (False, begun.messages, _submit_cause(begun, self.target))
         self.method = "password" if "password" in _groups(begun.body) else "code"
         values = {"traits": traits, "method": self.method}
         since = self._mails()
@@ -338,6 +340,13 @@ def _groups(flow: Any) -> set[str]:
     """The methods a form offers."""
     nodes = flow["ui"]["nodes"] if isinstance(flow, dict) and "ui" in flow else []
     return {node["group"] for node in nodes}
+
+
+def _other_methods(flow: Any) -> str:
+    """What a form asks for that takes a browser or a provider; empty where it is only that it refuses a trait."""
+    groups = _groups(flow) - {"default", "profile"}
+    refused = groups and any(node.get("messages") for node in flow["ui"]["nodes"])
+    return "" if refused else ", ".join(sorted(groups))
 
 
 def _verification_flow(body: Json) -> Json | None:

@@ -88,6 +88,33 @@ def test_a_mail_that_is_deleted_before_it_is_read_is_waited_for_again(monkeypatc
     assert somebody._code(0) == "123456"
 
 
+def sign_up_form(*groups: str, said: str = "") -> dict[str, Any]:
+    messages = [{"text": said}] if said else []
+    nodes = [{"group": group, "attributes": {"name": "traits.email"}, "messages": messages} for group in groups]
+    return {"ui": {"action": "http://kratos/", "nodes": nodes}}
+
+
+@pytest.mark.parametrize("methods", [("passkey",), ("oidc", "passkey")])
+def test_where_people_sign_up_with_neither_password_nor_code_nothing_is_called_broken(methods: tuple[str, ...]) -> None:
+    """As the passkey preset says how to have it: passkeys alone."""
+    client = Kratos({"/self-service/registration/browser": sign_up_form("default", "profile", *methods)})
+    client.post = lambda *_: Answer(400, sign_up_form("default", "profile", *methods))  # type: ignore[method-assign]
+    ok, said, cause = person(client).sign_up()
+
+    assert (ok, cause) == (False, "")
+    assert said == f"people sign up with {', '.join(methods)} alone; tried can be a password or a mailed code"
+
+
+def test_a_trait_that_is_refused_is_said_also_where_a_provider_is_offered_beside_it() -> None:
+    client = Kratos({"/self-service/registration/browser": sign_up_form("default", "profile", "oidc")})
+    refused = Answer(400, sign_up_form("default", "profile", "oidc", said="is too short"))
+    client.post = lambda *_: refused  # type: ignore[method-assign]
+    ok, said, cause = person(client).sign_up()
+
+    assert (ok, said) == (False, "traits.email: is too short")
+    assert "identity schema" in cause
+
+
 class Frontend(BaseHTTPRequestHandler):
     """An application that shows its page whatever it is asked for, and knows no Kratos."""
 
