@@ -20,6 +20,7 @@ _INBOX = ("mail", 1025)
 # its APIs, which it does have in its container
 _ITS_OWN = (CONTAINER_PORTS["public"], CONTAINER_PORTS["admin"])
 _THIS_HOST = ("localhost", "127.0.0.1", "::1")
+_COOKIES = ("cookies", "session.cookie")
 
 
 def kratos_ready(facts: Facts) -> Iterator[Finding]:
@@ -71,6 +72,21 @@ def cookie_domain(facts: Facts) -> Iterator[Finding]:
                     f"{environment.name}: {key} is {domain}, and Kratos is opened at {kratos.host}",
                     "browsers drop cookies for another host",
                     f"take {key} out of {kratos.file}, or open Kratos at a host of that domain",
+                )
+
+
+def cookie_same_site(facts: Facts) -> Iterator[Finding]:
+    for environment, kratos in _configured(facts):
+        # on localhost browsers take secure cookies without TLS; to Kratos it is a text
+        secure = all(value_at(kratos.configuration, f"{of}.secure") in ("true", True) for of in _COOKIES)
+        for of in _COOKIES if kratos.public.startswith("http://") and not secure else ():
+            if value_at(kratos.configuration, f"{of}.same_site") == "None":
+                yield Finding(
+                    "cookie-same-site",
+                    "problem",
+                    f"{environment.name}: {of}.same_site is None, and Kratos is opened by plain HTTP",
+                    "browsers drop such cookies there: nobody stays signed in but `verify`, which is no browser",
+                    f"take it out of {kratos.file}: pages at other ports of the same host need no such cookies",
                 )
 
 
@@ -330,6 +346,7 @@ KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
     services_run,
     edit_taken,
     cookie_domain,
+    cookie_same_site,
     base_url,
     mail_server,
     pages,

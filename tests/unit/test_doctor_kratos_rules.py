@@ -50,6 +50,8 @@ def test_no_preset_has_a_fault(preset: str) -> None:
     [
         ({"cookies": {"domain": "example.org"}}, "cookie-domain", "cookies.domain is example.org"),
         ({"session": {"cookie": {"domain": "example.org"}}}, "cookie-domain", "session.cookie.domain"),
+        ({"cookies": {"same_site": "None"}}, "cookie-same-site", "cookies.same_site is None"),
+        ({"session": {"cookie": {"same_site": "None"}}}, "cookie-same-site", "session.cookie.same_site is None"),
         ({"serve": {"public": {"base_url": "http://localhost:4434/"}}}, "base-url", "http://localhost:4434"),
         ({"courier": {"smtp": {"connection_uri": "smtp://mail:25"}}}, "mail-server", "port 25"),
         ({"courier": {"smtp": {"connection_uri": "smtp://localhost:1025"}}}, "mail-server", "own container"),
@@ -83,7 +85,9 @@ def test_a_fault_is_found_by_its_rule_alone(said: dict[str, Any], rule: str, wor
 @pytest.mark.parametrize(
     "said",
     [
-        {"cookies": {"domain": "localhost"}},
+        {"cookies": {"domain": "localhost", "same_site": "Strict"}},
+        # browsers take that on localhost
+        {"cookies": {"same_site": "None", "secure": "true"}, "session": {"cookie": {"secure": "true"}}},
         {"serve": {"public": {"base_url": PUBLIC + "/"}}},
         {"courier": {"smtp": {"connection_uri": "smtp://mail:1025/?disable_starttls=true"}}},
         {
@@ -140,6 +144,11 @@ def test_the_advice_about_other_origins_mends_what_was_found() -> None:
     other = advice({"enabled": True, "allowed_origins": ["https://a.org"]})
     assert f"put {UI} into" in other
     assert "enabled" not in other
+
+
+def test_cookies_for_other_sites_are_no_fault_behind_tls() -> None:
+    kratos = replace(kratos_of("email-password"), public="https://localhost:4433", ui="https://localhost:4455")
+    assert findings(replace(kratos, configuration={**kratos.configuration, "cookies": {"same_site": "None"}})) == []
 
 
 def test_an_edit_that_waits_for_a_restart_is_told_the_command_for_it() -> None:
