@@ -21,6 +21,8 @@ _INBOX = ("mail", 1025)
 _ITS_OWN = (CONTAINER_PORTS["public"], CONTAINER_PORTS["admin"])
 _THIS_HOST = ("localhost", "127.0.0.1", "::1")
 _COOKIES = ("cookies", "session.cookie")
+# keys whose address Kratos itself asks: of web hooks, of a mail service, of Hydra; of OpenID Connect providers
+_ASKED = ("url", "issuer_url", "token_url", "mapper_url")
 
 
 def kratos_ready(facts: Facts) -> Iterator[Finding]:
@@ -155,16 +157,18 @@ def pages(facts: Facts) -> Iterator[Finding]:
 
 def calls_itself(facts: Facts) -> Iterator[Finding]:
     for environment, kratos in _configured(facts):
-        # of web hooks, of a mail service, of Hydra
         for key, url in texts(kratos.configuration):
-            host, port = (_address(url) if key.endswith(".url") else None) or ("", 0)
+            name = key.rpartition(".")[2]
+            host, port = (_address(url) if name in _ASKED else None) or ("", 0)
             if host in _THIS_HOST and port not in _ITS_OWN:
+                browsers = "; browsers go there, too: add 127.0.0.1 host.docker.internal to this host's /etc/hosts"
                 yield Finding(
                     "calls-itself",
                     "problem",
                     f"{environment.name}: {key} is at {host}, which is Kratos' own container",
                     "nobody answers there: this host is host.docker.internal to containers",
-                    f"write that in {kratos.file}, and have what is called listen on more than 127.0.0.1",
+                    f"write that in {kratos.file}, and have what is called listen on more than 127.0.0.1"
+                    + (browsers if name == "issuer_url" else ""),
                 )
 
 

@@ -151,6 +151,20 @@ def test_cookies_for_other_sites_are_no_fault_behind_tls() -> None:
     assert findings(replace(kratos, configuration={**kratos.configuration, "cookies": {"same_site": "None"}})) == []
 
 
+@pytest.mark.parametrize("key", ["issuer_url", "token_url", "mapper_url"])
+def test_a_provider_on_this_host_is_named_as_kratos_reaches_it(key: str) -> None:
+    """From its container `localhost` is Kratos itself; browsers are sent to the issuer, too."""
+    kratos = kratos_of("oidc")
+    kratos.configuration["selfservice"]["methods"]["oidc"]["config"]["providers"][0][key] = (
+        "http://localhost:8080/realm"
+    )
+    (finding,) = findings(kratos)
+    assert finding.rule == "calls-itself"
+    assert f"providers.0.{key} is at localhost" in finding.what
+    assert "host.docker.internal" in finding.why
+    assert ("/etc/hosts" in finding.fix) == (key == "issuer_url")
+
+
 def test_an_edit_that_waits_for_a_restart_is_told_the_command_for_it() -> None:
     environment = EnvironmentFacts("two", kratos=kratos_of("oidc"), rejected="serve.port cannot change while it runs")
     (finding,) = [f for f in diagnose(Facts(Path("/app"), environments=(environment,))) if f.level != "ok"]
