@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -61,11 +63,21 @@ def test_logs_are_followed_until_ctrl_c(shared_directory: Directory, told: dict[
     assert "error" not in said
 
 
-def test_an_up_that_is_attached_shows_what_kratos_says_and_ctrl_c_stops_the_environment(directory: Directory) -> None:
+def attached(directory: Directory) -> tuple[subprocess.Popen[str], str]:
+    """An `up` that follows the logs, and the first line it showed of them."""
     directory.choose()
-    up = directory.start("up", "--database", "memory", "--no-ui", "--no-mail", "--yes", "--attach")
+    (port,) = engine.free_ports(1)
+    words = ("--database", "memory", "--no-ui", "--no-mail", "--public-port", str(port))
+    up = directory.start("up", *words, "--yes", "--attach")
     assert up.stdout is not None
-    shown = up.stdout.readline()
+    while not select.select([up.stdout], [], [], 0.2)[0]:
+        # which Kratos tells its log
+        people.answers(f"http://localhost:{port}")
+    return up, up.stdout.readline()
+
+
+def test_an_up_that_is_attached_shows_what_kratos_says_and_ctrl_c_stops_the_environment(directory: Directory) -> None:
+    up, shown = attached(directory)
     os.killpg(up.pid, signal.SIGINT)
     out, said = up.communicate(timeout=60)
 
@@ -77,10 +89,7 @@ def test_an_up_that_is_attached_shows_what_kratos_says_and_ctrl_c_stops_the_envi
 
 
 def test_an_up_that_is_attached_fails_where_kratos_ends_by_itself_and_keeps_its_log(directory: Directory) -> None:
-    directory.choose()
-    up = directory.start("up", "--database", "memory", "--no-ui", "--no-mail", "--yes", "--attach")
-    assert up.stdout is not None
-    up.stdout.readline()
+    up, _ = attached(directory)
     project = directory.run("status", "--json").data["project"]
     engine.docker("kill", engine.container(project, "kratos")["Id"])
     _, said = up.communicate(timeout=60)
