@@ -61,10 +61,6 @@ def parse(text: str) -> State:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise TypeError("it is not an object")
-    # once there was one, of the database that was migrated last
-    release = data.pop("release", "")
-    if release:
-        data.setdefault("releases", {_migrated_last(data.get("migrated")): release})
     for name, kind in get_type_hints(State).items():
         if name in data and not _fits(data[name], kind):
             raise TypeError(f"{name} is not {kind.__name__ if isinstance(kind, type) else kind}")
@@ -72,14 +68,6 @@ def parse(text: str) -> State:
     if not all(1 <= port <= 65535 for port in state.ports.values()):
         raise TypeError("ports are not from 1 to 65535")
     return state
-
-
-def _migrated_last(mark: object) -> str:
-    """The kind of database that `migrated` names: by a volume's name, a file's inode, or not at all."""
-    database = str(mark.get("database", "")) if isinstance(mark, dict) else ""
-    if database.endswith("_postgres"):
-        return "postgres"
-    return "sqlite" if database else "external"
 
 
 def _fits(value: object, kind: Any) -> bool:

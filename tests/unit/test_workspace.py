@@ -317,27 +317,14 @@ class TestState:
         assert workspace.state() == state
 
     @pytest.mark.parametrize(
-        ("database", "kind"),
-        [("volume shop-dev-1_postgres", "postgres"), ("volume shop-dev-1_sqlite", "sqlite"), ("file 5 9", "sqlite")],
-    )
-    def test_the_release_in_one_of_an_earlier_kratosctl_is_that_of_the_database_it_migrated(
-        self, workspace: Workspace, database: str, kind: str
-    ) -> None:
-        state = {"project": "shop-dev-1", "migrated": {"image": "x", "database": database}}
-        workspace.write("state.json", json.dumps(state | {"release": "v1.3.1"}))
-        assert workspace.state().releases == {kind: "v1.3.1"}
-        workspace.write("state.json", json.dumps(state | {"release": ""}))
-        assert workspace.state().releases == {}
-
-    @pytest.mark.parametrize(
         "text",
         [
             "", "{", "[]", "null", '"text"', '{"project": 5}', '{"project": null}', '{"ports": []}',
             '{"ports": {"public": "4433"}}', '{"ports": {"public": 0}}', '{"ports": {"public": 99999}}',
             '{"ports": {"public": true}}', '{"images": {"a": "b"}}', '{"images": {"a": {"id": 5}}}',
             '{"secrets_generation": "1"}', '{"generated": {"f": "abc"}}', '{"generated": {"f": [1]}}',
-            '{"migrated": {"image": 1}}', '{"release": 5}', '{"release": "v1.3.1", "migrated": []}',
-            '{"releases": "v1.3.1"}', '{"unknown": 1}', '{"project": "a"', "[" * 100_000, "\0",
+            '{"migrated": {"image": 1}}', '{"releases": "v1.3.1"}', '{"unknown": 1}', '{"project": "a"',
+            "[" * 100_000, "\0",
         ],
     )  # fmt: skip
     def test_a_damaged_state_is_said_with_a_way_out(self, workspace: Workspace, text: str) -> None:
