@@ -37,7 +37,7 @@ def command(
         session.after_interrupt = "running it again creates what is missing"
         if atomic:
             session.after_interrupt = "the database is as it was"
-        return seed.seed(subject, found, seed.Wishes(atomic, verified), session.console)
+        return seed.seed(subject, found, session.console, atomic, verified)
 
 
 def _refuse_environment(session: Session, files: tuple[str, ...]) -> None:

@@ -28,19 +28,6 @@ _SHOWN = 20
 _KEPT = 1000
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """How to seed.
-
-    Attributes:
-        atomic: keep all or none.
-        verified: addresses are verified unless their row says otherwise.
-    """
-
-    atomic: bool = False
-    verified: bool = False
-
-
 @dataclass
 class Tally:
     """What became of the rows so far.
@@ -76,14 +63,17 @@ class _Refused(Exception):
     """Some rows were refused where all or none were wanted."""
 
 
-def seed(subject: Subject, found: Sequence[Source], wishes: Wishes, console: Console) -> Result:
+def seed(
+    subject: Subject, found: Sequence[Source], console: Console, atomic: bool = False, verified: bool = False
+) -> Result:
     """Creates the identities of files that are not there yet.
 
     Args:
         subject: the environment; its Kratos runs.
         found: where the identities stand.
-        wishes: how to go about it.
         console: where progress is shown.
+        atomic: keep all or none.
+        verified: addresses are verified unless their row says otherwise.
 
     Returns:
         How many were created, there already, or failed, and which rows those are; exit code 1 where some failed.
@@ -94,14 +84,14 @@ def seed(subject: Subject, found: Sequence[Source], wishes: Wishes, console: Con
     """
     subject.found.running("kratos")
     with subject.found.workspace.locked("seed", LOCK_WAIT, console.note):
-        if not wishes.atomic:
-            return _result(subject, _fill(subject, found, wishes.verified, console), kept=True)
-        tally = _wrong_by_themselves(subject, found, wishes.verified)
+        if not atomic:
+            return _result(subject, _fill(subject, found, verified, console), kept=True)
+        tally = _wrong_by_themselves(subject, found, verified)
         if not tally.failed:
             before = saving.save_safety(subject, "seed")
             try:
                 with putting_back.whole_or_undone(subject, before, "seed"):
-                    tally = _fill(subject, found, wishes.verified, console)
+                    tally = _fill(subject, found, verified, console)
                     if tally.failed:
                         raise _Refused
             except _Refused:
@@ -178,7 +168,7 @@ def finish_first(subject: Subject, console: Console) -> Result | None:
     # what was made and never filled may have been left for another one, such as somebody's own
     new = wanted == subject.environment.database
     found = own_sources(subject.environment, workspace.directory) if new else None
-    result = seed(subject, found, Wishes(), console) if found else None
+    result = seed(subject, found, console) if found else None
     # killed before this, the next `up` seeds again, which creates nothing twice
     workspace.remove_note(SEED_WANTED)
     return result
