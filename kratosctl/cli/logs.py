@@ -19,4 +19,4 @@ def command(session: Session, words: tuple[str, ...], follow: bool, **lines: Any
 
     found, services = find_with_services(session.directory, words)
     session.until_interrupt = follow
-    return logs.show(found, logs.Wishes(services, follow, **lines))
+    return logs.show(found, services, follow, **lines)

@@ -206,7 +206,7 @@ def _afterwards(session: Session, name: str, result: Result, options: dict[str, 
     session.console.note(result.text())
     found = running.find(session.directory, name)
     with contextlib.suppress(KeyboardInterrupt):
-        logs.show(found, logs.Wishes(follow=True, tail="0"))
+        logs.show(found, follow=True, tail="0")
         # not by Ctrl-C: nothing runs any more
         _refuse_ended(running.find(session.directory, name))
     return down.down(found, None, session.console)

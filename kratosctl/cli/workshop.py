@@ -195,7 +195,7 @@ def logs(session: Session, name: str, follow: bool, **lines: Any) -> int:
 
     _, (seat,) = seats.chosen(session.directory, [name], everybody=False)
     session.until_interrupt = follow
-    return logs.show(running.find(session.directory, seat.name), logs.Wishes(follow=follow, **lines))
+    return logs.show(running.find(session.directory, seat.name), follow=follow, **lines)
 
 
 @define(

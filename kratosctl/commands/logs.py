@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kratosctl.engine import program
 from kratosctl.errors import NotRunning, UsageError
@@ -18,27 +17,23 @@ _SPAN = r"([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}(:[0-9]{2}){0,2}|$)"
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """Which lines to show.
+def show(
+    found: Found,
+    services: Sequence[str] = (),
+    follow: bool = False,
+    tail: str = "all",
+    since: str | None = None,
+    matching: str | None = None,
+) -> int:
+    """Prints the lines to standard output.
 
-    Attributes:
+    Args:
+        found: the environment.
         services: names; none means all.
         follow: go on until Ctrl-C.
         tail: only the last lines, or "all".
         since: a time stamp or a span such as 10m.
         matching: a regular expression; other lines are left out.
-    """
-
-    services: Sequence[str] = ()
-    follow: bool = False
-    tail: str = "all"
-    since: str | None = None
-    matching: str | None = None
-
-
-def show(found: Found, wishes: Wishes) -> int:
-    """Prints the lines to standard output.
 
     Returns:
         Compose's exit code.
@@ -47,27 +42,27 @@ def show(found: Found, wishes: Wishes) -> int:
         NotRunning: the environment has no containers.
         UsageError: `matching` is no regular expression, `tail` no number, `since` no time.
     """
-    _check(wishes)
+    _check(tail, since)
     if not found.containers or not (found.workspace.home / COMPOSE_FILE).exists():
         fix = f"start it: kratosctl up {found.name}"
         raise NotRunning(f"environment {found.name} has no containers, so no logs", fix=fix)
-    words = ["compose", *found.project.where, "logs", "--tail", wishes.tail, *(["--follow"] if wishes.follow else [])]
-    words += ["--since", wishes.since] if wishes.since else []
-    if wishes.matching is None:
-        return program.with_terminal(*words, *wishes.services)
+    words = ["compose", *found.project.where, "logs", "--tail", tail, *(["--follow"] if follow else [])]
+    words += ["--since", since] if since else []
+    if matching is None:
+        return program.with_terminal(*words, *services)
     try:
-        pattern = re.compile(wishes.matching, re.IGNORECASE)
+        pattern = re.compile(matching, re.IGNORECASE)
     except re.error as error:
-        raise UsageError(f"--matching {wishes.matching!r} is not a regular expression", str(error)) from error
-    return _filtered([*words, *wishes.services], pattern)
+        raise UsageError(f"--matching {matching!r} is not a regular expression", str(error)) from error
+    return _filtered([*words, *services], pattern)
 
 
-def _check(wishes: Wishes) -> None:
-    if wishes.tail != "all" and not re.fullmatch("[0-9]{1,9}", wishes.tail):
-        raise UsageError(f"--tail: expected a number of lines, found {wishes.tail[:60]!r}")
-    if wishes.since is not None and not (re.fullmatch(_SPAN, wishes.since) or _is_time(wishes.since)):
+def _check(tail: str, since: str | None) -> None:
+    if tail != "all" and not re.fullmatch("[0-9]{1,9}", tail):
+        raise UsageError(f"--tail: expected a number of lines, found {tail[:60]!r}")
+    if since is not None and not (re.fullmatch(_SPAN, since) or _is_time(since)):
         fix = "such as 10m, 1h30m, 2026-11-24 or 2026-11-24T09:30:00"
-        raise UsageError(f"--since: expected a time or how long ago, found {wishes.since[:60]!r}", fix=fix)
+        raise UsageError(f"--since: expected a time or how long ago, found {since[:60]!r}", fix=fix)
 
 
 def _is_time(text: str) -> bool:

@@ -18,7 +18,7 @@ from kratosctl.files.workspace import Workspace
 
 def show(tmp_path: Path, tail: str = "all", since: str | None = None) -> None:
     """Asks for the logs of an environment that has none."""
-    logs.show(running.Found(Workspace(tmp_path, "dev"), State(), ()), logs.Wishes(tail=tail, since=since))
+    logs.show(running.Found(Workspace(tmp_path, "dev"), State(), ()), tail=tail, since=since)
 
 
 @pytest.mark.parametrize("tail", ["-5", "five", "1.5", ""])
