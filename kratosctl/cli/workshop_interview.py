@@ -11,11 +11,11 @@ from typing import Any
 
 from kratosctl import questions
 from kratosctl.answers import selection, workshop_file
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.cli import interview
 from kratosctl.cli.session import Session
 from kratosctl.errors import ConfigurationInvalid, Interrupted, KratosctlError
 from kratosctl.workshop import init
-from kratosctl.workshop.init import Wanted
 
 # each seat gets its own
 _NOT_ASKED = {"public_port"}
@@ -26,7 +26,7 @@ _REACHES = (
 )
 
 
-def wanted(session: Session, said: Mapping[str, Any], yes: bool) -> Wanted:
+def wanted(session: Session, said: Mapping[str, Any], yes: bool) -> Workshop:
     """Gathers what was said, and asks for the rest where there is somebody to ask.
 
     Args:
@@ -45,7 +45,7 @@ def wanted(session: Session, said: Mapping[str, Any], yes: bool) -> Wanted:
     return _made(session, said, answers, init.attendees(said["count"], _roster(session, said["roster"])))
 
 
-def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -> Wanted:
+def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -> Workshop:
     from kratosctl.answers import asking, prompting
 
     session.after_interrupt = interview.NOTHING_WRITTEN
@@ -81,13 +81,13 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
     if given["ends"] is None:
         given["ends"] = prompting.text("When is it over? Such as 2026-12-01 17:00; empty: never", _against_moment)
     made = _made(session, given, answers, coming)
-    session.console.note(f"\n{made.name}: {len(coming) + made.spares} seats, {asking.in_short(answers)}\n")
+    session.console.note(f"\n{made.name}: {len(made.seats)} seats, {asking.in_short(answers)}\n")
     if not prompting.confirm(f"Write {workshop_file.FILE_NAME}?", default=True):
         raise Interrupted(interview.NOTHING_WRITTEN)
     return made
 
 
-def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any], coming: list[str]) -> Wanted:
+def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any], coming: list[str]) -> Workshop:
     environment = dict(answers)
     if said["reach"] == "lan":
         environment = {"bind": "0.0.0.0", **environment, "host": environment.get("host") or _own_address()}
@@ -102,7 +102,7 @@ def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any],
     if moment and moment <= datetime.datetime.now():
         raise ConfigurationInvalid(f"--ends: {ends[:60]} is over already", fix="every seat would be stopped at once")
     name = workshop_file.checked_name(said["name"] or _usual_name(session))
-    return Wanted(name, coming, said["spares"] or 0, init.pinned(environment), moment)
+    return Workshop(name, init.pinned(environment), init.seated(coming, said["spares"] or 0), moment)
 
 
 def _usual_name(session: Session) -> str:

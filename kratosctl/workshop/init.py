@@ -1,12 +1,10 @@
-"""`workshop init`, `add` and `remove`: who sits where, as workshop.yaml says it. Nothing is started."""
+"""`workshop init` and `add`: who sits where, as workshop.yaml says it. Nothing is started."""
 
 from __future__ import annotations
 
-import datetime
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +18,6 @@ from kratosctl.files.atomic import one_writer
 from kratosctl.results import Result
 from kratosctl.workshop import moving, roster, seats
 from kratosctl.workshop.seats import Seat
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a new workshop is to be.
-
-    Attributes:
-        name: what it is called.
-        attendees: their names; empty ones are seats for whoever comes.
-        spares: further seats, for whom another one fails.
-        environment: answers by key, for every seat.
-        ends: when it is over, in local time.
-    """
-
-    name: str
-    attendees: Sequence[str]
-    spares: int = 0
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    ends: datetime.datetime | None = None
 
 
 def attendees(seats: int | None, roster_file: Path | None) -> list[str]:
@@ -60,7 +39,14 @@ def attendees(seats: int | None, roster_file: Path | None) -> list[str]:
     return names + [""] * ((seats or 0) - len(names))
 
 
-def init(directory: Path, wanted: Wanted) -> Result:
+def seated(coming: Sequence[str], spares: int) -> dict[str, str]:
+    """Who sits where in a new workshop: a seat for each of `attendees`, then spare ones."""
+    names = workshop_file.next_seats({}, len(coming))
+    extra = workshop_file.next_seats({}, spares, workshop_file.SPARE)
+    return dict(zip(names, coming, strict=True)) | dict.fromkeys(extra, "")
+
+
+def init(directory: Path, workshop: Workshop) -> Result:
     """Writes workshop.yaml.
 
     Raises:
@@ -68,25 +54,21 @@ def init(directory: Path, wanted: Wanted) -> Result:
         ChoiceImpossible, FloatingTag, ConfigurationInvalid: what the seats are to be cannot work.
         DiskFull, DirectoryReadOnly: nothing was written.
     """
-    check(wanted.environment)
-    names = [
-        *workshop_file.next_seats({}, len(wanted.attendees)),
-        *workshop_file.next_seats({}, wanted.spares, workshop_file.SPARE),
-    ]
-    if len(names) > MOST_SEATS:
-        raise UsageError(f"{len(names)} seats are too many", f"one workshop has {MOST_SEATS} at most")
-    sitting = dict(zip(names, [*wanted.attendees, *[""] * wanted.spares], strict=True))
+    check(workshop.environment)
+    number, names = len(workshop.seats), list(workshop.seats.values())
+    if number > MOST_SEATS:
+        raise UsageError(f"{number} seats are too many", f"one workshop has {MOST_SEATS} at most")
     with one_writer(directory):
         refuse_second(directory)
-        workshop_file.write(directory, Workshop(wanted.name, wanted.environment, sitting, wanted.ends))
-    said = f"wrote {workshop_file.FILE_NAME}: {len(sitting)} seats for {wanted.name}{_named(wanted.attendees)}"
+        workshop_file.write(directory, workshop)
+    said = f"wrote {workshop_file.FILE_NAME}: {number} seats for {workshop.name}{_named(names)}"
     data = {
-        "workshop": wanted.name,
+        "workshop": workshop.name,
         "written": [workshop_file.FILE_NAME],
-        "seats": _rows(sitting),
+        "seats": _rows(workshop.seats),
         "next": "kratosctl workshop up",
     }
-    return Result("workshop init", data, lambda: f"{said}\nnext: kratosctl workshop up", _twice(wanted.attendees))
+    return Result("workshop init", data, lambda: f"{said}\nnext: kratosctl workshop up", _twice(names))
 
 
 def refuse_second(directory: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kratosctl.answers import workshop_file
+from kratosctl.answers.workshop_file import Workshop
 from kratosctl.console import Console
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
 from kratosctl.files.atomic import write_atomically
@@ -105,12 +107,16 @@ def test_any_spreadsheet_gives_its_names_or_a_plain_refusal(
     assert found == [" ".join(cell.split()) for cell in cells if cell.split()]
 
 
+def class_of(name: str, *attendees: str, spares: int = 0) -> Workshop:
+    return Workshop(name, seats=init.seated(attendees, spares))
+
+
 class TestSeating:
     def test_a_thousand_rows_get_a_seat_each(self, tmp_path: Path) -> None:
         rows = [f"Attendee {number}" for number in range(1000)]
         (tmp_path / "names.csv").write_text("\n".join(rows))
 
-        init.init(tmp_path, init.Wanted("big", init.attendees(None, tmp_path / "names.csv")))
+        init.init(tmp_path, class_of("big", *init.attendees(None, tmp_path / "names.csv")))
 
         seats = workshop_file.load(tmp_path).seats
         assert list(seats.values()) == rows
@@ -119,7 +125,7 @@ class TestSeating:
 
     def test_who_has_a_seat_keeps_it_and_only_who_is_new_gets_one(self, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("Ada\nGrace\nAda\n")
-        init.init(tmp_path, init.Wanted("class", ["Ada", ""], spares=1))
+        init.init(tmp_path, class_of("class", "Ada", "", spares=1))
 
         said, again = (init.add(tmp_path, [], 0, tmp_path / "names.csv", Console(quiet=True)) for _ in range(2))
 
@@ -133,7 +139,7 @@ class TestSeating:
         assert again.text() == "everybody has a seat"
 
     def test_of_many_who_are_added_at_once_each_has_a_seat(self, tmp_path: Path) -> None:
-        init.init(tmp_path, init.Wanted("class", ["", ""]))
+        init.init(tmp_path, class_of("class", "", ""))
         people = [f"Person {number}" for number in range(8)]
         program = [sys.executable, "-m", "kratosctl", "-C", str(tmp_path), "workshop", "add"]
 
@@ -153,7 +159,7 @@ class TestSeating:
 
         def make(name: str) -> str:
             try:
-                init.init(tmp_path, init.Wanted(name, ["Ada"]))
+                init.init(tmp_path, class_of(name, "Ada"))
             except UsageError:
                 return ""
             return name
@@ -169,9 +175,9 @@ class TestSeating:
             init.attendees(1, tmp_path / "names.csv")
 
     def test_a_second_workshop_does_not_replace_the_first(self, tmp_path: Path) -> None:
-        init.init(tmp_path, init.Wanted("one", ["Ada"]))
+        init.init(tmp_path, class_of("one", "Ada"))
         with pytest.raises(UsageError, match="already"):
-            init.init(tmp_path, init.Wanted("two", ["Grace"]))
+            init.init(tmp_path, class_of("two", "Grace"))
         assert workshop_file.load(tmp_path).name == "one"
 
     @pytest.mark.parametrize("answers", [{"database": "external"}, {"public_port": 4433}, {"variant": "distroless"}])
@@ -179,7 +185,7 @@ class TestSeating:
         self, tmp_path: Path, answers: dict[str, object]
     ) -> None:
         with pytest.raises(KratosctlError):
-            init.init(tmp_path, init.Wanted("class", ["Ada"], environment=answers))
+            init.init(tmp_path, replace(class_of("class", "Ada"), environment=answers))
         assert not workshop_file.exists(tmp_path)
 
 
