@@ -15,7 +15,7 @@ from kratosctl.errors import NotRunning
 from kratosctl.kratos import readiness
 from kratosctl.lessons import breaking, catalogue, notes, telling
 from kratosctl.lessons.lesson import Lesson
-from kratosctl.lessons.notes import Note, Tried
+from kratosctl.lessons.notes import Note
 from kratosctl.lessons.trial import Trial
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -107,7 +107,7 @@ def _of_journey(note: Note, target: Target) -> str:
     return wrong
 
 
-def _of_step(step: Step, before: Tried | None) -> str:
+def _of_step(step: Step, before: Step | None) -> str:
     if step.ok is False:
         return f"{step.name}: {step.said}"
     if before and (step.ok, step.said) != (before.ok, before.said):

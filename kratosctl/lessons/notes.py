@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from http.cookiejar import Cookie
 from typing import Any, Literal
 
-from kratosctl.commands.verify import Person, Target
+from kratosctl.commands.verify import Person, Step, Target
 from kratosctl.errors import LessonMissing
 from kratosctl.files.workspace import LESSON_NOTE, Workspace
 from kratosctl.kratos.api import Client
@@ -19,16 +19,6 @@ from kratosctl.limits import LOCK_WAIT
 _SOLVED = "lessons.json"
 
 Phase = Literal["preparing", "breaking", "running"]
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What a step of `verify` said before the environment was broken."""
-
-    name: str
-    ok: bool | None
-    said: str
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -41,7 +31,7 @@ class Note:
         configuration: the texts that were there, by name in that directory.
         generated: the same by path in the generated directory; None where there was no such file.
         snapshot: of the database as it was; empty where the lesson does not touch it.
-        tried: what `verify` said before.
+        tried: what `verify` said before, step by step.
         witness: somebody who signed up before.
         visitor: the e-mail address of somebody who signed up to try everything, and is deleted at once unless killed.
         hints: how many were given.
@@ -53,7 +43,7 @@ class Note:
     configuration: Mapping[str, str] = field(default_factory=dict, repr=False)
     generated: Mapping[str, str | None] = field(default_factory=dict, repr=False)
     snapshot: str = ""
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[Step, ...] = ()
     witness: Mapping[str, Any] = field(default_factory=dict, repr=False)
     visitor: str = ""
     hints: int = 0
@@ -64,7 +54,7 @@ def load(workspace: Workspace) -> Note | None:
     found = workspace.note(LESSON_NOTE)
     if found is None:
         return None
-    return replace(Note(**found), tried=tuple(Tried(**each) for each in found["tried"]))
+    return replace(Note(**found), tried=tuple(Step(**each) for each in found["tried"]))
 
 
 def running(workspace: Workspace) -> Note:
@@ -140,7 +130,7 @@ def person_of(witness: Mapping[str, Any], target: Target) -> Person:
     """The person that was kept, with no session."""
     person = Person(target)
     person.email, person.password = witness["email"], witness["password"]
-    person.method, person.identity = witness.get("method", "password"), witness.get("identity", {})
+    person.method, person.identity = witness["method"], witness["identity"]
     person.signed_up = True
     return person
 

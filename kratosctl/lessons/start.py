@@ -14,7 +14,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, LessonRunning
 from kratosctl.lessons import breaking, ground, notes, telling
 from kratosctl.lessons.lesson import Broken, Lesson
-from kratosctl.lessons.notes import Note, Tried
+from kratosctl.lessons.notes import Note
 from kratosctl.limits import LOCK_WAIT, Limits
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -114,8 +114,7 @@ def _prepared(lesson: Lesson, found: Found, target: Target) -> Note:
         )
     if witness.client.whoami().status == 401:
         witness.sign_in()
-    tried = tuple(Tried(step.name, step.ok, step.said, step.seconds) for step in steps)
-    return replace(note, tried=tried, witness=notes.describe(witness))
+    return replace(note, tried=tuple(steps), witness=notes.describe(witness))
 
 
 def _break(

@@ -32,7 +32,7 @@ from kratosctl.lessons import breaking, catalogue, check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
 from kratosctl.lessons.ground import _reason_against, take_over
 from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
-from kratosctl.lessons.notes import Note, Tried
+from kratosctl.lessons.notes import Note
 from kratosctl.limits import Limits
 from kratosctl.questions import PRESETS
 from kratosctl.running import Found
@@ -179,7 +179,7 @@ class TestNotes:
         workspace = Workspace(tmp_path, "dev")
         person = Person(TARGET)
         person.identity = {"id": "1"}
-        tried = (Tried("sign up", True, "with a password", 0.2),)
+        tried = (Step("sign up", True, "with a password", seconds=0.2),)
         note = Note(
             "no-mail", "running", "./kratos", {"a": "ü\r\n"}, {"b": None}, "", tried, notes.describe(person), "x@y", 2
         )
@@ -229,7 +229,7 @@ class TestHints:
 
 
 class TestChecking:
-    BEFORE = Tried("sign up", True, "with a password", 0.3)
+    BEFORE = Step("sign up", True, "with a password", seconds=0.3)
 
     @pytest.mark.parametrize(
         ("step", "said"),
