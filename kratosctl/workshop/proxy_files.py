@@ -98,35 +98,33 @@ http://:{front.certificate_port} {{
 {sites}"""
 
 
-def variables(image: str, user: str | None, home: Path) -> dict[str, str]:
+def variables(image: str, user: str, home: Path) -> dict[str, str]:
     """The variables that compose/proxy.yaml reads, by name.
 
     Args:
         image: of Caddy.
-        user: `uid:gid` it runs as; None is the image's own user.
+        user: `uid:gid` it runs as.
         home: the proxy's generated directory.
     """
     return {
         "PROXY_IMAGE": image,
-        "PROXY_USER": user or "",
+        "PROXY_USER": user,
         "PROXY_DIR": str(home / "proxy"),
         "PROXY_AUTHORITY_DIR": str(home / "authority"),
     }
 
 
-def compose_model(project: str, image: str, user: str | None, home: Path) -> dict[str, Any]:
+def compose_model(project: str, image: str, user: str, home: Path) -> dict[str, Any]:
     """The proxy's Compose project as data.
 
     Args:
         project: the Compose project.
         image: of Caddy.
-        user: `uid:gid` it runs as; None is the image's own user.
+        user: `uid:gid` it runs as.
         home: the proxy's generated directory, two below that of workshop.yaml.
     """
     model: dict[str, Any] = fragments.interpolate(fragments.compose_fragment("proxy"), variables(image, user, home))
     service = model["services"][SERVICE]
-    if not service["user"]:
-        del service["user"]
     revision = hashlib.sha256(repr(service).encode()).hexdigest()[:16]
     service["labels"] = {
         LABEL + "environment": home.name,

@@ -50,7 +50,7 @@ class TestFiles:
         for name in NAMES:
             used |= set(re.findall(r"\$\{(\w+):-", str(fragments.compose_fragment(name))))
         asked = stacks.environment(database="postgres", admin_port=4434, postgres_port=5432)
-        proxy = proxy_files.variables("caddy:2", None, Path("/class"))
+        proxy = proxy_files.variables("caddy:2", "1000:1000", Path("/class"))
         assert used == {*compose.variables(asked, stacks.place(asked)), *proxy}
 
     def test_a_fragment_is_not_changed_by_those_who_use_it(self) -> None:
