@@ -113,7 +113,7 @@ def mail_server(facts: Facts) -> Iterator[Finding]:
             continue
         host, port = where
         what = ""
-        if host in ("localhost", "127.0.0.1", "::1"):
+        if host in _THIS_HOST:
             what = f"is {host}, which is Kratos' own container"
         elif kratos.mail and host == _INBOX[0] and port != _INBOX[1]:
             what = f"is port {port} of the mail inbox, which listens on {_INBOX[1]}"

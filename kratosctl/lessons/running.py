@@ -17,7 +17,7 @@ def log_everything(ground: Ground) -> Broken:
 
 def keeps_secrets(trial: Trial) -> str:
     """Whether Kratos keeps a cookie out of its log."""
-    if trial.log_since_asked("Cookie"):
+    if trial.logs_cookies():
         return "the log of Kratos shows the cookies of requests: whoever reads it can take a session over"
     return ""
 

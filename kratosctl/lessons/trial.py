@@ -53,10 +53,9 @@ class Trial:
         finally:
             connection.close()
 
-    def log_since_asked(self, header: str) -> str:
-        """The lines of Kratos' log about one request that carries a secret of ours in a header; empty if it kept it."""
+    def logs_cookies(self) -> bool:
+        """Whether Kratos' log shows the cookie of a request."""
         mark = secrets.token_hex(12)
-        self.ask("GET", "/sessions/whoami", {header: f"x={mark}"})
+        self.ask("GET", "/sessions/whoami", {"Cookie": f"x={mark}"})
         # Kratos writes the line before it answers
-        lines = reading.logs(self.found.running("kratos").name, 50).splitlines()
-        return "\n".join(line for line in lines if mark in line)
+        return mark in reading.logs(self.found.running("kratos").name, 50)
