@@ -49,7 +49,8 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
     from kratosctl.answers import asking, prompting
 
     session.after_interrupt = interview.NOTHING_WRITTEN
-    host = asking.Host(_free, _nobody, "seats cannot share an external database")
+    # which are free is seen when seats come up
+    host = asking.Host(lambda _port, _address: False, lambda _port: "", "seats cannot share an external database")
     init.check_shared(answers)
     asking.refuse_impossible("seat-01", answers, _NOT_ASKED, host)
     given = dict(said)
@@ -170,12 +171,4 @@ def _against_moment(text: str) -> str:
             return "that is over already"
     except ValueError:
         return "such as 2026-12-01 17:00"
-    return ""
-
-
-def _free(_port: int, _address: str) -> bool:
-    return False
-
-
-def _nobody(_port: int) -> str:
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -240,15 +241,10 @@ def _commands(sheet: Sheet) -> Iterator[str]:
     yield "# the form for people's data, as JSON Schema"
     yield f"{curl} {public}/schemas"
     if sheet.here:
+        here = shlex.quote(sheet.here)
         yield "# what Kratos logs, and who is there"
-        yield f"kratosctl -C {_quoted(sheet.here)} logs {sheet.seat} kratos --follow"
-        yield f"kratosctl -C {_quoted(sheet.here)} kratos --env {sheet.seat} -- list identities"
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
+        yield f"kratosctl -C {here} logs {sheet.seat} kratos --follow"
+        yield f"kratosctl -C {here} kratos --env {sheet.seat} -- list identities"
 
 
 def _qr(url: str) -> str:

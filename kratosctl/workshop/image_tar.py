@@ -7,7 +7,7 @@ import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 _MANIFEST, _INDEX = "manifest.json", "index.json"
 _NAME = "io.containerd.image.name"
@@ -38,13 +38,9 @@ def _tags(path: Path) -> Iterator[str]:
             if name in (_MANIFEST, _INDEX):
                 content = tar.extractfile(entry)
                 lists.add(name)
-                yield from _listed(name, _json(content) if content else None)
+                yield from _listed(name, json.loads(content.read(_MOST)) if content else None)
     if _MANIFEST not in lists:
         raise ValueError("it has no list of its images")
-
-
-def _json(content: IO[bytes]) -> Any:
-    return json.loads(content.read(_MOST))
 
 
 def _listed(name: str, said: Any) -> Iterator[str]:
@@ -52,13 +48,10 @@ def _listed(name: str, said: Any) -> Iterator[str]:
         if name == _MANIFEST:
             yield from (str(tag) for image in said for tag in image["RepoTags"] or ())
         else:
-            yield from (str(image["annotations"][_NAME]) for image in said["manifests"] if _NAME in _notes(image))
+            notes = (image.get("annotations") or {} for image in said["manifests"])
+            yield from (str(note[_NAME]) for note in notes if _NAME in note)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{name} is no list of images") from error
-
-
-def _notes(image: Any) -> Any:
-    return image.get("annotations") or {}
 
 
 def _plain(reference: str) -> str:
