@@ -17,6 +17,8 @@ POSTGRES_IMAGE = "postgres:17"
 PROXY_IMAGE = "caddy:2.10.2"
 # where each listens inside its container
 CONTAINER_PORTS = {"public": 4433, "admin": 4434, "ui": 3000, "mail": 8025, "postgres": 5432}
+# and which service that is
+LISTENERS = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail", "postgres": "postgres"}
 
 VARIANTS = ("default", "distroless")
 DISTROLESS_SUFFIX = "-distroless"

@@ -8,7 +8,7 @@ from typing import Any
 
 from kratosctl import catalog, ownership, running, states, urls
 from kratosctl.answers import configuration_file
-from kratosctl.catalog import CONTAINER_PORTS
+from kratosctl.catalog import CONTAINER_PORTS, LISTENERS
 from kratosctl.engine import reading
 from kratosctl.engine.objects import Container
 from kratosctl.ephemeral import owner, remains
@@ -25,7 +25,6 @@ _FATES: dict[owner.Fate, str] = {
     "kept": "kept by a test",
     "unseen": "of another host, container or user",
 }
-_SERVICE_OF_PORT = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail", "postgres": "postgres"}
 
 
 def status(directory: Path, name: str | None) -> Result:
@@ -61,7 +60,7 @@ def endpoints(found: running.Found) -> dict[str, str]:
     host, https = found.state.host, found.state.https
     bound: dict[str, tuple[str, int]] = {}
     for port in ("ui", "public", "admin", "mail", "postgres"):
-        container = found.container(_SERVICE_OF_PORT[port])
+        container = found.container(LISTENERS[port])
         places = container.places(CONTAINER_PORTS[port]) if container else []
         if places:
             bound[port] = places[0]

@@ -81,7 +81,7 @@ def variables(environment: Environment, place: Place) -> dict[str, str]:
         "POSTGRES_IMAGE": images["postgres"],
         "POSTGRES_INITDB_DIR": str(home / "initdb"),
         "POSTGRES_PASSWORD_FILE": str(home / "secrets" / "postgres-password"),
-        "POSTGRES_VOLUME_TARGET": "/var/lib/postgresql" + ("/data" if place.postgres_major < 18 else ""),
+        "POSTGRES_VOLUME_TARGET": place.postgres_target,
         "MAIL_IMAGE": images["mail"],
         "MAIL_USER": place.user or "",
         "MAIL_ACCESS_FILE": str(home / ACCESS_FILE),

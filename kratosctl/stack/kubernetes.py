@@ -112,7 +112,6 @@ def _policy(seat: Portable) -> dict[str, Any]:
 
 
 def _postgres(seat: Portable) -> Iterator[dict[str, Any]]:
-    target = "/var/lib/postgresql" + ("/data" if seat.place.postgres_major < 18 else "")
     container = {
         "env": [
             {"name": "POSTGRES_USER", "value": "kratos"},
@@ -131,7 +130,7 @@ def _postgres(seat: Portable) -> Iterator[dict[str, Any]]:
         ),
         "volumeMounts": [
             # a folder of the volume: its top may hold lost+found, and PostgreSQL wants an empty one
-            {"name": "data", "mountPath": target, "subPath": "postgres"},
+            {"name": "data", "mountPath": seat.place.postgres_target, "subPath": "postgres"},
             {"name": "secret", "mountPath": "/run/secrets/postgres", "readOnly": True},
         ],
     }

@@ -52,6 +52,11 @@ class Place:
     inbox: str = ""
     mounted: str = ""
 
+    @property
+    def postgres_target(self) -> str:
+        """Where PostgreSQL's image wants its volume: since 18 its data has a directory of each major version in it."""
+        return "/var/lib/postgresql" + ("/data" if self.postgres_major < 18 else "")
+
     def home(self, environment: str) -> Path:
         """The generated directory of an environment."""
         return self.directory / ".kratosctl" / environment

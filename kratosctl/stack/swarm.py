@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from kratosctl.catalog import CONTAINER_PORTS
+from kratosctl.catalog import CONTAINER_PORTS, LISTENERS
 from kratosctl.environment import Environment
 from kratosctl.stack import compose
 from kratosctl.stack.compose import CONFIG_TARGET
@@ -23,7 +23,6 @@ from kratosctl.stack.render import dump
 STACK_FILE = "stack.yaml"
 # what a stack ignores with a warning, what it cannot have, and what is ours
 _LEFT_OUT = ("depends_on", "extra_hosts", "labels", "platform", "ports", "restart", "security_opt", "shm_size", "tmpfs")
-_WHO_LISTENS = {"public": "kratos", "admin": "kratos", "ui": "ui", "mail": "mail"}
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "arm/v7": "armv7l", "arm/v6": "armv6l"}
 
 
@@ -123,7 +122,7 @@ def _service(name: str, service: dict[str, Any], seat: Portable, node: str) -> d
     ports = [
         {"target": CONTAINER_PORTS[port], "published": seat.place.ports[port], "protocol": "tcp", "mode": "host"}
         for port in published(seat.environment)
-        if _WHO_LISTENS[port] == name
+        if LISTENERS[port] == name
     ]
     if ports:
         found["ports"] = ports

@@ -59,8 +59,12 @@ class Picture:
     whole: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def count(self) -> dict[State, int]:
+        """How many seats are in each state."""
+        return {state: sum(seat.state == state for seat in self.seats) for state in STATES}
+
     def data(self) -> dict[str, Any]:
         """The same for scripts and pages."""
-        count = {state: sum(seat.state == state for seat in self.seats) for state in STATES}
         seats = [asdict(seat) for seat in self.seats]
-        return {"workshop": self.workshop, "ends": self.ends, "count": count, "seats": seats}
+        return {"workshop": self.workshop, "ends": self.ends, "count": self.count, "seats": seats}

@@ -89,7 +89,7 @@ def text(picture: Picture, columns: int = 0, lines: int = 0) -> str:
         columns: characters that a line may take; 0: whatever it needs.
         lines: how many there may be, then the seats that are not ready come first; 0: one for every seat.
     """
-    count = {state: sum(seat.state == state for seat in picture.seats) for state in STATES}
+    count = picture.count
     others = [f"{count[state]} {state}" for state in STATES if state != "ready" and count[state]]
     ready = f"{count['ready']} of {len(picture.seats)} seats ready"
     head = f"{picture.workshop}: {', '.join([ready, *others])}"
