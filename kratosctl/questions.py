@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kratosctl import catalog
-from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey
+from kratosctl.errors import ConfigurationInvalid, NameInvalid, UnknownKey, UsageError
 
 Kind = Literal["choice", "switch", "port", "path", "file", "text", "release", "host", "address", "range", "origin"]
 
@@ -178,6 +178,21 @@ def expected(question: Question) -> str:
         "range": "a range of IPv4 addresses such as 10.213.0.0/16",
         "origin": "an address without a path such as http://localhost:3000",
     }[question.kind]
+
+
+def the_one(meant: Sequence[str], known: Sequence[str]) -> str:
+    """The environment that is meant where none is named: the only one, else `dev`.
+
+    Args:
+        meant: those it can be.
+        known: those there are.
+
+    Raises:
+        UsageError: there are several, and none is called that.
+    """
+    if len(meant) > 1 and DEFAULT_NAME not in meant:
+        raise UsageError("which environment?", f"there are {listed(known)}", "name one of them")
+    return meant[0] if len(meant) == 1 else DEFAULT_NAME
 
 
 def listed(names: Sequence[str]) -> str:

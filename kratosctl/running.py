@@ -173,10 +173,7 @@ def pick(directory: Path, name: str | None) -> str:
     if not known:
         raise UsageError(f"no environment in {directory}", "there is no kratosctl.yaml", "make one: kratosctl up")
     # what was taken out of kratosctl.yaml is meant only where it is named, as by `up`
-    meant = list(asked_for) or known
-    if len(meant) > 1 and questions.DEFAULT_NAME not in meant:
-        raise UsageError("which environment?", f"there are {questions.listed(known)}", "name one of them")
-    return meant[0] if len(meant) == 1 else questions.DEFAULT_NAME
+    return questions.the_one(list(asked_for) or known, known)
 
 
 def find(directory: Path, name: str | None) -> Found:

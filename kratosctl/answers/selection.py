@@ -11,7 +11,7 @@ from typing import Any
 from kratosctl import questions
 from kratosctl.answers import configuration_file
 from kratosctl.environment import Environment, from_answers
-from kratosctl.errors import ConfigurationInvalid, KratosctlError, UsageError
+from kratosctl.errors import ConfigurationInvalid, KratosctlError
 
 # always written to kratosctl.yaml: what a colleague needs to get the same
 _SAVED = ("release", "variant", "database", "preset", "ui", "mail")
@@ -49,7 +49,7 @@ def select(directory: Path, name: str | None, given: Mapping[str, Any], variable
         ConfigurationInvalid, UnknownKey, NameInvalid: wrong values, with where they stand.
     """
     found = configuration_file.load(directory)
-    name = questions.check_name(name) if name else _only(list(found))
+    name = questions.check_name(name) if name else questions.the_one(list(found), list(found))
     flags, kept = said(given, variables), found.get(name, {})
     answers = {**kept, **flags}
     dsn, unused = variables.get("DSN"), ""
@@ -134,12 +134,6 @@ def environment_of(selection: Selection) -> Environment:
         ChoiceImpossible, FloatingTag, ConfigurationInvalid.
     """
     return from_answers(selection.name, selection.answers)
-
-
-def _only(names: list[str]) -> str:
-    if len(names) > 1 and questions.DEFAULT_NAME not in names:
-        raise UsageError("which environment?", f"there are {questions.listed(names)}", "name one of them")
-    return names[0] if len(names) == 1 else questions.DEFAULT_NAME
 
 
 def _checked(key: str, value: Any) -> Any:
