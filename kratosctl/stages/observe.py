@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from kratosctl import catalog
 from kratosctl.engine import reading
-from kratosctl.engine.objects import Container, Engine, Image
+from kratosctl.engine.objects import Container, Image
 from kratosctl.environment import Environment
 from kratosctl.errors import DowngradeRefused
 from kratosctl.stack.custom_image import CONTENT_LABEL
@@ -125,8 +125,3 @@ def check_downgrade(stack: Stack) -> None:
             f"use --release {before}; or go back to a snapshot of then: kratosctl snapshot restore NAME --with-release"
             f" --env {environment.name}; or start afresh: kratosctl down {environment.name} --volumes",
         )
-
-
-def emulation(stack: Stack, engine: Engine, needed: dict[str, Image | None]) -> list[str]:
-    locked = images.as_locked(stack.environment, stack.state)
-    return images.platform_notes(locked, engine, needed.get(locked.kratos_image))

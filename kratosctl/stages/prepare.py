@@ -60,7 +60,7 @@ def prepare(
     needed = dict(reading.images(images.needed(locked)) if floating else look.images())
     if stack.custom:
         needed |= reading.images([stack.custom.reference])
-    notes += observe.emulation(stack, engine, needed)
+    notes += images.platform_notes(locked, engine, needed.get(locked.kratos_image))
     observed = observe.observe(stack, containers, needed, volumes)
     return stack, observed, _plan(stack, observed, notes)
 
