@@ -144,7 +144,7 @@ def listing(directory: Path) -> Result:
     """Every environment of this host: by label, wherever its directory is; and those of this directory."""
     rows: dict[str, dict[str, Any]] = {}
     of_project: dict[str, list[Container]] = {}
-    containers, kept = reading.together(reading.containers, reading.labelled_volumes)
+    containers, volumes = reading.together(reading.containers, lambda: reading.labelled_as("volume"))
     for container in containers:
         where, name = (container.labels.get(label, "") for label in ("directory", "environment"))
         if not (where and name) or name.startswith(".") or _is_clone(where):
@@ -166,9 +166,9 @@ def listing(directory: Path) -> Result:
             row.update({key: asked.get(key) for key in ("release", "database")})
         # labels name the directory it was made in, which may have moved since
         rows[project].update(directory=str(directory), directory_gone=False)
-    for project, where, name in kept:
-        if project in rows or not _is_clone(where):
-            _row(rows, project, where, name)["volume"] = True
+    for one in volumes:
+        if one.project in rows or not _is_clone(one.directory):
+            _row(rows, one.project, one.directory, one.environment)["volume"] = True
     found = [{**row, "state": _list_state(of_project.get(row["project"], []))} for row in rows.values()]
     found.sort(key=lambda row: (row["directory"] != str(directory), row["directory"], row["environment"]))
     return Result("list", {"environments": found}, lambda: _list_text(found, directory), faults)

@@ -46,11 +46,6 @@ _SECONDS = {
 }
 _NAME_OF = {"container": ".Names", "volume": ".Name", "network": ".Name"}
 
-_VOLUME_FORMAT = (
-    '{"name":{{json .Name}},"project":{{json (.Label "com.docker.compose.project")}},'
-    f'"directory":{{{{json (.Label "{LABEL}directory")}}}},"environment":{{{{json (.Label "{LABEL}environment")}}}}}}'
-)
-
 
 def together(*calls: Any) -> list[Any]:
     """Runs several reads at once; each is a process of its own, so threads suffice."""
@@ -236,29 +231,23 @@ def images(references: Iterable[str]) -> dict[str, Image | None]:
 
 def project_volumes(project: str) -> dict[str, str]:
     """A project's volumes: full name -> the directory it was made in, empty where kratosctl did not make it."""
-    out = program.docker(
-        "volume", "ls", "--filter", f"label=com.docker.compose.project={project}", "--format", _VOLUME_FORMAT
-    )
-    rows = [json.loads(line) for line in out.stdout.splitlines()]
-    return {row["name"]: row["directory"] for row in rows}
-
-
-def labelled_volumes() -> list[tuple[str, str, str]]:
-    """Project, directory and environment of every volume kratosctl made on this host."""
-    out = program.docker("volume", "ls", "--filter", f"label={LABEL}environment", "--format", _VOLUME_FORMAT).stdout
-    rows = [json.loads(line) for line in out.splitlines()]
-    return [(row["project"], row["directory"], row["environment"]) for row in rows]
+    form = f'[{{{{json .Name}}}},{{{{json (.Label "{LABEL}directory")}}}}]'
+    label = f"label=com.docker.compose.project={project}"
+    listed = program.docker("volume", "ls", "--filter", label, "--format", form).stdout
+    return dict(json.loads(line) for line in listed.splitlines())
 
 
 def labelled() -> list[Labelled]:
     """All that kratosctl made on this host."""
-    rows = together(*[lambda kind=kind, name=name: _labelled(kind, name) for kind, name in _NAME_OF.items()])
+    rows = together(*[lambda kind=kind: labelled_as(kind) for kind in _NAME_OF])
     return [found for of_kind in rows for found in of_kind]
 
 
-def _labelled(kind: str, name: str) -> list[Labelled]:
+def labelled_as(kind: str) -> list[Labelled]:
+    """All containers, volumes or networks that kratosctl made on this host."""
     labels = ["com.docker.compose.project", *(LABEL + label for label in ("environment", "directory", "owner"))]
-    form = "[" + ",".join([f"{{{{json {name}}}}}", *(f'{{{{json (.Label "{label}")}}}}' for label in labels)]) + "]"
+    said = [f"{{{{json {_NAME_OF[kind]}}}}}", *(f'{{{{json (.Label "{label}")}}}}' for label in labels)]
+    form = "[" + ",".join(said) + "]"
     everything = ("--all",) if kind == "container" else ()
     listed = program.docker(kind, "ls", *everything, "--filter", f"label={LABEL}environment", "--format", form)
     return [Labelled(kind, *json.loads(line)) for line in listed.stdout.splitlines()]

@@ -20,7 +20,7 @@ from kratosctl.commands import status
 from kratosctl.console import Console
 from kratosctl.database import sqlite_volume
 from kratosctl.engine import program, reading
-from kratosctl.engine.objects import Container
+from kratosctl.engine.objects import Container, Labelled
 from kratosctl.environment import Environment
 from kratosctl.ephemeral import environments, remains
 from kratosctl.ephemeral.remains import Remains
@@ -303,7 +303,8 @@ def test_every_environment_of_the_engine_is_listed_also_where_one_cannot_look(
     unseen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "containers", list)
-    monkeypatch.setattr(reading, "labelled_volumes", lambda: [("app-dev-1", str(unseen), "dev")])
+    volume = Labelled("volume", "app-dev-1_sqlite", "app-dev-1", "dev", str(unseen), "")
+    monkeypatch.setattr(reading, "labelled_as", lambda kind: [volume])
     monkeypatch.setattr(status, "_asked_for", lambda directory: ({}, []))
     monkeypatch.setattr(running, "names_of", lambda directory, asked_for: [])
 

@@ -14,7 +14,7 @@ from kratosctl.answers.wishes import Wishes
 from kratosctl.commands import status
 from kratosctl.console import Console
 from kratosctl.engine import reading
-from kratosctl.engine.objects import Container, Engine
+from kratosctl.engine.objects import Container, Engine, Labelled
 from kratosctl.errors import NotRunning, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import UPGRADE_NOTE, Workspace
@@ -29,6 +29,10 @@ from tests.unit import stacks
 def kratos(state: str, health: str = "", code: int | None = None) -> Container:
     ports = {"127.0.0.1:4433": 4433} if state == "running" else {}
     return Container("1", "1", "kratos", "p", state, "", health, code, "image", ports)
+
+
+def volume(project: str, directory: str) -> Labelled:
+    return Labelled("volume", f"{project}_sqlite", project, "dev", directory, "")
 
 
 UI = Container("2", "2", "ui", "p", "running", "", "", None, "image")
@@ -163,7 +167,7 @@ def test_one_that_was_moved_here_is_one_line(tmp_path: Path, monkeypatch: pytest
     made_in = str(tmp_path / "before")
     serving = replace(kratos("running"), project="p", labels={"directory": made_in, "environment": "dev"})
     Workspace(tmp_path, "dev").save_state(State(project="p", directory=str(tmp_path)))
-    monkeypatch.setattr(reading, "together", lambda *_: ((serving,), [("p", made_in, "dev")]))
+    monkeypatch.setattr(reading, "together", lambda *_: ((serving,), [volume("p", made_in)]))
 
     (row,) = status.listing(tmp_path).data["environments"]
 
@@ -173,8 +177,8 @@ def test_one_that_was_moved_here_is_one_line(tmp_path: Path, monkeypatch: pytest
 def test_what_an_upgrade_is_tried_on_is_no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clone = str(tmp_path / ".kratosctl" / "dev" / "upgrade-rehearsal")
     serving = replace(kratos("running"), labels={"directory": clone, "environment": "dev"})
-    theirs = ("p3", str(tmp_path / "upgrade-rehearsal"), "dev")
-    monkeypatch.setattr(reading, "together", lambda *_: ((serving,), [("p2", clone, "dev"), theirs]))
+    theirs = volume("p3", str(tmp_path / "upgrade-rehearsal"))
+    monkeypatch.setattr(reading, "together", lambda *_: ((serving,), [volume("p2", clone), theirs]))
 
     found = status.listing(tmp_path)
 
@@ -246,6 +250,6 @@ def test_a_container_of_others_that_bears_only_some_of_our_labels_hides_no_envir
     ours = replace(kratos("running"), labels={"environment": "dev", "directory": str(tmp_path)})
     odd = [replace(UI, labels=labels) for labels in ({"environment": "dev"}, {"directory": "/x"}, {})]
     monkeypatch.setattr(reading, "containers", lambda: (*odd, ours))
-    monkeypatch.setattr(reading, "labelled_volumes", list)
+    monkeypatch.setattr(reading, "labelled_as", lambda kind: [])
 
     assert [row["environment"] for row in status.listing(tmp_path).data["environments"]] == ["dev"]
