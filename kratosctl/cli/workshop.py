@@ -275,9 +275,8 @@ def render(session: Session, way: str, output: str | None, nodes: tuple[str, ...
     from kratosctl.workshop import render
 
     directory = session.directory
-    spread = [render.node(text) for text in nodes]
-    wishes = render.Wishes(way, (directory / (output or way)).resolve(), spread, overwrite)
-    return render.render(directory, wishes, os.environ, session.console)
+    target, spread = (directory / (output or way)).resolve(), [render.node(text) for text in nodes]
+    return render.render(directory, way, target, spread, overwrite, os.environ, session.console)
 
 
 @define(reports=False, hidden=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,31 +60,25 @@ def node(text: str) -> Node:
     raise UsageError(f"{text[:60]!r} is no node", "expected NAME or NAME=ADDRESS", "`docker node ls` shows the names")
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What was asked for.
-
-    Attributes:
-        way: swarm or kubernetes.
-        target: the directory to write.
-        nodes: the Swarm nodes that seats live on, in turn; empty: this one.
-        overwrite: write over files that differ; never over secrets.
-    """
-
-    way: str
-    target: Path
-    nodes: Sequence[Node] = ()
-    overwrite: bool = False
-
-
-def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], console: Console) -> Result:
+def render(
+    directory: Path,
+    way: str,
+    target: Path,
+    nodes: Sequence[Node],
+    overwrite: bool,
+    variables: Mapping[str, str],
+    console: Console,
+) -> Result:
     """Writes a directory for every seat, and how to bring them up.
 
     Ports and secrets are those that `workshop up` gives or would give; what is new is kept for it.
 
     Args:
         directory: where workshop.yaml lies.
-        wishes: what was asked for.
+        way: swarm or kubernetes.
+        target: the directory to write.
+        nodes: the Swarm nodes that seats live on, in turn; empty: this one.
+        overwrite: write over files that differ; never over secrets.
         variables: the process environment.
         console: told who is waited for.
 
@@ -93,35 +88,32 @@ def render(directory: Path, wishes: Wishes, variables: Mapping[str, str], consol
         ChoiceImpossible: a seat cannot be what it is there; it is named.
     """
     workshop, everyone = seats.chosen(directory, (), everybody=True)
-    _check(directory, workshop, everyone, wishes)
+    if not everyone:
+        raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
+    if nodes and way != "swarm":
+        raise UsageError("--node is for Swarm", "Kubernetes finds nodes by itself", "leave it out")
+    export.refuse_own(directory, target)
     seats.refuse_impossible(everyone)
-    if wishes.way == "swarm" and not wishes.nodes:
-        wishes = replace(wishes, nodes=(Node(_this_node()),))
+    in_turn: Iterator[Node | None] = itertools.repeat(None)
+    if way == "swarm":
+        in_turn = itertools.cycle(nodes or [Node(_this_node())])
     with seats.home(directory).locked("workshop render", LOCK_WAIT, console.note):
         _, failed = allot.allot(everyone, _held, None)
         bound = []
-        for number, seat in enumerate(everyone):
+        for seat, node in zip(everyone, in_turn, strict=False):
             with seats.named(seat):
                 if seat.name in failed:
                     raise failed[seat.name]
-                bound.append(_bound(wishes, seat, number, variables, console))
+                bound.append(_bound(seat, node, variables, console))
     files = [File(f"{one.seat.name}/{file.path}", file.text, file.secret) for one in bound for file in one.files]
     sheets = [_sheet(one) for one in bound]
     pages = handout.render(workshop, sheets)
     private = any(sheet.login for sheet in sheets)
     files += [File(f"{handout.DIRECTORY}/{name}", page, private=private) for name, page in pages.items()]
     # last: who finds it has all of it
-    files.append(File("README.txt", elsewhere.readme(workshop, wishes.way, bound)))
-    export.write_files(files, wishes.target, wishes.overwrite)
-    return _result(directory, workshop, wishes, bound)
-
-
-def _check(directory: Path, workshop: Workshop, everyone: Sequence[Seat], wishes: Wishes) -> None:
-    if not everyone:
-        raise UsageError(f"{workshop.name} has no seats", fix="add some: kratosctl workshop add --seats 10")
-    if wishes.nodes and wishes.way != "swarm":
-        raise UsageError("--node is for Swarm", "Kubernetes finds nodes by itself", "leave it out")
-    export.refuse_own(directory, wishes.target)
+    files.append(File("README.txt", elsewhere.readme(workshop, way, bound)))
+    export.write_files(files, target, overwrite)
+    return _result(directory, workshop, way, target, bound)
 
 
 def _held(seat: Seat, state: State) -> set[int]:
@@ -129,15 +121,15 @@ def _held(seat: Seat, state: State) -> set[int]:
     return {*state.ports.values(), *(port for port in ports.wanted(seat.environment).values() if port)}
 
 
-def _bound(wishes: Wishes, seat: Seat, number: int, variables: Mapping[str, str], console: Console) -> Bound:
+def _bound(seat: Seat, node: Node | None, variables: Mapping[str, str], console: Console) -> Bound:
+    """A seat bound for a node of a swarm; None: for Kubernetes."""
     with seat.workspace.locked("workshop render", LOCK_WAIT, console.note):
-        if wishes.way == "kubernetes":
+        if node is None:
             found = _portable(seat, "", variables)
             files = kubernetes.render(found)
             deploy, remove = kubernetes.commands(found, seat.name)
             bound = Bound(seat, found, files, deploy, remove, reach=kubernetes.forwarding(found))
         else:
-            node = wishes.nodes[number % len(wishes.nodes)]
             # whatever it listens at here: Swarm opens ports on every address, so that its inbox wants a password
             found = _portable(seat, node.address, variables, bind="0.0.0.0")
             deploy, remove = swarm.commands(found, seat.name)
@@ -204,7 +196,7 @@ def _this_node() -> str:
         return platform.node()
 
 
-def _result(directory: Path, workshop: Workshop, wishes: Wishes, bound: Sequence[Bound]) -> Result:
+def _result(directory: Path, workshop: Workshop, way: str, target: Path, bound: Sequence[Bound]) -> Result:
     rows: list[dict[str, Any]] = [
         {
             "seat": one.seat.name,
@@ -217,10 +209,10 @@ def _result(directory: Path, workshop: Workshop, wishes: Wishes, bound: Sequence
         }
         for one in bound
     ]
-    data = {"workshop": workshop.name, "for": wishes.way, "directory": str(wishes.target), "seats": rows}
-    if wishes.way == "kubernetes":
+    data = {"workshop": workshop.name, "for": way, "directory": str(target), "seats": rows}
+    if way == "kubernetes":
         data["chart"] = helm.CHART
-    said = f"wrote {len(bound)} seats to {wishes.target}/\nhow to bring them up, and to remove them: README.txt there"
+    said = f"wrote {len(bound)} seats to {target}/\nhow to bring them up, and to remove them: README.txt there"
     own = override.file(directory)
-    warnings = elsewhere.warnings(wishes.way, bound, own.name if own else "")
+    warnings = elsewhere.warnings(way, bound, own.name if own else "")
     return Result("workshop render", data, lambda: said, warnings)
