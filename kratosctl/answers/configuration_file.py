@@ -77,14 +77,8 @@ def add(text: str, name: str, answers: Mapping[str, Any]) -> str:
     changed = {key: value for key, value in answers.items() if key not in there or there[key] != value}
     if name in before and not changed:
         return text
-    root = yaml_text.parse(text, FILE_NAME)
-    if isinstance(root, yaml.MappingNode):
-        added = yaml_text.put(text, root, "environments", name, changed)
-    else:
-        # nothing but comments
-        head = text if not text or text.endswith("\n") else text + "\n"
-        added = f"{head}{_HEADER}  {name}: {yaml_text.flow(changed)}\n"
     with contextlib.suppress(KratosctlError):
+        added = _added(text, name, changed, name in before)
         if added is not None and parse(added) == before | {name: there | changed}:
             return added
     raise ConfigurationInvalid(
@@ -92,6 +86,27 @@ def add(text: str, name: str, answers: Mapping[str, Any]) -> str:
         "it does not reformat what you wrote",
         f"put this in yourself: {name}: {yaml_text.flow(changed)}",
     )
+
+
+def _added(text: str, name: str, changed: Mapping[str, Any], known: bool) -> str | None:
+    root = yaml_text.parse(text, FILE_NAME)
+    if not isinstance(root, yaml.MappingNode):
+        # nothing but comments
+        head = text if not text or text.endswith("\n") else text + "\n"
+        return f"{head}{_HEADER}  {name}: {yaml_text.flow(changed)}\n"
+    environments = yaml_text.find(root, "environments")
+    if environments is None:
+        return None
+    if yaml_text.is_null(environments[1]):
+        return yaml_text.fill(text, *environments, f"{yaml_text.line_break(text)}  {name}: {yaml_text.flow(changed)}")
+    if not known:
+        return yaml_text.put(text, root, ("environments", name), changed)
+    for key, value in changed.items():
+        added = yaml_text.put(text, yaml_text.parse(text, FILE_NAME), ("environments", name, key), value)
+        if added is None:
+            return None
+        text = added
+    return text
 
 
 def save(directory: Path, name: str, answers: Mapping[str, Any]) -> None:

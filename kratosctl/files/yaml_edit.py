@@ -7,8 +7,6 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import yaml
-
 from kratosctl.errors import ConfigurationInvalid
 from kratosctl.files import yaml_text
 
@@ -31,29 +29,12 @@ def set_at(text: str, path: Sequence[str], value: Any, where: str) -> str:
     text = text.removeprefix(mark)
     with contextlib.suppress(TypeError, ValueError):
         wanted = _changed(read(text), path, value)
-        changed = _set(text, yaml_text.parse(text, where), path, value, show)
+        changed = yaml_text.put(text, yaml_text.parse(text, where), path, value, show)
         if changed is not None and read(changed) == wanted:
             return mark + changed
     raise ConfigurationInvalid(
         f"{where}: kratosctl cannot set {'.'.join(path)} in it", "it does not reformat what you wrote"
     )
-
-
-def _set(text: str, node: yaml.Node | None, path: Sequence[str], value: Any, show: Callable[[Any], str]) -> str | None:
-    for depth, key in enumerate(path):
-        rest = path[depth + 1 :]
-        found = yaml_text.find(node, key) if isinstance(node, yaml.MappingNode) else None
-        if found is None:
-            return yaml_text.append(text, node, {key: _nested(rest, value)}) if node else None
-        key_node, inner = found
-        if yaml_text.is_alias(key_node, inner):
-            return None
-        if inner.start_mark.index == inner.end_mark.index:
-            return yaml_text.fill(text, key_node, inner, " " + show(_nested(rest, value)))
-        if not rest:
-            return text[: inner.start_mark.index] + show(value) + text[yaml_text.end_of(key_node, inner) :]
-        node = inner
-    return None
 
 
 def _changed(data: Any, path: Sequence[str], value: Any) -> Any:
@@ -62,9 +43,3 @@ def _changed(data: Any, path: Sequence[str], value: Any) -> Any:
         return value
     known = {} if data is None else dict(data)
     return {**known, path[0]: _changed(known.get(path[0]), path[1:], value)}
-
-
-def _nested(path: Sequence[str], value: Any) -> Any:
-    for key in reversed(path):
-        value = {key: value}
-    return value

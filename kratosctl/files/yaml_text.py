@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,44 +154,42 @@ def flow(value: Any) -> str:
     return text.strip()[1:-1]
 
 
-def put(text: str, root: yaml.MappingNode, key: str, name: str, answers: Mapping[str, Any]) -> str | None:
-    """Writes answers into the mapping called `name` in the mapping at `key`, and leaves all else as it is.
+def put(
+    text: str, node: yaml.Node | None, path: Sequence[str], value: Any, show: Callable[[Any], str] = flow
+) -> str | None:
+    """Sets one value, and leaves all else as it is.
 
     Args:
-        text: what root was parsed from.
-        root: a mapping.
-        key: a key of it, there or not.
-        name: a key of the mapping at that key, there or not.
-        answers: keys to set in that one: scalars.
+        text: what the node was parsed from.
+        node: a mapping.
+        path: the keys that lead from it to the value; those that are not there are made.
+        value: scalars, lists and mappings.
+        show: writes a value on one line.
 
     Returns:
         The new text; None where it is written in a way that cannot be added to, such as an alias. Whoever calls
         parses the new text and sees whether it says what it should.
     """
-    found = find(root, key)
-    if found is None:
-        return None if root.flow_style else f"{text}{_break_missing(text)}{key}:\n  {name}: {flow(answers)}\n"
-    key_node, inner = found
-    if is_alias(key_node, inner):
-        return None
-    if is_null(inner):
-        return fill(text, key_node, inner, f"{_break(text)}  {name}: {flow(answers)}")
-    there = find(inner, name) if isinstance(inner, yaml.MappingNode) else None
-    if there is None:
-        return append(text, inner, {name: answers})
-    name_node, innermost = there
-    if is_alias(name_node, innermost):
-        return None
-    if is_null(innermost):
-        return fill(text, name_node, innermost, " " + flow(answers))
-    known = {key.value: (key, value) for key, value in innermost.value}
-    # from the end, so that the marks before it stay right
-    text = append(text, innermost, {key: value for key, value in answers.items() if key not in known}) or text
-    for key_node, value in reversed(innermost.value):
-        if key_node.value in answers and isinstance(value, yaml.ScalarNode):
-            said = flow(answers[key_node.value])
-            text = text[: value.start_mark.index] + said + text[value.end_mark.index :]
-    return text
+    for depth, key in enumerate(path):
+        rest = path[depth + 1 :]
+        found = find(node, key) if isinstance(node, yaml.MappingNode) else None
+        if found is None:
+            return append(text, node, {key: _below(rest, value)}) if node else None
+        key_node, inner = found
+        if is_alias(key_node, inner):
+            return None
+        if inner.start_mark.index == inner.end_mark.index or (rest and is_null(inner)):
+            return fill(text, key_node, inner, " " + show(_below(rest, value)))
+        if not rest:
+            return text[: inner.start_mark.index] + show(value) + text[end_of(key_node, inner) :]
+        node = inner
+    return None
+
+
+def _below(path: Sequence[str], value: Any) -> Any:
+    for key in reversed(path):
+        value = {key: value}
+    return value
 
 
 def append(text: str, mapping: yaml.Node, items: Mapping[str, Any]) -> str | None:
@@ -208,7 +206,7 @@ def append(text: str, mapping: yaml.Node, items: Mapping[str, Any]) -> str | Non
     found = _REST_OF_LINE.match(text, end)
     end = found.end() if found else len(text)
     indent = " " * mapping.value[0][0].start_mark.column
-    lines = "".join(f"{indent}{pair}{_break(text)}" for pair in pairs)
+    lines = "".join(f"{indent}{pair}{line_break(text)}" for pair in pairs)
     return f"{text[:end]}{_break_missing(text[:end])}{lines}{text[end:]}"
 
 
@@ -249,9 +247,10 @@ def is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
-def _break(text: str) -> str:
+def line_break(text: str) -> str:
+    """How lines of a text end."""
     return "\r\n" if "\r\n" in text else "\n"
 
 
 def _break_missing(text: str) -> str:
-    return "" if not text or text.endswith(("\n", "\r", "\x85", "\u2028", "\u2029")) else _break(text)
+    return "" if not text or text.endswith(("\n", "\r", "\x85", "\u2028", "\u2029")) else line_break(text)
