@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from kratosctl import urls
@@ -39,46 +39,57 @@ def allot(
         ChoiceImpossible: there are not enough networks.
     """
     states = {seat.name: state_of(seat) for seat in seats}
+    networks = _networks(seats, states, networks_taken) if networks_taken else {}
     given = {port for state in states.values() for port in state.ports.values()}
-    lacking = [seat for seat in seats if networks_taken and _lacks(seat, states[seat.name].subnet)]
-    ranges = {}
-    if networks_taken and lacking:
-        # those of seats that are down, too: they will be made again
-        kept = [ipaddress.IPv4Network(state.subnet) for state in states.values() if state.subnet]
-        taken = [*networks_taken(), *kept]
-        ranges = {pool: subnets.free(pool, taken) for pool in {seat.environment.subnets for seat in lacking} if pool}
     notes: list[str] = []
     failed: dict[str, KratosctlError] = {}
     for seat in seats:
         state = states[seat.name]
-        if seat in lacking:
-            state = replace(state, subnet=next(ranges[seat.environment.subnets or ""]))
-        had = set(state.ports.values())
-        others = given - had
+        others = given - set(state.ports.values())
         own = held(seat, state) - others
-
-        def is_taken(name: str, port: int, seat: Seat = seat, others: set[int] = others, had: set[int] = had) -> bool:
-            if port in others or _listens(seat, name, port, fronted=fronted and port in had):
-                return True
-            # its own, whoever brings it up at the same time
-            return not (ports.claim(port, cache.directory() / "ports") or port in had)
-
-        def holder(port: int, others: set[int] = others) -> str:
-            return "another seat" if port in others else ports.holder(port)
-
         try:
-            found, moved = ports.allot(
-                ports.wanted(seat.environment), state.ports, own, is_taken, holder, _first_step(seat.name)
-            )
+            found, moved = _ports(seat, state, own, others, fronted)
         except KratosctlError as error:
             failed[seat.name] = error
             continue
         notes += [f"{seat.name}: {note}" for note in moved]
         given |= set(found.values())
-        state = replace(state, ports={**state.ports, **found})
+        state = replace(state, subnet=networks.get(seat.name, state.subnet), ports={**state.ports, **found})
         if state != seat.workspace.state():
             seat.workspace.save_state(state)
     return notes, failed
+
+
+def _networks(seats: Sequence[Seat], states: Mapping[str, State], taken: Callable[[], list[Network]]) -> dict[str, str]:
+    """The network of each seat that has none of the range it is to have one of."""
+    pools = {seat.name: pool for seat in seats if (pool := seat.environment.subnets)}
+    lacking = {name: pool for name, pool in pools.items() if not subnets.is_part(states[name].subnet, pool)}
+    if not lacking:
+        return {}
+    # those of seats that are down, too: they will be made again
+    kept = [ipaddress.IPv4Network(state.subnet) for state in states.values() if state.subnet]
+    others = [*taken(), *kept]
+    ranges = {pool: subnets.free(pool, others) for pool in lacking.values()}
+    return {name: next(ranges[pool]) for name, pool in lacking.items()}
+
+
+def _ports(
+    seat: Seat, state: State, own: set[int], others: set[int], fronted: bool
+) -> tuple[dict[str, int], list[str]]:
+    """The ports of a seat by name, and notes on those that moved."""
+    had = set(state.ports.values())
+
+    def is_taken(name: str, port: int) -> bool:
+        if port in others or _listens(seat, name, port, fronted=fronted and port in had):
+            return True
+        # its own, whoever brings it up at the same time
+        return not (ports.claim(port, cache.directory() / "ports") or port in had)
+
+    def holder(port: int) -> str:
+        return "another seat" if port in others else ports.holder(port)
+
+    wanted = ports.wanted(seat.environment)
+    return ports.allot(wanted, state.ports, own, is_taken, holder, _first_step(seat.name))
 
 
 def _listens(seat: Seat, name: str, port: int, fronted: bool) -> bool:
@@ -87,11 +98,6 @@ def _listens(seat: Seat, name: str, port: int, fronted: bool) -> bool:
     if ports.is_taken(port, asked.addresses[name]):
         return True
     return asked.https and name in urls.PROXIED and not fronted and ports.is_taken(port, asked.bind)
-
-
-def _lacks(seat: Seat, subnet: str) -> bool:
-    pool = seat.environment.subnets
-    return pool is not None and not subnets.is_part(subnet, pool)
 
 
 def _first_step(name: str) -> int:
