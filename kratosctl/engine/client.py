@@ -12,14 +12,9 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kratosctl.engine import faults, program
 from kratosctl.errors import EngineFailed, ImageMissing
-
-if TYPE_CHECKING:
-    from python_on_whales import DockerClient
-
 
 _TRIES = 6
 _AT_ONCE = r"is already in use by container|removal of container .* is already in progress|No such container"
@@ -36,15 +31,6 @@ class Project:
 
     def __init__(self, name: str, files: Sequence[Path], directory: Path) -> None:
         self.name, self.files, self.directory = name, list(files), directory
-
-    def _client(self) -> DockerClient:
-        from python_on_whales import DockerClient
-
-        return DockerClient(
-            compose_files=[str(file) for file in self.files],
-            compose_project_name=self.name,
-            compose_project_directory=str(self.directory),
-        )
 
     @property
     def where(self) -> list[str]:
@@ -87,11 +73,8 @@ class Project:
 
     def start_beside(self, services: Sequence[str]) -> None:
         """Creates and starts services that the user's own Compose file adds; what they depend on runs by then."""
-        from python_on_whales.utils import run
-
-        with _failing_as("starting " + ", ".join(services)):
-            # nothing to read: Compose asks whether to recreate a volume whose labels changed, which deletes its data
-            run([*self._client().compose.docker_compose_cmd, "up", "--detach", "--no-deps", *services], input=b"")
+        words = ("up", "--detach", "--no-deps", *services)
+        program.docker("compose", *self.where, *words, doing="starting " + ", ".join(services))
 
 
 def _created(project: str, said: str) -> dict[str, str]:
