@@ -170,8 +170,8 @@ def import_(session: Session, file: str, name: str | None, snapshot: str | None,
     """Take such a file in: as a snapshot of an environment that is there, or as a new environment."""
     from kratosctl.snapshots import handing
 
-    target = handing.Target(session.directory, name, snapshot, overwrite)
-    return handing.import_(_file(session, file), target, session.console)
+    directory = session.directory
+    return handing.import_(_file(session, file), directory, name, snapshot, overwrite, session.console)
 
 
 def _file(session: Session, name: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,23 +51,6 @@ _WITH = (
     "it holds password hashes, sessions and the environment's own secrets: whoever has it can sign session cookies and"
     " read what Kratos encrypted"
 )
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where an import goes.
-
-    Attributes:
-        directory: where kratosctl.yaml lies.
-        environment: the environment; None takes the name it had.
-        name: of the snapshot; None takes the name it had.
-        overwrite: replace a snapshot of that name.
-    """
-
-    directory: Path
-    environment: str | None
-    name: str | None
-    overwrite: bool
 
 
 def export(
@@ -133,12 +116,17 @@ def _answers(kept: Mapping[str, Any], environment: Environment, snapshot: Snapsh
     return {key: value for key, value in answers.items() if value is not None}
 
 
-def import_(file: Path, target: Target, console: Console) -> Result:
+def import_(
+    file: Path, directory: Path, environment: str | None, called: str | None, overwrite: bool, console: Console
+) -> Result:
     """Takes a file in: as a snapshot of an environment that is there, or as a new environment.
 
     Args:
         file: what `export` wrote.
-        target: where it goes.
+        directory: where kratosctl.yaml lies.
+        environment: where it goes; None takes the name it had.
+        called: the snapshot's name here; None takes the name it had.
+        overwrite: replace a snapshot of that name.
         console: where steps are shown.
 
     Raises:
@@ -148,10 +136,10 @@ def import_(file: Path, target: Target, console: Console) -> Result:
     """
     with package.opened(file) as opened, console.step(f"look at {file}"):
         manifest = opened.manifest
-        name = questions.check_name(target.environment or manifest.environment)
-        workspace = Workspace(target.directory, name)
-        snapshot = replace(manifest.snapshot, name=store.check_given(target.name or manifest.snapshot.name))
-        known = name in running.names(target.directory)
+        name = questions.check_name(environment or manifest.environment)
+        workspace = Workspace(directory, name)
+        snapshot = replace(manifest.snapshot, name=store.check_given(called or manifest.snapshot.name))
+        known = name in running.names(directory)
         if known:
             _check_engine(workspace, snapshot)
         else:
@@ -159,11 +147,12 @@ def import_(file: Path, target: Target, console: Console) -> Result:
         configuration = {} if known else opened.configuration()
         folder = _place_for_configuration(workspace, configuration) if configuration else ""
         with workspace.locked(f"snapshot import {snapshot.name}", LOCK_WAIT, console.note):
-            if not known and name in running.names(target.directory):
+            if not known and name in running.names(directory):
                 fix = "run the same command again: it is then taken in as a snapshot of that"
                 raise EnvironmentBusy(f"environment {name} was made meanwhile", "by another command", fix)
-            overwrite = target.overwrite or not known
-            made = store.add(workspace, snapshot.name, lambda path: _fill(opened, path, file, snapshot), overwrite)
+            made = store.add(
+                workspace, snapshot.name, lambda path: _fill(opened, path, file, snapshot), overwrite or not known
+            )
             if not known:
                 _make(workspace, manifest, made, configuration, folder)
     data = {"environment": name, "snapshot": asdict(made), "new": not known}
