@@ -10,11 +10,10 @@ from click.shell_completion import CompletionItem
 
 from kratosctl.cli.options import environment_argument, seconds_option, yes_option
 from kratosctl.cli.session import Group, Session, define
+from kratosctl.cli.subject import found_of, workspace_of
 
 if TYPE_CHECKING:
-    from kratosctl.environment import Environment
     from kratosctl.results import Result
-    from kratosctl.running import Found
 
 
 @click.group(cls=Group)
@@ -29,24 +28,14 @@ def _lessons(_context: click.Context, _parameter: click.Parameter, incomplete: s
     return [CompletionItem(lesson.name, help=lesson.title) for lesson in found]
 
 
-def _running(session: Session, name: str | None) -> tuple[Found, Environment]:
-    from kratosctl import running
-    from kratosctl.answers import selection
-
-    found = running.find(session.directory, name)
-    return found, selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
-
-
 @define(environment_argument())
 def list_(session: Session, name: str | None) -> Result:
     """Show what can be learned, how long it takes, and what was solved in an environment."""
-    from kratosctl import running
     from kratosctl.errors import UsageError
-    from kratosctl.files.workspace import Workspace
     from kratosctl.lessons import telling
 
     try:
-        workspace = Workspace(session.directory, running.pick(session.directory, name))
+        workspace = workspace_of(session, name)
     except UsageError:
         if name:
             raise
@@ -77,7 +66,7 @@ def check(session: Session, name: str | None) -> Result:
     """Try whether it is mended, as people use it. Any mend that works will do; exit code 1 while none does."""
     from kratosctl.lessons.check import check as try_it
 
-    return try_it(*_running(session, name), session.console)
+    return try_it(*found_of(session, name), session.console)
 
 
 @define(environment_argument(), click.option("--again", is_flag=True, help="Show the hints that were given."))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kratosctl.cli.options import environment_argument
 from kratosctl.cli.session import Session, define
-from kratosctl.cli.snapshot import subject_of
+from kratosctl.cli.subject import subject_of
 
 if TYPE_CHECKING:
     from kratosctl.results import Result

@@ -8,7 +8,7 @@ import click
 
 from kratosctl.cli.options import environment_argument
 from kratosctl.cli.session import Group, Session, define
-from kratosctl.cli.snapshot import subject_of
+from kratosctl.cli.subject import subject_of
 from kratosctl.results import Result
 
 KINDS = ("default", "cookie", "cipher")

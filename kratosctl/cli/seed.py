@@ -8,7 +8,7 @@ import click
 
 from kratosctl.cli.options import environment_option
 from kratosctl.cli.session import Session, define
-from kratosctl.cli.snapshot import subject_of
+from kratosctl.cli.subject import subject_of
 
 if TYPE_CHECKING:
     from kratosctl.results import Result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -10,66 +9,17 @@ import click
 
 from kratosctl.cli.options import environment_argument, environment_option, yes_option
 from kratosctl.cli.session import Group, Session, define, files
+from kratosctl.cli.subject import subject_of, workspace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from kratosctl.files.workspace import Workspace
     from kratosctl.results import Result
-    from kratosctl.snapshots.subject import Subject
 
 
 @click.group(cls=Group)
 def command() -> None:
     """Save the database under a name, and put it back under a running Kratos."""
-
-
-@contextlib.contextmanager
-def subject_of(session: Session, name: str | None, command: str) -> Iterator[Subject]:
-    """The environment whose database is meant, which nobody else changes meanwhile.
-
-    Args:
-        session: the run.
-        name: the environment; None takes the only one, or `dev`.
-        command: what is done, for those who wait.
-    """
-    from kratosctl import running
-    from kratosctl.engine import reading
-    from kratosctl.limits import LOCK_WAIT
-
-    workspace = _workspace(session, name)
-    lock = workspace.locked(f"{command} {workspace.name}", LOCK_WAIT, session.console.note)
-    # what is acted on is read when nobody changes it any more; one that was never made has nothing to lock, and nothing
-    # is made to say so
-    with lock if workspace.home.exists() else contextlib.nullcontext():
-        if workspace.has_unfinished:
-            from kratosctl.commands import upgrade
-
-            upgrade.settle(session.directory, workspace.name, session.console, os.environ)
-        finding = reading.begin(lambda: running.find(session.directory, workspace.name))
-        # their 60 ms pass while docker answers
-        from kratosctl.answers import selection
-        from kratosctl.snapshots.subject import Subject
-
-        chosen, found = selection.select(session.directory, workspace.name, {}, os.environ), finding()
-        kratos = found.container("kratos")
-        as_it_runs = selection.as_it_runs(chosen, kratos.labels if kratos else {})
-        subject = Subject(found, selection.environment_of(as_it_runs))
-        try:
-            yield subject
-        except KeyboardInterrupt:
-            if workspace.has_unfinished:
-                session.after_interrupt = f"`kratosctl up {workspace.name}` finishes or undoes it, and says which"
-            raise
-
-
-def _workspace(session: Session, name: str | None) -> Workspace:
-    """Where the environment's snapshots lie: to look at them takes no engine."""
-    from kratosctl import running
-    from kratosctl.files.workspace import Workspace
-
-    return Workspace(session.directory, running.pick(session.directory, name))
 
 
 @define(
@@ -91,7 +41,7 @@ def list_(session: Session, name: str | None) -> Result:
     """Show the snapshots of an environment."""
     from kratosctl.snapshots import showing
 
-    return showing.listing(_workspace(session, name))
+    return showing.listing(workspace_of(session, name))
 
 
 @define(click.argument("snapshot"), environment_option())
@@ -99,7 +49,7 @@ def show(session: Session, snapshot: str, name: str | None) -> Result:
     """Show what is known of a snapshot, and check that it is whole."""
     from kratosctl.snapshots import showing
 
-    return showing.show(_workspace(session, name), snapshot)
+    return showing.show(workspace_of(session, name), snapshot)
 
 
 @define(click.argument("snapshot"), environment_option(), yes_option())
@@ -108,7 +58,7 @@ def remove(session: Session, snapshot: str, name: str | None, yes: bool) -> Resu
     from kratosctl.limits import LOCK_WAIT
     from kratosctl.snapshots import showing
 
-    workspace = _workspace(session, name)
+    workspace = workspace_of(session, name)
     question = showing.question(workspace, snapshot)
     if not yes:
         session.confirm(question)
@@ -155,7 +105,7 @@ def export(
     from kratosctl.answers import selection
     from kratosctl.snapshots import handing
 
-    target, workspace = _file(session, file or f"{snapshot}{handing.SUFFIX}"), _workspace(session, name)
+    target, workspace = _file(session, file or f"{snapshot}{handing.SUFFIX}"), workspace_of(session, name)
     environment = selection.environment_of(selection.select(session.directory, workspace.name, {}, os.environ))
     return handing.export(workspace, environment, snapshot, target, with_secrets, overwrite)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from kratosctl.cli.options import environment_argument
 from kratosctl.cli.session import Session, define
+from kratosctl.cli.subject import found_of
 
 if TYPE_CHECKING:
     from kratosctl.results import Result
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 @define(environment_argument())
 def command(session: Session, name: str | None) -> Result:
     """Prove that people can sign up, verify, sign out and in again; what was made for it is deleted."""
-    from kratosctl import running
-    from kratosctl.answers import selection
     from kratosctl.commands.verify import verify
 
-    found = running.find(session.directory, name)
-    environment = selection.environment_of(selection.select(session.directory, found.name, {}, os.environ))
-    return verify(found, environment, session.console)
+    return verify(*found_of(session, name), session.console)

@@ -11,7 +11,7 @@ import pytest
 
 from kratosctl import running
 from kratosctl.cli.session import Session
-from kratosctl.cli.snapshot import subject_of
+from kratosctl.cli.subject import subject_of
 from kratosctl.commands import upgrade
 from kratosctl.engine.objects import Container
 from kratosctl.errors import Interrupted
