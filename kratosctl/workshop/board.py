@@ -19,7 +19,7 @@ from kratosctl.engine import reading, window
 from kratosctl.errors import ConfigurationInvalid, EnvironmentBusy, KratosctlError, NotRunning, PortTaken, UsageError
 from kratosctl.host import ports
 from kratosctl.kratos import log_lines
-from kratosctl.workshop.acting import Acts
+from kratosctl.workshop.board_acts import Acts
 from kratosctl.workshop.door import Door, is_loopback
 from kratosctl.workshop.observe import Observer
 from kratosctl.workshop.watch import Watch, told

@@ -19,7 +19,7 @@ from kratosctl.errors import KratosctlError, UsageError
 from kratosctl.files import lock
 from kratosctl.files.atomic import said_plainly
 from kratosctl.workshop import seats
-from kratosctl.workshop.acting import PROGRAM
+from kratosctl.workshop.board_acts import PROGRAM
 
 WARNED = datetime.timedelta(minutes=10)
 _LOOK_EVERY = 10.0  # seconds

@@ -15,8 +15,8 @@ import pytest
 
 from kratosctl.errors import DaemonDown, PortTaken
 from kratosctl.results import Result, error_json
-from kratosctl.workshop import acting
-from kratosctl.workshop.acting import Acts, outcome
+from kratosctl.workshop import board_acts
+from kratosctl.workshop.board_acts import Acts, outcome
 from kratosctl.workshop.door import Door, is_loopback
 from kratosctl.workshop.seen import Picture, Seen
 from kratosctl.workshop.watch import Watch
@@ -184,7 +184,7 @@ class TestActs:
             known = " ".join(sorted({"DSN", "KRATOSCTL_UI", "KRATOSCTL_PUBLIC_PORT", "PATH"} & set(os.environ)))
             print(json.dumps({"error": {"code": "told", "what": known, "why": "", "fix": ""}}))
         """
-        monkeypatch.setattr(acting, "PROGRAM", (sys.executable, "-c", told))
+        monkeypatch.setattr(board_acts, "PROGRAM", (sys.executable, "-c", told))
         for name in ("DSN", "KRATOSCTL_UI", "KRATOSCTL_PUBLIC_PORT"):
             monkeypatch.setenv(name, "memory")
         ended = threading.Event()
