@@ -59,7 +59,7 @@ FORMS = Lesson(
     ),
     solution="serve.public.base_url was the address inside Docker's network. It has to be the one that browsers see:"
     " forms, redirects and links in mails are made from it.",
-    breaks=lambda ground: ground.with_setting("serve.public.base_url", _INSIDE),
+    breaks=lambda ground: ground.with_settings({"serve.public.base_url": _INSIDE}),
     rules=("base-url",),
 )
 
@@ -79,7 +79,7 @@ CORS = Lesson(
     ),
     solution="serve.public.cors.allowed_origins named another application's origin. It has to name the UI's, exactly;"
     " with `*` browsers send no cookies.",
-    breaks=lambda ground: ground.with_setting("serve.public.cors", {"enabled": True, "allowed_origins": [_ANOTHER]}),
+    breaks=lambda ground: ground.with_settings({"serve.public.cors": {"enabled": True, "allowed_origins": [_ANOTHER]}}),
     probe=page_may_read,
     rules=("cross-origin",),
     needs=("ui",),
@@ -99,7 +99,7 @@ RETURN = Lesson(
     ),
     solution="selfservice.allowed_return_urls named another application. It has to name every one that people are sent"
     " back to, and no more: whoever writes links could send them anywhere else.",
-    breaks=lambda ground: ground.with_setting("selfservice.allowed_return_urls", [_ANOTHER]),
+    breaks=lambda ground: ground.with_settings({"selfservice.allowed_return_urls": [_ANOTHER]}),
     probe=sends_back,
     rules=("return-urls",),
     needs=("ui",),

@@ -57,7 +57,7 @@ DOMAIN = Lesson(
     ),
     solution="cookies.domain named a host that nobody opens Kratos at, so browsers kept none of its cookies, the one"
     " against CSRF among them. Take it out, or name the host in the address bar.",
-    breaks=lambda ground: ground.with_setting("cookies.domain", "app.example.org"),
+    breaks=lambda ground: ground.with_settings({"cookies.domain": "app.example.org"}),
     rules=("cookie-domain",),
     not_with=("api-only",),
 )
@@ -76,7 +76,7 @@ LIFESPAN = Lesson(
         " they have.",
     ),
     solution="session.lifespan was five seconds. It is a duration as Go writes it; 24h is Kratos' own default.",
-    breaks=lambda ground: ground.with_setting("session.lifespan", "5s"),
+    breaks=lambda ground: ground.with_settings({"session.lifespan": "5s"}),
     probe=session_lasts,
     rules=("session-lifespan",),
 )

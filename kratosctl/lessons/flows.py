@@ -29,16 +29,13 @@ def lose_mail_server(ground: Ground) -> Broken:
     uri = value_at(ground.configuration, _URI)
     if uri and "@mail:" not in str(uri) and "//mail:" not in str(uri):
         raise Unfit(f"{_URI} is not the mail inbox of this environment")
-    return ground.with_setting(_URI, "smtp://mail:1026/?disable_starttls=true")
+    return ground.with_settings({_URI: "smtp://mail:1026/?disable_starttls=true"})
 
 
 def ask_nobody_about_passwords(ground: Ground) -> Broken:
     """Has every password checked by a service that cannot be reached."""
-    path, text = "selfservice.methods.password.config", ground.texts[ground.main]
     said = {"haveibeenpwned_enabled": True, "haveibeenpwned_host": _NOBODY, "ignore_network_errors": False}
-    for key, value in said.items():
-        text = yaml_edit.set_at(text, [*path.split("."), key], value, ground.main)
-    return Broken({ground.main: text})
+    return ground.with_settings({f"selfservice.methods.password.config.{key}": value for key, value in said.items()})
 
 
 HOOK = Lesson(

@@ -42,9 +42,12 @@ class Ground:
     ui: str = ""
     secrets: str = field(default="", repr=False)
 
-    def with_setting(self, path: str, value: Any) -> Broken:
-        """The main file with one value set, at keys with dots between them."""
-        return Broken({self.main: yaml_edit.set_at(self.texts[self.main], path.split("."), value, self.main)})
+    def with_settings(self, settings: Mapping[str, Any]) -> Broken:
+        """The main file with values set: by keys with dots between them."""
+        text = self.texts[self.main]
+        for path, value in settings.items():
+            text = yaml_edit.set_at(text, path.split("."), value, self.main)
+        return Broken({self.main: text})
 
 
 @dataclass(frozen=True)

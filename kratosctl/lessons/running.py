@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from kratosctl.files import yaml_edit
-from kratosctl.lessons.lesson import Broken, Ground, Lesson
+from kratosctl.lessons.lesson import Lesson
 from kratosctl.lessons.trial import Trial
-
-
-def log_everything(ground: Ground) -> Broken:
-    """Has cookies and tokens written to the log."""
-    text = ground.texts[ground.main]
-    for key, value in (("leak_sensitive_values", True), ("level", "info")):
-        text = yaml_edit.set_at(text, ["log", key], value, ground.main)
-    return Broken({ground.main: text})
 
 
 def keeps_secrets(trial: Trial) -> str:
@@ -37,7 +28,7 @@ LOGS = Lesson(
     ),
     solution="log.leak_sensitive_values was on. It is for debugging on one's own machine; what was logged meanwhile is"
     " still in the old log.",
-    breaks=log_everything,
+    breaks=lambda ground: ground.with_settings({"log.leak_sensitive_values": True, "log.level": "info"}),
     probe=keeps_secrets,
     rules=("log-secrets",),
     rules_must_be_silent=True,
