@@ -140,12 +140,12 @@ def _looked_over(environment: Environment, workspace: Workspace, result: Result)
         return result
     from dataclasses import replace
 
-    from kratosctl.doctor import gather_kratos, kratos_rules, rules
-    from kratosctl.doctor.facts import EnvironmentFacts, Facts
+    from kratosctl.doctor import gather_kratos, kratos_rules
+    from kratosctl.doctor.facts import EnvironmentFacts
 
     kratos = gather_kratos.kratos_facts(workspace.directory, environment, workspace.state())
-    facts = Facts(workspace.directory, environments=(EnvironmentFacts(environment.name, kratos=kratos),))
-    found = [f"{one.what}: {one.fix}" for one in rules.diagnose(facts, kratos_rules.KRATOS_RULES)]
+    about = EnvironmentFacts(environment.name, kratos=kratos)
+    found = [f"{one.what}: {one.fix}" for one in kratos_rules.findings(about)]
     return replace(result, warnings=[*result.warnings, *found])
 
 

@@ -1,4 +1,4 @@
-"""Rules over a configuration of Kratos that somebody wrote: what it accepts, and people then trip over."""
+"""Rules over one environment: whether its Kratos serves, and what people trip over in a configuration of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kratosctl.catalog import CONTAINER_PORTS
-from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
+from kratosctl.doctor.facts import EnvironmentFacts, KratosFacts
 from kratosctl.doctor.finding import Finding
 from kratosctl.kratos.config_dir import texts, value_at
 from kratosctl.stack.compose import CONFIG_TARGET
@@ -24,248 +24,235 @@ _COOKIES = ("cookies", "session.cookie")
 # keys whose address Kratos itself asks: of web hooks, of a mail service, of Hydra; of OpenID Connect providers
 _ASKED = ("url", "issuer_url", "token_url", "mapper_url")
 
+Rule = Callable[[EnvironmentFacts], Iterable[Finding]]
 
-def kratos_ready(facts: Facts) -> Iterator[Finding]:
-    for environment in facts.environments:
-        if environment.ready == 503:
+
+def kratos_ready(environment: EnvironmentFacts) -> Iterator[Finding]:
+    if environment.ready == 503:
+        yield Finding(
+            "kratos-ready",
+            "problem",
+            f"{environment.name}: Kratos runs and says that it is not ready",
+            "migrations are pending, or its database does not answer",
+            f"kratosctl migrate {environment.name}",
+        )
+
+
+def services_run(environment: EnvironmentFacts) -> Iterator[Finding]:
+    for one in environment.ended:
+        yield Finding(
+            "services",
+            "problem",
+            f"{environment.name}: {one.service} does not run: {one.how}",
+            one.why,
+            one.fix or f"kratosctl logs {environment.name} {one.service}, then kratosctl up {environment.name}",
+        )
+
+
+def edit_taken(environment: EnvironmentFacts) -> Iterator[Finding]:
+    if environment.rejected:
+        file = environment.kratos.file if environment.kratos else "its configuration"
+        yield Finding(
+            "configuration-rejected",
+            "problem",
+            f"{environment.name}: Kratos did not take the last edit of {file}, and goes on with what it had",
+            environment.rejected,
+            f"mend {file}, which Kratos reads again once it is saved; what cannot change while it runs needs"
+            f" kratosctl restart {environment.name} kratos",
+        )
+
+
+def cookie_domain(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    for key in ("cookies.domain", "session.cookie.domain"):
+        domain = value_at(kratos.configuration, key)
+        if isinstance(domain, str) and domain and not _covers(domain, kratos.host):
             yield Finding(
-                "kratos-ready",
+                "cookie-domain",
                 "problem",
-                f"{environment.name}: Kratos runs and says that it is not ready",
-                "migrations are pending, or its database does not answer",
-                f"kratosctl migrate {environment.name}",
+                f"{environment}: {key} is {domain}, and Kratos is opened at {kratos.host}",
+                "browsers drop cookies for another host",
+                f"take {key} out of {kratos.file}, or open Kratos at a host of that domain",
             )
 
 
-def services_run(facts: Facts) -> Iterator[Finding]:
-    for environment in facts.environments:
-        for one in environment.ended:
+def cookie_same_site(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    # on localhost browsers take secure cookies without TLS; to Kratos it is a text
+    secure = all(value_at(kratos.configuration, f"{of}.secure") in ("true", True) for of in _COOKIES)
+    for of in _COOKIES if kratos.public.startswith("http://") and not secure else ():
+        if value_at(kratos.configuration, f"{of}.same_site") == "None":
             yield Finding(
-                "services",
+                "cookie-same-site",
                 "problem",
-                f"{environment.name}: {one.service} does not run: {one.how}",
-                one.why,
-                one.fix or f"kratosctl logs {environment.name} {one.service}, then kratosctl up {environment.name}",
+                f"{environment}: {of}.same_site is None, and Kratos is opened by plain HTTP",
+                "browsers drop such cookies there: nobody stays signed in but `verify`, which is no browser",
+                f"take it out of {kratos.file}: pages at other ports of the same host need no such cookies",
             )
 
 
-def edit_taken(facts: Facts) -> Iterator[Finding]:
-    for environment in facts.environments:
-        if environment.rejected:
-            file = environment.kratos.file if environment.kratos else "its configuration"
+def base_url(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    url = value_at(kratos.configuration, "serve.public.base_url")
+    if isinstance(url, str) and kratos.public and _origin(url) != _origin(kratos.public):
+        yield Finding(
+            "base-url",
+            "warning",
+            f"{environment}: serve.public.base_url is {_origin(url)}, and Kratos listens at {kratos.public}",
+            "forms are sent there: right only where a proxy listens",
+            f"take serve.public.base_url out of {kratos.file}, then kratosctl up {environment}",
+        )
+
+
+def mail_server(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    uri = value_at(kratos.configuration, "courier.smtp.connection_uri")
+    where = _address(uri) if isinstance(uri, str) else None
+    if where is None:
+        return
+    host, port = where
+    what = ""
+    if host in _THIS_HOST:
+        what = f"is {host}, which is Kratos' own container"
+    elif kratos.mail and host == _INBOX[0] and port != _INBOX[1]:
+        what = f"is port {port} of the mail inbox, which listens on {_INBOX[1]}"
+    if what:
+        yield Finding(
+            "mail-server",
+            "problem",
+            f"{environment}: courier.smtp.connection_uri {what}",
+            "no mail arrives; Kratos tries a few times and gives each up",
+            f"take it out of {kratos.file}, then kratosctl up {environment}",
+        )
+    elif kratos.mail and host != _INBOX[0]:
+        yield Finding(
+            "mail-server",
+            "warning",
+            f"{environment}: courier.smtp.connection_uri is {host}, not the mail inbox, which stays empty",
+            "what Kratos sends goes there: to real people, or nowhere",
+            f"take it out of {kratos.file}, then kratosctl up {environment}; if it is meant, say --no-mail",
+        )
+
+
+def pages(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    said = value_at(kratos.configuration, "serve.public.base_url")
+    home = _host(said if isinstance(said, str) else kratos.public) or kratos.host
+    flows = value_at(kratos.configuration, "selfservice.flows")
+    urls = {name: value_at(flows, f"{name}.ui_url") for name in flows} if isinstance(flows, Mapping) else {}
+    hosts = {name: _host(url) for name, url in urls.items() if isinstance(url, str)}
+    away = [name for name, host in hosts.items() if host and host != home]
+    if away and {home, *(hosts[name] for name in away)} & {*_THIS_HOST}:
+        more = f", and {len(away) - 1} more" if len(away) > 1 else ""
+        yield Finding(
+            "pages",
+            "warning",
+            f"{environment}: the page of selfservice.flows.{away[0]}.ui_url{more} is at {hosts[away[0]]},"
+            f" and its form goes to {home}",
+            "to a browser these are two hosts: cookies of the one are not sent to the other, and forms fail (CSRF)",
+            f"write {home} there, or take it out of {kratos.file}; then kratosctl up {environment}",
+        )
+
+
+def calls_itself(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    for key, url in texts(kratos.configuration):
+        name = key.rpartition(".")[2]
+        host, port = (_address(url) if name in _ASKED else None) or ("", 0)
+        if host in _THIS_HOST and port not in _ITS_OWN:
+            browsers = "; browsers go there, too: add 127.0.0.1 host.docker.internal to this host's /etc/hosts"
             yield Finding(
-                "configuration-rejected",
+                "calls-itself",
                 "problem",
-                f"{environment.name}: Kratos did not take the last edit of {file}, and goes on with what it had",
-                environment.rejected,
-                f"mend {file}, which Kratos reads again once it is saved; what cannot change while it runs needs"
-                f" kratosctl restart {environment.name} kratos",
+                f"{environment}: {key} is at {host}, which is Kratos' own container",
+                "nobody answers there: this host is host.docker.internal to containers",
+                f"write that in {kratos.file}, and have what is called listen on more than 127.0.0.1"
+                + (browsers if name == "issuer_url" else ""),
             )
 
 
-def cookie_domain(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        for key in ("cookies.domain", "session.cookie.domain"):
-            domain = value_at(kratos.configuration, key)
-            if isinstance(domain, str) and domain and not _covers(domain, kratos.host):
-                yield Finding(
-                    "cookie-domain",
-                    "problem",
-                    f"{environment.name}: {key} is {domain}, and Kratos is opened at {kratos.host}",
-                    "browsers drop cookies for another host",
-                    f"take {key} out of {kratos.file}, or open Kratos at a host of that domain",
-                )
+def cross_origin(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    cors = value_at(kratos.configuration, "serve.public.cors")
+    if not kratos.pages or not isinstance(cors, Mapping) or "allowed_origins" not in cors:
+        return
+    origins = cors["allowed_origins"] if isinstance(cors["allowed_origins"], list) else []
+    absent = [page for page in kratos.pages if not any(_allows(str(origin), page) for origin in origins)]
+    pages = " and ".join(absent or kratos.pages)
+    what = f"a page of {pages} may not read what Kratos answers"
+    if cors.get("enabled") is False:
+        why, mend = "serve.public.cors is off", f"set serve.public.cors.enabled in {kratos.file} to true"
+    elif "*" in origins:
+        what, why = "CORS allows every origin", "browsers send no cookies then"
+        mend = f"put {pages} in place of * in serve.public.cors.allowed_origins of {kratos.file}"
+    elif absent:
+        why = "serve.public.cors names other origins"
+        mend = f"put {pages} into serve.public.cors.allowed_origins of {kratos.file}"
+    else:
+        return
+    fix = f"{mend}, then kratosctl restart {environment} kratos"
+    yield Finding("cross-origin", "warning", f"{environment}: {what}", why, fix)
 
 
-def cookie_same_site(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        # on localhost browsers take secure cookies without TLS; to Kratos it is a text
-        secure = all(value_at(kratos.configuration, f"{of}.secure") in ("true", True) for of in _COOKIES)
-        for of in _COOKIES if kratos.public.startswith("http://") and not secure else ():
-            if value_at(kratos.configuration, f"{of}.same_site") == "None":
-                yield Finding(
-                    "cookie-same-site",
-                    "problem",
-                    f"{environment.name}: {of}.same_site is None, and Kratos is opened by plain HTTP",
-                    "browsers drop such cookies there: nobody stays signed in but `verify`, which is no browser",
-                    f"take it out of {kratos.file}: pages at other ports of the same host need no such cookies",
-                )
+def return_urls(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    allowed = value_at(kratos.configuration, "selfservice.allowed_return_urls")
+    origins = {_origin(str(url)) for url in allowed} if isinstance(allowed, list) else {*kratos.pages}
+    absent = " and ".join(page for page in kratos.pages if page not in origins)
+    if absent:
+        yield Finding(
+            "return-urls",
+            "warning",
+            f"{environment}: selfservice.allowed_return_urls does not name {absent}",
+            "Kratos sends nobody back there after signing in",
+            f"put {absent} into selfservice.allowed_return_urls of {kratos.file}",
+        )
 
 
-def base_url(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        url = value_at(kratos.configuration, "serve.public.base_url")
-        if isinstance(url, str) and kratos.public and _origin(url) != _origin(kratos.public):
+def session_lifespan(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    lifespan = value_at(kratos.configuration, "session.lifespan")
+    lasts = _seconds(lifespan) if isinstance(lifespan, str) else None
+    if lasts is not None and lasts < _SHORTEST_SESSION:
+        yield Finding(
+            "session-lifespan",
+            "warning",
+            f"{environment}: session.lifespan is {lifespan}",
+            "people are signed out before they have done anything",
+            f"give it hours in {kratos.file}",
+        )
+
+
+def log_secrets(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    if value_at(kratos.configuration, "log.leak_sensitive_values") is True:
+        yield Finding(
+            "log-secrets",
+            "warning",
+            f"{environment}: log.leak_sensitive_values is on",
+            "whoever reads the log can take over sessions: it holds cookies and tokens",
+            f"switch it off in {kratos.file}, then kratosctl restart {environment} kratos",
+        )
+
+
+def files_named(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    folder = PurePath(kratos.file).parent
+    for key, url in kratos.absent.items():
+        name = url.removeprefix(f"file://{CONFIG_TARGET}/")
+        if name != url:
             yield Finding(
-                "base-url",
-                "warning",
-                f"{environment.name}: serve.public.base_url is {_origin(url)}, and Kratos listens at {kratos.public}",
-                "forms are sent there: right only where a proxy listens",
-                f"take serve.public.base_url out of {kratos.file}, then kratosctl up {environment.name}",
-            )
-
-
-def mail_server(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        uri = value_at(kratos.configuration, "courier.smtp.connection_uri")
-        where = _address(uri) if isinstance(uri, str) else None
-        if where is None:
-            continue
-        host, port = where
-        what = ""
-        if host in _THIS_HOST:
-            what = f"is {host}, which is Kratos' own container"
-        elif kratos.mail and host == _INBOX[0] and port != _INBOX[1]:
-            what = f"is port {port} of the mail inbox, which listens on {_INBOX[1]}"
-        if what:
-            yield Finding(
-                "mail-server",
+                "files-named",
                 "problem",
-                f"{environment.name}: courier.smtp.connection_uri {what}",
-                "no mail arrives; Kratos tries a few times and gives each up",
-                f"take it out of {kratos.file}, then kratosctl up {environment.name}",
+                f"{environment}: {key} names {name}, which is not in {folder}/",
+                "Kratos opens some files only when somebody comes that far, who then gets an error",
+                f"put it there, or correct {kratos.file}",
             )
-        elif kratos.mail and host != _INBOX[0]:
-            yield Finding(
-                "mail-server",
-                "warning",
-                f"{environment.name}: courier.smtp.connection_uri is {host}, not the mail inbox, which stays empty",
-                "what Kratos sends goes there: to real people, or nowhere",
-                f"take it out of {kratos.file}, then kratosctl up {environment.name}; if it is meant, say --no-mail",
-            )
-
-
-def pages(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        said = value_at(kratos.configuration, "serve.public.base_url")
-        home = _host(said if isinstance(said, str) else kratos.public) or kratos.host
-        flows = value_at(kratos.configuration, "selfservice.flows")
-        urls = {name: value_at(flows, f"{name}.ui_url") for name in flows} if isinstance(flows, Mapping) else {}
-        hosts = {name: _host(url) for name, url in urls.items() if isinstance(url, str)}
-        away = [name for name, host in hosts.items() if host and host != home]
-        if away and {home, *(hosts[name] for name in away)} & {*_THIS_HOST}:
-            more = f", and {len(away) - 1} more" if len(away) > 1 else ""
-            yield Finding(
-                "pages",
-                "warning",
-                f"{environment.name}: the page of selfservice.flows.{away[0]}.ui_url{more} is at {hosts[away[0]]},"
-                f" and its form goes to {home}",
-                "to a browser these are two hosts: cookies of the one are not sent to the other, and forms fail (CSRF)",
-                f"write {home} there, or take it out of {kratos.file}; then kratosctl up {environment.name}",
-            )
-
-
-def calls_itself(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        for key, url in texts(kratos.configuration):
-            name = key.rpartition(".")[2]
-            host, port = (_address(url) if name in _ASKED else None) or ("", 0)
-            if host in _THIS_HOST and port not in _ITS_OWN:
-                browsers = "; browsers go there, too: add 127.0.0.1 host.docker.internal to this host's /etc/hosts"
-                yield Finding(
-                    "calls-itself",
-                    "problem",
-                    f"{environment.name}: {key} is at {host}, which is Kratos' own container",
-                    "nobody answers there: this host is host.docker.internal to containers",
-                    f"write that in {kratos.file}, and have what is called listen on more than 127.0.0.1"
-                    + (browsers if name == "issuer_url" else ""),
-                )
-
-
-def cross_origin(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        cors = value_at(kratos.configuration, "serve.public.cors")
-        if not kratos.pages or not isinstance(cors, Mapping) or "allowed_origins" not in cors:
-            continue
-        origins = cors["allowed_origins"] if isinstance(cors["allowed_origins"], list) else []
-        absent = [page for page in kratos.pages if not any(_allows(str(origin), page) for origin in origins)]
-        pages = " and ".join(absent or kratos.pages)
-        what = f"a page of {pages} may not read what Kratos answers"
-        if cors.get("enabled") is False:
-            why, mend = "serve.public.cors is off", f"set serve.public.cors.enabled in {kratos.file} to true"
-        elif "*" in origins:
-            what, why = "CORS allows every origin", "browsers send no cookies then"
-            mend = f"put {pages} in place of * in serve.public.cors.allowed_origins of {kratos.file}"
-        elif absent:
-            why = "serve.public.cors names other origins"
-            mend = f"put {pages} into serve.public.cors.allowed_origins of {kratos.file}"
         else:
-            continue
-        fix = f"{mend}, then kratosctl restart {environment.name} kratos"
-        yield Finding("cross-origin", "warning", f"{environment.name}: {what}", why, fix)
-
-
-def return_urls(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        allowed = value_at(kratos.configuration, "selfservice.allowed_return_urls")
-        origins = {_origin(str(url)) for url in allowed} if isinstance(allowed, list) else {*kratos.pages}
-        absent = " and ".join(page for page in kratos.pages if page not in origins)
-        if absent:
             yield Finding(
-                "return-urls",
+                "files-named",
                 "warning",
-                f"{environment.name}: selfservice.allowed_return_urls does not name {absent}",
-                "Kratos sends nobody back there after signing in",
-                f"put {absent} into selfservice.allowed_return_urls of {kratos.file}",
+                f"{environment}: {key} is {url}, where Kratos' container has nothing of {folder}/",
+                f"that is {CONFIG_TARGET} in it; all else is there only where compose.override.yaml mounts it",
+                f"write file://{CONFIG_TARGET}/{PurePath(url).name} in {kratos.file}",
             )
 
 
-def session_lifespan(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        lifespan = value_at(kratos.configuration, "session.lifespan")
-        lasts = _seconds(lifespan) if isinstance(lifespan, str) else None
-        if lasts is not None and lasts < _SHORTEST_SESSION:
-            yield Finding(
-                "session-lifespan",
-                "warning",
-                f"{environment.name}: session.lifespan is {lifespan}",
-                "people are signed out before they have done anything",
-                f"give it hours in {kratos.file}",
-            )
-
-
-def log_secrets(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        if value_at(kratos.configuration, "log.leak_sensitive_values") is True:
-            yield Finding(
-                "log-secrets",
-                "warning",
-                f"{environment.name}: log.leak_sensitive_values is on",
-                "whoever reads the log can take over sessions: it holds cookies and tokens",
-                f"switch it off in {kratos.file}, then kratosctl restart {environment.name} kratos",
-            )
-
-
-def files_named(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        folder = PurePath(kratos.file).parent
-        for key, url in kratos.absent.items():
-            name = url.removeprefix(f"file://{CONFIG_TARGET}/")
-            if name != url:
-                yield Finding(
-                    "files-named",
-                    "problem",
-                    f"{environment.name}: {key} names {name}, which is not in {folder}/",
-                    "Kratos opens some files only when somebody comes that far, who then gets an error",
-                    f"put it there, or correct {kratos.file}",
-                )
-            else:
-                yield Finding(
-                    "files-named",
-                    "warning",
-                    f"{environment.name}: {key} is {url}, where Kratos' container has nothing of {folder}/",
-                    f"that is {CONFIG_TARGET} in it; all else is there only where compose.override.yaml mounts it",
-                    f"write file://{CONFIG_TARGET}/{PurePath(url).name} in {kratos.file}",
-                )
-
-
-def identity_schema(facts: Facts) -> Iterator[Finding]:
-    for environment, kratos in _configured(facts):
-        for name, schema in kratos.schemas.items():
-            traits = value_at(schema, "properties.traits") if isinstance(schema, Mapping) else None
-            for what, why in _schema_faults(traits, _wants_identifier(kratos)) if isinstance(traits, Mapping) else ():
-                at = f"{environment.name}: {name} {what}"
-                yield Finding("identity-schema", "problem", at, why, f"mend {name} beside {kratos.file}")
+def identity_schema(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    for name, schema in kratos.schemas.items():
+        traits = value_at(schema, "properties.traits") if isinstance(schema, Mapping) else None
+        for what, why in _schema_faults(traits, _wants_identifier(kratos)) if isinstance(traits, Mapping) else ():
+            at = f"{environment}: {name} {what}"
+            yield Finding("identity-schema", "problem", at, why, f"mend {name} beside {kratos.file}")
 
 
 def _wants_identifier(kratos: KratosFacts) -> bool:
@@ -294,12 +281,6 @@ def _has_identifier(schema: Any) -> bool:
                 return True
         return any(_has_identifier(below) for below in schema.values())
     return isinstance(schema, list) and any(_has_identifier(below) for below in schema)
-
-
-def _configured(facts: Facts) -> Iterator[tuple[EnvironmentFacts, KratosFacts]]:
-    for environment in facts.environments:
-        if environment.kratos:
-            yield environment, environment.kratos
 
 
 def _covers(domain: str, host: str) -> bool:
@@ -345,20 +326,30 @@ def _seconds(duration: str) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts and whole else None
 
 
-KRATOS_RULES: tuple[Callable[[Facts], Iterable[Finding]], ...] = (
+def _of(rule: Callable[[str, KratosFacts], Iterable[Finding]]) -> Rule:
+    """A rule over a configuration, which environments without one of their own keep."""
+    return lambda environment: rule(environment.name, environment.kratos) if environment.kratos else ()
+
+
+KRATOS_RULES: tuple[Rule, ...] = (
     kratos_ready,
     services_run,
     edit_taken,
-    cookie_domain,
-    cookie_same_site,
-    base_url,
-    mail_server,
-    pages,
-    calls_itself,
-    cross_origin,
-    return_urls,
-    session_lifespan,
-    log_secrets,
-    files_named,
-    identity_schema,
+    _of(cookie_domain),
+    _of(cookie_same_site),
+    _of(base_url),
+    _of(mail_server),
+    _of(pages),
+    _of(calls_itself),
+    _of(cross_origin),
+    _of(return_urls),
+    _of(session_lifespan),
+    _of(log_secrets),
+    _of(files_named),
+    _of(identity_schema),
 )
+
+
+def findings(environment: EnvironmentFacts) -> list[Finding]:
+    """What these rules find in one environment, in their order."""
+    return [finding for rule in KRATOS_RULES for finding in rule(environment)]

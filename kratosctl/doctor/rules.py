@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from kratosctl.doctor import kratos_rules
 from kratosctl.doctor.facts import Facts, FileFact
 from kratosctl.doctor.finding import Finding, Level
+from kratosctl.doctor.kratos_rules import KRATOS_RULES
 from kratosctl.engine.objects import is_remote
 from kratosctl.ephemeral.remains import Remains
 from kratosctl.errors import KratosctlError
@@ -255,10 +255,12 @@ RULES: tuple[Rule, ...] = (
     images_here,
     ports_free,
     nothing_left_behind,
-    *kratos_rules.KRATOS_RULES,
 )
 
 
-def diagnose(facts: Facts, rules: Iterable[Rule] = RULES) -> tuple[Finding, ...]:
-    """What the rules find, in their order."""
-    return tuple(finding for rule in rules for finding in rule(facts))
+def diagnose(facts: Facts) -> list[Finding]:
+    """What the rules find, in their order; last those over each environment."""
+    found = [finding for rule in RULES for finding in rule(facts)]
+    for rule in KRATOS_RULES:
+        found += [finding for environment in facts.environments for finding in rule(environment)]
+    return found

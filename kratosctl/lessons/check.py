@@ -6,10 +6,9 @@ from dataclasses import asdict
 
 from kratosctl.commands.verify import Person, Step, Target, target_of
 from kratosctl.console import Console
-from kratosctl.doctor import gather_kratos
-from kratosctl.doctor.facts import EnvironmentFacts, Facts
+from kratosctl.doctor import gather_kratos, kratos_rules
+from kratosctl.doctor.facts import EnvironmentFacts
 from kratosctl.doctor.finding import Finding
-from kratosctl.doctor.kratos_rules import KRATOS_RULES
 from kratosctl.environment import Environment
 from kratosctl.errors import NotRunning
 from kratosctl.kratos import readiness
@@ -67,8 +66,7 @@ def explained(lesson: Lesson, found: Found, environment: Environment) -> list[Fi
         kratos=gather_kratos.kratos_facts(directory, environment, found.state),
         ready=gather_kratos.ready(found),
     )
-    about = Facts(directory, environments=(facts,))
-    return [finding for rule in KRATOS_RULES for finding in rule(about) if finding.rule in lesson.rules]
+    return [finding for finding in kratos_rules.findings(facts) if finding.rule in lesson.rules]
 
 
 def _wrong(lesson: Lesson, note: Note, found: Found, environment: Environment, findings: list[Finding]) -> str:
