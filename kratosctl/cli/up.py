@@ -75,15 +75,10 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
         configuration_file.save(session.directory, chosen.name, selection.saved_answers(chosen.answers, environment))
 
     saving = not chosen.known or (options["save"] and bool(chosen.differs))
-    notes = () if saving else _not_kept(chosen)
-    notes += selection.without_effect(chosen.answers, environment)
-    if "preset" in chosen.differs:
-        from kratosctl.commands.init import unused_preset
-
-        notes += unused_preset(chosen)
-    wishes = _wishes(options, save if saving else None, engine, notes)
-    # the questions end with a summary, which has them
-    wishes = replace(wishes, presented=not chosen.known and chosen.answers is not said.answers)
+    # the questions end with a summary, which has the preset's notes
+    presented = not chosen.known and chosen.answers is not said.answers
+    notes = _notes(chosen, environment, saving)
+    wishes = _wishes(options, save if saving else None, engine, notes, presented)
     session.after_interrupt = f"`kratosctl up {chosen.name}` goes on from here; `kratosctl down {chosen.name}` stops it"
     result = up(environment, workspace, wishes, session.console, os.environ)
     if wishes.dry_run:
@@ -97,6 +92,19 @@ def command(session: Session, name: str | None, **options: Any) -> Result:
     if options["verify"]:
         result = _verified(session, environment, result)
     return _afterwards(session, chosen.name, result, options)
+
+
+def _notes(chosen: Selection, environment: Environment, saving: bool) -> tuple[str, ...]:
+    """What a person should know of what was asked for."""
+    from kratosctl.answers import selection
+
+    notes = () if saving else _not_kept(chosen)
+    notes += selection.without_effect(chosen.answers, environment)
+    if "preset" in chosen.differs:
+        from kratosctl.commands.init import unused_preset
+
+        notes += unused_preset(chosen)
+    return notes
 
 
 def _not_kept(chosen: Selection) -> tuple[str, ...]:
@@ -118,6 +126,7 @@ def _wishes(
     save: Callable[[], None] | None,
     engine: Callable[[], Engine],
     notes: tuple[str, ...],
+    presented: bool,
 ) -> Wishes:
     from kratosctl.answers.wishes import Wishes
     from kratosctl.limits import Limits
@@ -129,6 +138,7 @@ def _wishes(
         limits=Limits(options["wait_timeout"], options["database_timeout"]),
         save=save,
         notes=notes,
+        presented=presented,
         engine=engine,
     )
 
