@@ -183,10 +183,9 @@ def _content(file: File) -> bytes:
 def _result(stack: Stack, target: Path, files: list[File]) -> Result:
     name, where = stack.environment.name, shlex.quote(str(target))
     steps = [f"kratosctl down {name}"]
-    database = stack.database_directory
-    if database and (database / "db.sqlite").exists():
+    if stack.database_directory and stack.workspace.sqlite.exists():
         # not the directory: its mode would go along
-        steps.append(f"cp -a {shlex.quote(str(database))}/db.sqlite* {where}/database/")
+        steps.append(f"cp -a {shlex.quote(str(stack.database_directory))}/db.sqlite* {where}/database/")
     if stack.custom:
         steps.append(f"docker build -t {stack.custom.reference} {where}")
     steps.append(f"cd {where} && docker compose up -d")

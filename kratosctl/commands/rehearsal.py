@@ -86,10 +86,9 @@ def make_clone(subject: Subject) -> Workspace:
         for secret in (theirs.home / "secrets").iterdir():
             shutil.copy(secret, clone.home / "secrets")
         if live.engine == "sqlite":
-            database = clone.home / "database" / "db.sqlite"
-            database.parent.mkdir()
-            live.save(database)
-            sqlite.forget_mail(database)
+            clone.sqlite.parent.mkdir()
+            live.save(clone.sqlite)
+            sqlite.forget_mail(clone.sqlite)
         else:
             with tempfile.NamedTemporaryFile(dir=clone.home) as dump:
                 live.save(Path(dump.name))

@@ -68,19 +68,18 @@ def data_of(found: running.Found) -> Data:
     """
     volumes = reading.project_volumes(found.state.project)
     ownership.check_volumes_ours(str(found.workspace.directory), found.name, found.state.project, volumes)
-    directory = found.workspace.home / "database"
+    directory = found.workspace.sqlite.parent
     kratos = found.container("kratos")
     serves = kratos.labels.get("database", "") if kratos else ""
-    return Data(tuple(volumes), directory if directory.exists() else None, _counts(found, directory), serves)
+    return Data(tuple(volumes), directory if directory.exists() else None, _counts(found), serves)
 
 
-def _counts(found: running.Found, directory: Path) -> dict[str, int]:
+def _counts(found: running.Found) -> dict[str, int]:
     """How many identities there are by kind of database, where that is quick to tell."""
     counts = {}
-    file = directory / "db.sqlite"
-    if file.exists():
+    if found.workspace.sqlite.exists():
         with contextlib.suppress(sqlite3.Error):
-            counts["sqlite"] = identity_count.in_file(file, 1)
+            counts["sqlite"] = identity_count.in_file(found.workspace.sqlite, 1)
     postgres = found.container("postgres")
     if postgres and postgres.state == "running":
         done = program.docker("exec", postgres.name, *identity_count.PSQL, check=False)

@@ -57,7 +57,7 @@ def gather(directory: Path, variables: Mapping[str, str]) -> Facts:
             if name in answers or fault or any(c.project == _state(directory, name).project for c in containers)
             for port in _ports(directory, name, asked, containers)
         ),
-        files=tuple(fact for name in names for fact in _files(Workspace(directory, name).home)),
+        files=tuple(fact for name in names for fact in _files(Workspace(directory, name))),
         remains=gather_engine.left_behind(projects) if here else (),
         watchers=watchers.free() if here and here.local else None,
         configuration_fault=fault,
@@ -161,11 +161,11 @@ def _is_taken(port: int, address: str) -> bool:
         return False
 
 
-def _files(home: Path) -> Iterator[FileFact]:
+def _files(workspace: Workspace) -> Iterator[FileFact]:
     """The generated files whose modes and owners matter."""
-    secrets = home / "secrets"
+    home, secrets = workspace.home, workspace.home / "secrets"
     try:
-        looked_at = [(home, 0o700), *((path, 0o666) for path in (home / "state.json", home / "database" / "db.sqlite"))]
+        looked_at = [(home, 0o700), *((path, 0o666) for path in (home / "state.json", workspace.sqlite))]
         looked_at += [(secrets, 0o700), *((path, 0o600) for path in sorted(secrets.glob("*")))]
     except OSError:
         return

@@ -45,7 +45,14 @@ _UNNAMEABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Workspace:
-    """The generated directory of one environment: `.kratosctl/<name>/` beside kratosctl.yaml."""
+    """The generated directory of one environment: `.kratosctl/<name>/` beside kratosctl.yaml.
+
+    Attributes:
+        directory: where kratosctl.yaml lies.
+        name: the environment.
+        home: the generated directory.
+        sqlite: the SQLite database, where that lies on this host.
+    """
 
     def __init__(self, directory: Path, name: str, called: str = "") -> None:
         """
@@ -63,6 +70,7 @@ class Workspace:
         self.directory, self.name = directory, name
         self._called = called or f"environment {name}"
         self.home = directory / GENERATED / name
+        self.sqlite = self.home / "database" / "db.sqlite"
 
     def state(self) -> State:
         """What is allotted; an empty state where nothing is yet.

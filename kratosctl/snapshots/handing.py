@@ -220,8 +220,7 @@ def _make(
     for name, text in configuration.items():
         write_atomically(workspace.directory / folder / name, text, 0o644)
     if made.engine == "sqlite":
-        (workspace.home / "database").mkdir(exist_ok=True)
-        templates.copy(content, workspace.home / "database" / "db.sqlite")
+        templates.copy(content, workspace.sqlite)
     else:
         with said_plainly(content), tempfile.NamedTemporaryFile(dir=workspace.home) as plain:
             postgres.write_plain(content, Path(plain.name))

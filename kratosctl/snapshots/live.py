@@ -195,7 +195,7 @@ def of(found: Found, database: str) -> Live:
     if database == "postgres":
         return Postgres(found.running("postgres").name)
     if database == "sqlite":
-        file = found.workspace.home / "database" / "db.sqlite"
+        file = found.workspace.sqlite
         if file.exists():
             return SqliteFile(file)
         project = found.state.project

@@ -71,7 +71,7 @@ def _keep_what_is_there(subject: Subject, snapshot: Snapshot, console: Console) 
         return saving.save_safety(subject, "restore", spared=snapshot.name).name
     except DatabaseDamaged as error:
         # with the data, so that it goes when that is deleted
-        kept = subject.found.workspace.home / "database" / f"damaged-{saving.stamp()}"
+        kept = subject.found.workspace.sqlite.with_name(f"damaged-{saving.stamp()}")
         subject.live.keep_damaged(kept)
         console.note(f"{error.what} ({error.why}): kept in {kept}")
         return None

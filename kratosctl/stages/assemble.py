@@ -77,7 +77,7 @@ class Stack:
     def database_directory(self) -> Path | None:
         """Where the SQLite file lies on this host, if it does."""
         bound = self.environment.database == "sqlite" and self.place.bind_database
-        return self.workspace.home / "database" if bound else None
+        return self.workspace.sqlite.parent if bound else None
 
 
 def assemble(

@@ -30,7 +30,7 @@ def fill_volume(stack: Stack, kratos_id: str, container: str) -> bool:
     Returns:
         Whether it has all migrations of the image.
     """
-    waiting = stack.workspace.home / "database" / "db.sqlite"
+    waiting = stack.workspace.sqlite
     new = not sqlite_volume.holds_database(container)
     if not waiting.exists():
         if new:
@@ -62,9 +62,8 @@ def has_sqlite_template(kratos_id: str) -> bool:
 
 def make_sqlite(stack: Stack, kratos_id: str) -> None:
     """Puts a migrated, empty SQLite database in place."""
-    assert stack.database_directory is not None
     template = templates.make_sqlite(stack.kratos_image, kratos_id, stack.environment.platform)
-    templates.copy(template, stack.database_directory / "db.sqlite")
+    templates.copy(template, stack.workspace.sqlite)
 
 
 def migrate(stack: Stack, kratos_id: str, names: Mapping[str, str], console: Console, seconds: float) -> list[str]:

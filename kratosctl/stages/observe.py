@@ -95,7 +95,7 @@ def identity(stack: Stack) -> str:
     if stack.database_directory is None:
         return ""
     try:
-        found = (stack.database_directory / "db.sqlite").stat()
+        found = stack.workspace.sqlite.stat()
     except OSError:
         return ""
     return f"file {found.st_ino} {found.st_dev}"

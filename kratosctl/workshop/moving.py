@@ -73,7 +73,6 @@ def identities(seat: Seat) -> int | None:
         sqlite3.Error: it is damaged, or is being written to.
         ChoiceImpossible, FloatingTag: the seat cannot be what it was asked to be.
     """
-    database = seat.workspace.home / "database" / "db.sqlite"
-    if seat.environment.database != "sqlite" or not database.exists():
+    if seat.environment.database != "sqlite" or not seat.workspace.sqlite.exists():
         return None
-    return identity_count.in_file(database, 1)
+    return identity_count.in_file(seat.workspace.sqlite, 1)

@@ -185,7 +185,7 @@ class Observer:
             memory = self._memories[seat.name]
             database = memory.environment and memory.environment.database
             if database == "sqlite":
-                memory.count.of_file(seat.workspace.home / "database" / "db.sqlite")
+                memory.count.of_file(seat.workspace.sqlite)
             elif database == "postgres" and (everything or memory.count.is_due):
                 due.append(seat)
         # each is a process of the engine's: no more than one at a look
