@@ -17,6 +17,7 @@ from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.stack import secrets
+from kratosctl.stack.files import SECRETS_FILE
 from kratosctl.stack.render import kratos_secrets
 from kratosctl.stages.prepare import refuse_to_bring_along
 from kratosctl.stages.up import up
@@ -119,7 +120,7 @@ def _write(found: Found, kept: secrets.Secrets, kinds: list[str]) -> dict[str, i
     """
     workspace = found.workspace
     rotated = secrets.rotate(kept, tuple(kinds))
-    content: dict[str, Any] = yaml.safe_load(workspace.read("secrets/kratos.yml") or "")
+    content: dict[str, Any] = yaml.safe_load(workspace.read(SECRETS_FILE) or "")
     content["secrets"] |= {kind: list(rotated.of(kind)) for kind in kinds}
     file = kratos_secrets(content)
     state = ownership.settled_state(workspace)

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import yaml
 
-from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
+from kratosctl.lessons.lesson import Broken, Ground, Lesson, Unfit
 from kratosctl.lessons.trial import Trial
+from kratosctl.stack.files import SECRETS_FILE
 from kratosctl.stack.render import kratos_secrets
 from kratosctl.stack.secrets import new_secret
 

@@ -17,9 +17,10 @@ from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, KratosctlError
 from kratosctl.files import yaml_text
 from kratosctl.kratos import config_dir
-from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
+from kratosctl.lessons.lesson import Broken, Ground, Lesson, Unfit
 from kratosctl.running import Found
 from kratosctl.stack.compose import CONFIG_TARGET
+from kratosctl.stack.files import SECRETS_FILE
 
 
 def check_fits(lesson: Lesson, found: Found, chosen: Selection, environment: Environment) -> None:

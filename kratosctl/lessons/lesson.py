@@ -11,8 +11,6 @@ from kratosctl.files import yaml_edit
 if TYPE_CHECKING:
     from kratosctl.lessons.trial import Trial
 
-SECRETS_FILE = "secrets/kratos.yml"
-
 
 class Unfit(Exception):
     """The lesson cannot break this configuration; the text says why."""

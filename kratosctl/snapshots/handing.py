@@ -9,8 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kratosctl import questions, running
 from kratosctl.answers import configuration_file, selection
 from kratosctl.console import Console
@@ -27,6 +25,7 @@ from kratosctl.snapshots.package import Manifest, Package
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.snapshots.subject import image_of
 from kratosctl.stack import kratos_configuration, secrets
+from kratosctl.stack.render import kratos_secrets
 from kratosctl.stages import assemble, postgres_start
 
 SUFFIX = ".kratos.zip"
@@ -239,7 +238,8 @@ def _write_secrets(workspace: Workspace, manifest: Manifest) -> None:
     complete = secrets.complete(secrets.Secrets(**lists), {})
     postgres_dsn = secrets.postgres_dsn(complete.postgres_password)
     dsn = kratos_configuration.SQLITE_DSN if manifest.snapshot.engine == "sqlite" else postgres_dsn
-    workspace.write("secrets/kratos.yml", yaml.safe_dump(secrets.as_kratos(complete, dsn, {})), 0o600)
+    file = kratos_secrets(secrets.as_kratos(complete, dsn, {}))
+    workspace.write(file.path, file.text, 0o600)
     workspace.write("secrets/postgres-password", complete.postgres_password, 0o600)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 COMPOSE_FILE = "compose.yaml"
 ENVIRONMENT_FILE = "environment.yml"
+SECRETS_FILE = "secrets/kratos.yml"
 
 
 @dataclass(frozen=True)

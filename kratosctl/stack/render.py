@@ -11,7 +11,7 @@ import yaml
 from kratosctl import fragments
 from kratosctl.environment import Environment
 from kratosctl.stack import compose, inbox, kratos_configuration, secrets
-from kratosctl.stack.files import COMPOSE_FILE, ENVIRONMENT_FILE, File
+from kratosctl.stack.files import COMPOSE_FILE, ENVIRONMENT_FILE, SECRETS_FILE, File
 from kratosctl.stack.place import Place
 from kratosctl.stack.secrets import Secrets
 
@@ -83,7 +83,7 @@ def kratos_secrets(content: Mapping[str, Any]) -> File:
     warning = (
         "Secret, and kept across `up`: without these everybody is logged out. `kratosctl secrets rotate` adds new."
     )
-    return File("secrets/kratos.yml", dump(content, warning), secret=True)
+    return File(SECRETS_FILE, dump(content, warning), secret=True)
 
 
 def _compose_header(environment: Environment) -> tuple[str, ...]:

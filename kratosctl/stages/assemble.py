@@ -22,7 +22,7 @@ from kratosctl.kratos import config_dir
 from kratosctl.stack import compose, inbox, kratos_configuration, secrets
 from kratosctl.stack import custom_image as custom_images
 from kratosctl.stack.custom_image import CustomImage
-from kratosctl.stack.files import File
+from kratosctl.stack.files import ENVIRONMENT_FILE, File
 from kratosctl.stack.labels import LABEL
 from kratosctl.stack.place import Place
 from kratosctl.stack.render import render
@@ -201,7 +201,7 @@ def custom_image(environment: Environment, workspace: Workspace, state: State, c
 
 
 def _revisions(environment: Environment, place: Place, files: tuple[File, ...]) -> dict[str, str]:
-    configuration = next(file.text for file in files if file.path == "environment.yml")
+    configuration = next(file.text for file in files if file.path == ENVIRONMENT_FILE)
     model = compose.compose_model(environment, place, configuration)
     made = {name: service for name, service in model["services"].items() if "labels" in service}
     return {name: service["labels"][LABEL + "revision"] for name, service in made.items()}

@@ -31,11 +31,12 @@ from kratosctl.kratos import readiness
 from kratosctl.lessons import breaking, catalogue, check, fix, notes, telling
 from kratosctl.lessons.catalogue import LESSONS, find
 from kratosctl.lessons.ground import _reason_against, take_over
-from kratosctl.lessons.lesson import SECRETS_FILE, Broken, Ground, Lesson, Unfit
+from kratosctl.lessons.lesson import Broken, Ground, Lesson, Unfit
 from kratosctl.lessons.notes import Note
 from kratosctl.limits import Limits
 from kratosctl.questions import PRESETS
 from kratosctl.running import Found
+from kratosctl.stack.files import SECRETS_FILE
 
 PUBLIC, UI = "http://localhost:4433", "http://localhost:4455"
 SECRETS = "dsn: memory\nsecrets:\n  default: [one-of-sixteen-or-more]\n  cookie: [an-old-one-of-sixteen]\n"
