@@ -125,7 +125,7 @@ def test_no_answer_is_lost_or_mixed_after_a_reset_returned(subject: tuple[Direct
     token = people.sign_up_and_ask(public, "0-before@example.org")
 
     def reset() -> None:
-        resetting.reset(about, None, "", Console(quiet=True), safety=False)
+        resetting.reset(about, None, "", Console(quiet=True))
 
     with Clients(admin) as clients:
         for _ in range(RESETS):
