@@ -30,17 +30,17 @@ def command(
     from kratosctl.answers import selection
     from kratosctl.answers.wishes import Wishes
     from kratosctl.commands.rehearsal import Change
-    from kratosctl.commands.upgrade import newest_already, refuse_another_asked_for, upgrade
+    from kratosctl.commands.upgrade import refuse_another_asked_for, there_already, upgrade
     from kratosctl.limits import Limits
     from kratosctl.snapshots.subject import with_release_of
 
     with subject_of(session, name, "upgrade") as subject:
         refuse_another_asked_for(subject)
         release = tag or catalog.NEWEST.tag
-        if tag is None and not kratos_image and subject.environment.facts.tag == release:
-            return newest_already(subject.found.name, release)
         # refuses what is none, before an image is asked for it
-        catalog.newest_matching(release)
+        there = catalog.newest_matching(release).tag == subject.environment.facts.tag
+        if there and kratos_image in (None, subject.environment.kratos_image):
+            return there_already(subject)
         chosen = selection.select(session.directory, subject.found.name, {}, os.environ)
         if chosen.answers.get("kratos_image") and not kratos_image:
             kratos_image = with_release_of(subject, release).kratos_image

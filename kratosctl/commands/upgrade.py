@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from kratosctl import running
 from kratosctl.answers import selection
 from kratosctl.answers.wishes import Wishes
-from kratosctl.catalog import version_key
+from kratosctl.catalog import NEWEST, version_key
 from kratosctl.commands import down, rehearsal
 from kratosctl.commands.rehearsal import Change
 from kratosctl.console import Console
@@ -96,10 +96,13 @@ def upgrade(
     return Result("upgrade", data, lambda: said)
 
 
-def newest_already(name: str, release: str) -> Result:
-    """What there is to say where nobody named a release, and the environment has the newest one."""
+def there_already(subject: Subject) -> Result:
+    """What there is to say where the environment has the release to go to, running or not: perhaps from an upgrade that
+    was interrupted when it was done, and is run again."""
+    name, release = subject.found.name, subject.release
     data = {"environment": name, "from": release, "to": release, "rehearsed": False, "upgraded": False, "snapshot": ""}
-    return Result("upgrade", data, lambda: f"{name} runs on {release}, the newest of the catalogue")
+    newest = ", the newest of the catalogue" if release == NEWEST.tag else ""
+    return Result("upgrade", data, lambda: f"{name} is on {release}{newest}")
 
 
 def refuse_another_asked_for(subject: Subject) -> None:

@@ -181,7 +181,7 @@ def test_an_upgrade_keeps_everybody_and_can_be_taken_back(directory: Directory, 
     assert directory.status()["release"] == "v1.1.0"
     upgraded = directory.run("upgrade", "--to", "v26.2.0", "--kratos-image", image, "--json").data
     directory.choose("v26.2.0")
-    assert directory.run("upgrade").out == "dev runs on v26.2.0, the newest of the catalogue\n"
+    assert directory.run("upgrade").out == "dev is on v26.2.0, the newest of the catalogue\n"
     assert "--release" not in directory.run("upgrade", "--to", "nonsense", code=30).said
     assert directory.status()["release"] == "v26.2.0"
     assert people(directory) == {"ada"}

@@ -79,6 +79,7 @@ def test_ctrl_c_says_how_what_has_begun_comes_to_an_end(
     """Kratos may stand still meanwhile: an upgrade has stopped it."""
     workspace = Workspace(tmp_path, "dev")
     workspace.save_state(State())
+    (tmp_path / "kratosctl.yaml").write_text("environments:\n  dev: {release: v1.1.0}\n")
     monkeypatch.setattr(running, "find", lambda directory, name: Found(Workspace(directory, name), State(), ()))
 
     def pressed(*_: object) -> None:

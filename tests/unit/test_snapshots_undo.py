@@ -32,6 +32,7 @@ from kratosctl.errors import (
 from kratosctl.files.state import State
 from kratosctl.files.workspace import CONTENT_NOTE, RESTORE_NOTE, SEED_WANTED, UPGRADE_NOTE, Workspace
 from kratosctl.lessons import breaking
+from kratosctl.main import main
 from kratosctl.results import Result
 from kratosctl.running import Found
 from kratosctl.snapshots import putting_back, resetting, restoring, saving, sqlite, store
@@ -520,6 +521,27 @@ def test_what_was_interrupted_is_undone_where_another_database_is_asked_for_by_n
     assert "a seed was interrupted: undone" in capsys.readouterr().err
     assert subject.live.facts().identities == 3
     assert not workspace.has_unfinished
+
+
+@pytest.mark.parametrize("image", [[], ["--kratos-image", "oryd/kratos:v1.3.1"]], ids=["", "with its image"])
+def test_an_upgrade_that_was_killed_when_it_was_done_can_be_run_again(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], image: list[str]
+) -> None:
+    """Whoever runs it again wants no newer release than that, and is to hear of no older one."""
+    workspace = subject.found.workspace
+    note = {"from": "v1.1.0", "to": "v1.3.1", "release": "v1.3.1", "image": None, "stage": "swapped"}
+    workspace.write_note(UPGRADE_NOTE, {**note, "snapshot": "three"})
+    ask_for(workspace, "database: sqlite, release: v1.1.0")
+    monkeypatch.setattr(running, "find", lambda *_: subject.found)
+    again = ["upgrade", "--to", "v1.3.1", *image, "-C", str(workspace.directory)]
+
+    assert main(again) == 0
+    said = capsys.readouterr()
+    assert "the upgrade to v1.3.1 was interrupted when it was done: finished" in said.err
+    assert said.out == "dev is on v1.3.1\n"
+    assert main(again) == 0
+    # the same release of somebody else is no upgrade
+    assert main([*again, "--kratos-image", "registry.local/kratos:v1.3.1"]) == 56
 
 
 def test_an_interrupted_upgrade_is_undone_to_the_release_before_it_whatever_is_asked_for_by_now(
