@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kratosctl import running
 from kratosctl.console import Console
 from kratosctl.engine import program
 from kratosctl.files.workspace import SEED_WANTED
@@ -24,18 +25,24 @@ def restart(found: Found, services: Sequence[str], seconds: float, console: Cons
     Raises:
         NotRunning: a named service, or Kratos, does not run.
     """
-    alive = [c.service for c in found.containers if c.state == "running"]
-    chosen = list(services) or alive or ["kratos"]
-    containers = [found.running(service).name for service in chosen]
-    with (
-        found.workspace.locked(f"restart {found.name}", LOCK_WAIT, console.note),
-        console.step(f"restart {', '.join(chosen)}"),
-    ):
-        program.docker("restart", *containers)
-        warnings = _forgotten(found) if "kratos" in chosen else []
-        found.wait_until_ready(seconds)
-    data = {"environment": found.name, "restarted": chosen}
+    # nothing is locked to say that nothing runs
+    _chosen(found, services)
+    with found.workspace.locked(f"restart {found.name}", LOCK_WAIT, console.note):
+        # whoever was waited for may have made other containers, at other ports
+        found = running.find(found.workspace.directory, found.name)
+        chosen = _chosen(found, services)
+        with console.step(f"restart {', '.join(chosen)}"):
+            program.docker("restart", *chosen.values())
+            warnings = _forgotten(found) if "kratos" in chosen else []
+            found.wait_until_ready(seconds)
+    data = {"environment": found.name, "restarted": list(chosen)}
     return Result("restart", data, lambda: f"restarted {', '.join(chosen)}", warnings)
+
+
+def _chosen(found: Found, services: Sequence[str]) -> dict[str, str]:
+    """The names of the containers to restart, by service."""
+    alive = [c.service for c in found.containers if c.state == "running"]
+    return {service: found.running(service).name for service in services or alive or ["kratos"]}
 
 
 def _forgotten(found: Found) -> list[str]:
