@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from kratosctl import running
 from kratosctl.commands.verify import Person, Step, Target, target_of
 from kratosctl.console import Console
 from kratosctl.doctor import gather_kratos, kratos_rules
@@ -38,6 +39,8 @@ def check(found: Found, environment: Environment, console: Console) -> Result:
         LessonMissing: no lesson runs there.
     """
     with notes.held(found.workspace, "lesson check", console.note) as note:
+        # whoever was waited for may have made other containers, at other ports
+        found = running.find(found.workspace.directory, found.name)
         lesson = catalogue.find(note.lesson)
         with console.step(f"check lesson {lesson.name}"):
             findings = explained(lesson, found, environment)

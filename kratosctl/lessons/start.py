@@ -40,6 +40,8 @@ def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variab
     """
     workspace = found.workspace
     with workspace.locked(f"lesson start {lesson.name}", LOCK_WAIT, console.note):
+        # whoever was waited for may have stopped it, or brought another release up
+        found = running.find(workspace.directory, found.name)
         _check_free(found)
         chosen = selection.select(workspace.directory, found.name, {}, variables)
         environment = selection.environment_of(chosen)

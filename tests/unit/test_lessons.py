@@ -6,13 +6,14 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from kratosctl import fragments
+from kratosctl import fragments, running
 from kratosctl.answers import configuration_file, selection, workshop_file
 from kratosctl.answers.selection import Selection
 from kratosctl.answers.workshop_file import Workshop
@@ -24,11 +25,11 @@ from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
-from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, LessonMissing, UsageError
+from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, LessonMissing, NotRunning, UsageError
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
-from kratosctl.lessons import breaking, catalogue, check, fix, notes, telling
+from kratosctl.lessons import breaking, catalogue, check, fix, notes, start, telling
 from kratosctl.lessons.catalogue import LESSONS, find
 from kratosctl.lessons.ground import _reason_against, take_over
 from kratosctl.lessons.lesson import Broken, Ground, Lesson, Unfit
@@ -279,6 +280,7 @@ def test_a_lesson_that_is_begun_while_the_one_before_is_looked_at_can_be_given_u
         return find(name)
 
     monkeypatch.setattr(catalogue, "find", meanwhile)
+    monkeypatch.setattr(running, "find", lambda *_: found)
     monkeypatch.setattr(check, "explained", lambda *_: [])
     monkeypatch.setattr(check, "_wrong", lambda *_: "")
     if command == "check":
@@ -288,6 +290,44 @@ def test_a_lesson_that_is_begun_while_the_one_before_is_looked_at_can_be_given_u
     teacher.join()
 
     assert notes.running(found.workspace) == note
+
+
+class TestWhoWaited:
+    """For another command on the environment: what that has made is what counts."""
+
+    BEFORE = Container("1", "1", "kratos", "p", "running", "Up", "", None, "i", {"127.0.0.1:4433": 4433})
+
+    def test_a_lesson_is_not_begun_where_a_down_was_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would bring up again what somebody just took down."""
+        (tmp_path / "kratosctl.yaml").write_text("environments:\n  dev: {release: v26.2.0}\n")
+        before = Found(Workspace(tmp_path, "dev"), State(), (self.BEFORE,))
+        monkeypatch.setattr(running, "find", lambda *_: replace(before, containers=()))
+
+        with pytest.raises(NotRunning):
+            start.start(find("no-way-back"), before, Limits(), QUIET, {})
+
+        assert not (tmp_path / "kratos").exists()
+
+    def test_a_check_asks_where_kratos_is_by_now(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As after `up --public-port 4533`: where it was, nothing answers, and a mend that works would not count."""
+        before = Found(Workspace(tmp_path, "dev"), State(), (self.BEFORE,))
+        moved = replace(self.BEFORE, published={"127.0.0.1:4533": 4433})
+        monkeypatch.setattr(running, "find", lambda *_: replace(before, containers=(moved,)))
+        notes.save(before.workspace, Note("no-mail", "running", witness=notes.describe(Person(TARGET))))
+        asked: list[tuple[str, int] | None] = []
+
+        def not_mended(_lesson: Lesson, _note: Note, found: Found, *_: Any) -> str:
+            asked.append(found.public_address())
+            return "not mended"
+
+        monkeypatch.setattr(check, "explained", lambda *_: [])
+        monkeypatch.setattr(check, "_wrong", not_mended)
+
+        check.check(before, selection.environment_of(Selection("dev", {}, known=True)), QUIET)
+
+        assert asked == [("127.0.0.1", 4533)]
 
 
 class TestWhatAnswers:
