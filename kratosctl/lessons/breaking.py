@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -120,8 +121,9 @@ def _put_back_tables(found: Found, environment: Environment, name: str, console:
     subject = Subject(running.find(workspace.directory, found.name), environment)
     if subject.live.facts().migrations >= snapshot.migrations:
         return ""
-    safety = saving.save_safety(subject, "lesson")
-    putting_back.put_back(subject, snapshot, safety.name)
+    with contextlib.closing(subject.live) as live:
+        safety = saving.save_safety(subject, "lesson", live=live)
+        putting_back.put_back(subject, snapshot, safety.name, live)
     return safety.name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +27,10 @@ class Live(Protocol):
 
     def facts(self) -> Facts: ...
 
-    def save(self, target: Path) -> Facts: ...
+    def save(self, target: Path, hold: bool = False) -> Facts:
+        """Copies it. Held, nobody else writes until it is restored, emptied or closed: what is changed then is what was
+        saved, and nothing that came in between is lost."""
+        ...
 
     def keep_damaged(self, target: Path) -> None: ...
 
@@ -44,29 +48,40 @@ class SqliteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held: sqlite3.Connection | None = None
 
     def facts(self) -> Facts:
         return sqlite.facts(self.path)
 
-    def save(self, target: Path) -> Facts:
-        return sqlite.save(self.path, target)
+    def save(self, target: Path, hold: bool = False) -> Facts:
+        if hold:
+            self._held = sqlite.hold(self.path)
+        return sqlite.save(self.path, target, self._held)
 
     def keep_damaged(self, target: Path) -> None:
         sqlite.keep_damaged(self.path, target)
 
     def restore(self, source: Path, same_tables: bool) -> None:
         try:
-            sqlite.restore(source, self.path)
+            sqlite.restore(source, self.path, self._held)
         except DatabaseDamaged:
             if same_tables:
                 raise
+            self.close()
             sqlite.replace_damaged(source, self.path)
+        finally:
+            self.close()
 
     def empty(self, unless_sending: bool = False) -> bool:
-        return sqlite.empty(self.path, unless_sending)
+        try:
+            return sqlite.empty(self.path, unless_sending, self._held)
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Nothing stays open."""
+        held, self._held = self._held, None
+        if held:
+            held.close()
 
 
 class SqliteVolume:
@@ -82,12 +97,15 @@ class SqliteVolume:
 
     def __init__(self, found: Found, kratos: str) -> None:
         self._found, self._kratos = found, kratos
+        self._standing, self._starts_again = contextlib.ExitStack(), True
 
     def facts(self) -> Facts:
         with self._copied() as file:
             return sqlite.facts(file)
 
-    def save(self, target: Path) -> Facts:
+    def save(self, target: Path, hold: bool = False) -> Facts:
+        if hold:
+            self._standing.enter_context(self._stopped())
         with self._copied() as file:
             return sqlite.save(file, target)
 
@@ -97,7 +115,9 @@ class SqliteVolume:
 
     def restore(self, source: Path, same_tables: bool) -> None:
         sqlite.facts(source, copy=True)
-        with self._stopped():
+        # whoever brings a Kratos that knows other tables starts that
+        self._starts_again = same_tables
+        with self._standing, self._stopped():
             sqlite_volume.put(self._kratos, source)
 
     def empty(self, unless_sending: bool = False) -> bool:
@@ -105,7 +125,7 @@ class SqliteVolume:
             with self._copied() as file:
                 if not sqlite.empty(file, unless_sending=True):
                     return False
-        with self._stopped(), self._copied() as file:
+        with self._standing, self._stopped(), self._copied() as file:
             sqlite.empty(file)
             sqlite_volume.put(self._kratos, file)
         return True
@@ -133,12 +153,13 @@ class SqliteVolume:
             program.docker("stop", self._kratos)
             yield
         finally:
-            reading.start([self._kratos])
-            self._found.wait_until_ready()
+            if self._starts_again:
+                reading.start([self._kratos])
+                self._found.wait_until_ready()
             workspace.remove_note(STOPPED_NOTE)
 
     def close(self) -> None:
-        """Nothing stays open."""
+        self._standing.close()
 
 
 class Postgres:
@@ -154,7 +175,9 @@ class Postgres:
         with contextlib.closing(postgres.Session(self.container)) as session:
             return session.facts()
 
-    def save(self, target: Path) -> Facts:
+    def save(self, target: Path, hold: bool = False) -> Facts:
+        if hold:
+            self._session.hold()
         # each is a process that mostly waits; whoever saves before emptying has his psql by then
         facts, _ = reading.together(self._session.facts, lambda: postgres.save(self.container, target))
         found: Facts = facts
@@ -164,7 +187,7 @@ class Postgres:
         """PostgreSQL never calls its data damaged: it does not start then."""
 
     def restore(self, source: Path, same_tables: bool) -> None:
-        postgres.restore(self.container, source, same_tables)
+        self._session.restore(source, same_tables)
 
     def empty(self, unless_sending: bool = False) -> bool:
         return self._session.empty(unless_sending)

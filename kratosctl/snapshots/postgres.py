@@ -8,53 +8,76 @@ killed before that changes nothing.
 from __future__ import annotations
 
 import contextlib
+import io
 import secrets
 import subprocess
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
 
 from kratosctl.engine import program, reading
-from kratosctl.errors import DatabaseHeld, DatabaseUnreachable, DiskFull, EngineFailed, SnapshotDamaged
-from kratosctl.files.atomic import said_plainly
+from kratosctl.errors import (
+    DatabaseHeld,
+    DatabaseUnreachable,
+    DiskFull,
+    EngineFailed,
+    KratosctlError,
+    SnapshotDamaged,
+)
 from kratosctl.kratos.log_lines import last_telling
 from kratosctl.snapshots import dump_grammar
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
 _ASK = ("psql", "--username", "kratos", "--dbname", "kratos", "--no-psqlrc", "--quiet")
 _PATIENCE = "--lock-wait-timeout=10000"  # ms
-_PSQL = (*_ASK, "--set", "ON_ERROR_STOP=1")
 _DUMP = ("pg_dump", "--username", "kratos", "--dbname", "kratos", "--no-owner", "--no-privileges", _PATIENCE)
 _FACTS = """
 SET lock_timeout = '10s';
 SELECT (SELECT count(*) FROM schema_migration), (SELECT count(*) FROM identities),
        coalesce((SELECT id::text FROM networks LIMIT 1), '');
 """
-# foreign keys need no order among rows that are all replaced at once
-_BEGIN = "BEGIN;\nSET LOCAL session_replication_role = replica;\nSET LOCAL client_min_messages = warning;\n"
-# Locks all tables first and in one order, so that no client can hold one we want and want one we hold. TRUNCATE takes
-# about a millisecond for each table and index, however few rows there are: small tables are deleted from. So are all
-# where a table of another schema refers to one: it would be emptied, too, and no snapshot brings that back.
+# Begins a transaction for which all who write wait, while who reads, as a dump does, goes on. All tables are locked
+# first and in one order, so that no client can hold one we want and want one we hold. Foreign keys need no order among
+# rows that are all replaced at once.
+_HOLD = """
+BEGIN;
+SET LOCAL session_replication_role = replica;
+SET LOCAL client_min_messages = warning;
+SET LOCAL lock_timeout = '10s';
+DO $$
+DECLARE
+  names text;
+BEGIN
+  SELECT string_agg(format('public.%I', relname), ', ' ORDER BY relname) INTO names
+    FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace;
+  IF names <> '' THEN
+    EXECUTE 'LOCK TABLE ' || names || ' IN EXCLUSIVE MODE';
+  END IF;
+END $$;
+"""
+# TRUNCATE takes about a millisecond for each table and index, however few rows there are: small tables are deleted
+# from. So are all where a table of another schema refers to one: it would be emptied, too, and no snapshot brings that
+# back; and one that somebody goes on reading, who may wait for us to write.
 _EMPTY_TABLES = """
 DO $$
 DECLARE
-  names text[];
   name text;
 BEGIN
-  SELECT array_agg(format('public.%I', relname) ORDER BY relname) INTO names
-    FROM pg_class
-    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> ALL ('{KEPT}'::text[]);
-  EXECUTE 'LOCK TABLE ' || array_to_string(names, ', ') || ' IN ACCESS EXCLUSIVE MODE';
   CONDITION
-  FOREACH name IN ARRAY names LOOP
+  PERFORM set_config('lock_timeout', '200ms', true);
+  FOR name IN SELECT format('public.%I', relname) FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> ALL ('{KEPT}'::text[])
+  LOOP
     IF pg_relation_size(name::regclass) > 4000000 AND NOT EXISTS (
       SELECT FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid
         WHERE relnamespace = 'public'::regnamespace AND connamespace <> relnamespace
     ) THEN
-      EXECUTE 'TRUNCATE ' || name || ' CASCADE';
+      BEGIN
+        EXECUTE 'TRUNCATE ' || name || ' CASCADE';
+      EXCEPTION WHEN lock_not_available THEN
+        EXECUTE 'DELETE FROM ' || name;
+      END;
     ELSE
       EXECUTE 'DELETE FROM ' || name;
     END IF;
@@ -68,11 +91,11 @@ _UNLESS_SENDING = f"""IF EXISTS (SELECT FROM courier_messages WHERE {SENDING}) T
     RAISE EXCEPTION '{_SENDING_NOW}';
   END IF;"""
 # said after the statements before it succeeded, so that silence is never taken for success
+_HELD = "kratosctl-held"
 _EMPTIED = "kratosctl-emptied"
 _END = "kratosctl-end-of-answer"
 _TRIES = 5
 _DEADLOCK = "deadlock detected"
-_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s';\n"
 _LOCK_TIMEOUT_SAID = "lock timeout"
 _TRY_AGAIN = "nothing was changed; try again"
 _WHOLE = "the database holds the old data or the new, and no mixture"
@@ -100,40 +123,9 @@ def save(container: str, target: Path) -> None:
         DatabaseHeld: somebody held a table for too long.
     """
     with target.open("wb") as file:
-        _run(container, _DUMP, stdout=file)
-
-
-def restore(container: str, source: Path, same_tables: bool) -> None:
-    """Puts a dump in place of the database's content, in one transaction.
-
-    Args:
-        container: of PostgreSQL, running.
-        source: a dump by `save`.
-        same_tables: the database has the migrations of the dump: only rows are replaced, and what Kratos knows of the
-            tables stays true. Otherwise the tables are made anew, and Kratos must be started again.
-
-    Raises:
-        SnapshotDamaged: the dump is not whole. Nothing was changed.
-        DatabaseUnreachable: PostgreSQL stopped.
-        DatabaseHeld: somebody held a table for too long. Nothing was changed.
-    """
-    _check_whole(source)
-    with said_plainly(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as script:
-        script.write((_guard() + _BEGIN + _LOCK_TIMEOUT).encode())
-        script.write((_empty_tables(()) if same_tables else _EMPTY_SCHEMA).encode())
-        for line in _rows(source) if same_tables else _statements(source):
-            script.write(line)
-        script.write(b"COMMIT;\n")
-        for _ in range(_TRIES):
-            script.seek(0)
-            with contextlib.suppress(_Deadlock):
-                _run(container, _PSQL, stdin=script)
-                return
-    raise DatabaseHeld("PostgreSQL did not take the data", f"others held its tables, {_TRIES} times", _TRY_AGAIN)
-
-
-class _Deadlock(Exception):
-    """A client that wrote at the same moment held what we wanted, and wanted what we held. Nothing was changed."""
+        done = program.docker("exec", container, *_DUMP, check=False, stdout=file)
+    if done.returncode != 0:
+        raise _failure(container, "pg_dump", last_telling(done.stderr.splitlines()))
 
 
 class Session:
@@ -147,6 +139,50 @@ class Session:
         self.container = container
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
+        self._holds = False
+
+    def hold(self) -> None:
+        """Has all who write wait, until the database is restored or emptied, or this is closed; who reads goes on.
+
+        Raises:
+            DatabaseUnreachable: PostgreSQL stopped.
+            DatabaseHeld: somebody held a table for too long. Nothing was changed.
+        """
+        with self._lock:
+            for _ in range(_TRIES):
+                said = self._ask(f"{_HOLD}SELECT '{_HELD}';\n")
+                if _HELD in said:
+                    self._holds = True
+                    return
+                self._ask("ROLLBACK;\n")
+                if not any(_DEADLOCK in line for line in said):
+                    break
+        raise _held(_first_error(said))
+
+    def restore(self, source: Path, same_tables: bool) -> None:
+        """Puts a dump in place of the database's content, in one transaction, and closes this.
+
+        Args:
+            source: a dump by `save`.
+            same_tables: the database has the migrations of the dump: only rows are replaced, and what Kratos knows of
+                the tables stays true. Otherwise the tables are made anew, and Kratos must be started again.
+
+        Raises:
+            SnapshotDamaged: the dump is not whole. Nothing was changed.
+            DatabaseUnreachable: PostgreSQL stopped.
+            DatabaseHeld: somebody held a table for too long. Nothing was changed.
+        """
+        _check_whole(source)
+        try:
+            if not self._holds:
+                self.hold()
+            first = "\\set ON_ERROR_STOP 1\n" + _guard() + (_empty_tables(()) if same_tables else _EMPTY_SCHEMA)
+            rows = _rows(source) if same_tables else _statements(source)
+            code, said = self._told_at_the_end([first.encode()], rows, [b"COMMIT;\n"])
+        finally:
+            self.close()
+        if code != 0:
+            raise _failure(self.container, "psql", said)
 
     def empty(self, unless_sending: bool) -> bool:
         """Takes the database back to what it was when Kratos first served from it, in one transaction.
@@ -161,19 +197,18 @@ class Session:
             DatabaseUnreachable: PostgreSQL stopped.
             DatabaseHeld: it does not let itself be emptied. Nothing was changed.
         """
-        script = _empty_script(_UNLESS_SENDING if unless_sending else "")
+        script = ("" if self._holds else _HOLD) + _empty_script(_UNLESS_SENDING if unless_sending else "")
         with self._lock:
             for _ in range(_TRIES):
                 said = self._ask(script)
-                if not any(_DEADLOCK in line for line in said):
+                if self._holds or not any(_DEADLOCK in line for line in said):
                     break
+            self._holds = False
         if _EMPTIED in said:
             return True
         if any(_SENDING_NOW in line for line in said):
             return False
-        # what comes after the first error says only that there was one
-        first = next((line for line in said if "ERROR:" in line), last_telling(said))
-        raise DatabaseHeld("PostgreSQL was not emptied", first, _TRY_AGAIN)
+        raise DatabaseHeld("PostgreSQL was not emptied", _first_error(said), _TRY_AGAIN)
 
     def facts(self) -> Facts:
         """What the database holds.
@@ -189,7 +224,7 @@ class Session:
             migrations, identities, network = said[-1].split("|")
             return Facts(int(migrations), int(identities), network)
         except (IndexError, ValueError):
-            first = next((line for line in said if "ERROR:" in line), last_telling(said))
+            first = _first_error(said)
             if _LOCK_TIMEOUT_SAID in first:
                 raise _held(first) from None
             fix = "nothing was changed; see `kratosctl logs {env} postgres`"
@@ -198,7 +233,7 @@ class Session:
     def _ask(self, script: str) -> list[str]:
         """What psql prints for a script, whose last statement succeeded."""
         said: list[str] = []
-        for _ in range(2):
+        for _ in range(1 if self._holds else 2):
             try:
                 said, ended = self._said(script)
             except BaseException:
@@ -228,6 +263,20 @@ class Session:
             said.append(line.rstrip())
         return said, True
 
+    def _told_at_the_end(self, *parts: Iterable[bytes]) -> tuple[int, str]:
+        """Gives psql the last it has to do. Returns its exit code, and what it said."""
+        process = self._process
+        assert process
+        assert isinstance(process.stdin, io.TextIOWrapper)
+        assert process.stdout
+        # it reads no further than the first error
+        with contextlib.suppress(BrokenPipeError):
+            for part in parts:
+                process.stdin.buffer.writelines(part)
+            process.stdin.close()
+        said = process.stdout.read()
+        return process.wait(), last_telling(said.splitlines())
+
     def _start(self) -> subprocess.Popen[str]:
         # one stream: over two of them an error could arrive after the end of the answer
         words = ("sh", "-c", 'exec "$@" 2>&1', "sh", *_ASK, "--tuples-only", "--no-align")
@@ -235,8 +284,8 @@ class Session:
         return program.talking(*arguments, stdin=subprocess.PIPE, own_session=True)
 
     def close(self) -> None:
-        """Ends psql."""
-        process, self._process = self._process, None
+        """Ends psql, and what it held."""
+        process, self._process, self._holds = self._process, None, False
         if process:
             assert process.stdin
             assert process.stdout
@@ -291,7 +340,7 @@ def _guard() -> str:
 
 
 def _empty_script(condition: str) -> str:
-    return _BEGIN + _LOCK_TIMEOUT + _empty_tables(KEPT_TABLES, condition) + f"SELECT '{_EMPTIED}';\nCOMMIT;\n"
+    return _empty_tables(KEPT_TABLES, condition) + f"SELECT '{_EMPTIED}';\nCOMMIT;\n"
 
 
 def _empty_tables(but: Sequence[str], condition: str = "") -> str:
@@ -333,26 +382,26 @@ def _check_whole(source: Path) -> None:
             raise SnapshotDamaged("the snapshot is not whole", "its last line is missing", "nothing was changed")
 
 
-def _run(container: str, words: tuple[str, ...], stdin: IO[bytes] | str = "", stdout: IO[bytes] | None = None) -> None:
-    done = program.docker("exec", "--interactive", container, *words, check=False, stdin=stdin, stdout=stdout)
-    if done.returncode == 0:
-        return
-    if _DEADLOCK in done.stderr:
-        raise _Deadlock
-    said = last_telling(done.stderr.splitlines())
+def _first_error(said: Sequence[str]) -> str:
+    """What comes after the first error says only that there was one."""
+    return next((line for line in said if "ERROR:" in line), last_telling(said))
+
+
+def _failure(container: str, name: str, said: str) -> KratosctlError:
+    """The error for a program that failed in the container of PostgreSQL."""
     if "no space left on device" in said.lower():
         fix = "free some space, then run the same command again: nothing was changed"
-        raise DiskFull(f"no space left for {words[0]}", said, fix)
+        return DiskFull(f"no space left for {name}", said, fix)
     if reading.state(container)[0] != "running":
         fix = f"{_WHOLE}; start it: kratosctl up {{env}}"
-        raise DatabaseUnreachable("PostgreSQL stopped meanwhile", said, fix)
-    if words[0] == "pg_dump" and _LOCK_TIMEOUT_SAID in said:
-        raise _held(said)
-    if words[0] == "psql" and _LOCK_TIMEOUT_SAID in said:
-        raise DatabaseHeld("PostgreSQL did not take the data", said, _TRY_AGAIN)
-    if words[0] == "psql" and "connection" in said:
-        raise DatabaseUnreachable("PostgreSQL did not take the data", said, f"{_WHOLE}; try again")
-    raise EngineFailed(f"{words[0]} failed", said, "nothing was changed; see `kratosctl logs {env} postgres`")
+        return DatabaseUnreachable("PostgreSQL stopped meanwhile", said, fix)
+    if name == "pg_dump" and _LOCK_TIMEOUT_SAID in said:
+        return _held(said)
+    if name == "psql" and (_LOCK_TIMEOUT_SAID in said or _DEADLOCK in said):
+        return DatabaseHeld("PostgreSQL did not take the data", said, _TRY_AGAIN)
+    if name == "psql" and "connection" in said:
+        return DatabaseUnreachable("PostgreSQL did not take the data", said, f"{_WHOLE}; try again")
+    return EngineFailed(f"{name} failed", said, "nothing was changed; see `kratosctl logs {env} postgres`")
 
 
 def _held(said: str) -> DatabaseHeld:

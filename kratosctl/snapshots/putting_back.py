@@ -11,6 +11,7 @@ from kratosctl.engine import program, reading
 from kratosctl.errors import DatabaseHeld, DiskFull, KratosctlError, SnapshotDamaged, SnapshotMissing
 from kratosctl.files.workspace import CONTENT_NOTE
 from kratosctl.snapshots import saving, store
+from kratosctl.snapshots.live import Live
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.snapshots.subject import Subject
 
@@ -18,7 +19,7 @@ from kratosctl.snapshots.subject import Subject
 _NOTHING_CHANGED = (DatabaseHeld, DiskFull, SnapshotDamaged)
 
 
-def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) -> bool:
+def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None, live: Live | None = None) -> bool:
     """Restores a snapshot. The caller holds the lock.
 
     Args:
@@ -26,17 +27,19 @@ def put_back(subject: Subject, snapshot: Snapshot, before: str | None = None) ->
         snapshot: what to put in place.
         before: the safety snapshot of what is there, which is removed where nothing was changed for certain:
             `--undo` would take it for the way back.
+        live: the database, where the caller holds it.
 
     Returns:
         Whether the tables are those of another release: then `up` has to migrate them, or to run that release.
     """
     source = store.check(subject.found.workspace, snapshot)
-    now = subject.live.facts()
+    live = live or subject.live
+    now = live.facts()
     if now.migrations != snapshot.migrations:
-        put_back_tables(subject, snapshot, before)
+        put_back_tables(subject, snapshot, before, live)
         return True
     with kept_if_changed(subject, before):
-        subject.live.restore(source, True)
+        live.restore(source, True)
     if now.network != snapshot.network:
         # Kratos reads its network once, at its start
         restart(subject)
@@ -54,7 +57,7 @@ def kept_if_changed(subject: Subject, before: str | None) -> Iterator[None]:
         raise
 
 
-def put_back_tables(subject: Subject, snapshot: Snapshot, before: str | None) -> None:
+def put_back_tables(subject: Subject, snapshot: Snapshot, before: str | None, live: Live) -> None:
     """Restores a checked snapshot with other tables than Kratos knows: nobody is served meanwhile."""
     workspace, kratos = subject.found.workspace, subject.found.container("kratos")
     source = store.content(workspace, snapshot.name)
@@ -65,7 +68,7 @@ def put_back_tables(subject: Subject, snapshot: Snapshot, before: str | None) ->
     workspace.save_state(replace(workspace.state(), migrated={}))
     try:
         with kept_if_changed(subject, before):
-            subject.live.restore(source, False)
+            live.restore(source, False)
     except KratosctlError:
         if kratos and stopped:
             reading.start([kratos.name])
@@ -125,8 +128,10 @@ def undo_content(subject: Subject, console: Console) -> None:
         # what the killed one had sent may still be on its way into the database
         restart(subject)
         # people may have gone on with what is there; not a safety snapshot, to which `--undo` would go
-        now = saving.keep(subject, f"undone-{note['doing']}-{saving.stamp()}", "what an interrupted command left")
-        put_back(subject, before)
+        name = f"undone-{note['doing']}-{saving.stamp()}"
+        with contextlib.closing(subject.live) as live:
+            now = saving.take(subject, name, "what an interrupted command left", True, live, hold=True)
+            put_back(subject, before, live=live)
         workspace.remove_note(CONTENT_NOTE)
         store.remove(workspace, before.name)
         outcome = f"undone, {subject.found.name} has the data from before it; what it held since is snapshot {now.name}"

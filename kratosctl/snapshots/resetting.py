@@ -51,7 +51,7 @@ def _reset(subject: Subject, live: Live, seed: Callable[[], None] | None, seed_k
     if kept and (kept.migrations, kept.network) == (facts.migrations, facts.network):
         # one that is damaged is made anew
         with putting_back.kept_if_changed(subject, before.name), contextlib.suppress(SnapshotDamaged):
-            putting_back.put_back(subject, kept)
+            putting_back.put_back(subject, kept, live=live)
             return
     with putting_back.whole_or_undone(subject, before, "reset", first=live.empty):
         seed()

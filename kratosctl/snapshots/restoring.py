@@ -39,7 +39,10 @@ def restore(
         ComposeFileInvalid: compose.override.yaml was edited since, and Kratos would have to be made anew; likewise.
     """
     workspace = subject.found.workspace
-    with workspace.locked("snapshot restore", LOCK_WAIT, console.note):
+    with (
+        workspace.locked("snapshot restore", LOCK_WAIT, console.note),
+        contextlib.closing(subject.live) as live,
+    ):
         snapshot = store.load(workspace, name) if name else _last_safety(subject)
         _check_fits(subject, snapshot, with_release)
         store.check(workspace, snapshot)
@@ -48,31 +51,31 @@ def restore(
         with_release = with_release and (went_on or (name is not None and snapshot.release != subject.release))
         if with_release and snapshot.release != subject.release:
             with_release_of(subject, snapshot.release)
-        if override.file(workspace.directory) and (with_release or snapshot.migrations != _migrations(subject.live)):
+        if override.file(workspace.directory) and (with_release or snapshot.migrations != _migrations(live)):
             # Kratos is stopped for that
             subject.found.check_override()
-        before = _keep_what_is_there(subject, snapshot, console)
+        before = _keep_what_is_there(subject, snapshot, live, console)
         note = {"snapshot": snapshot.name, "safety": before, "with_release": with_release}
         with console.step(f"restore {snapshot.name}"):
             workspace.write_note(RESTORE_NOTE, note)
             # only one that was cut short is finished by the next command: who is told of an error decides anew
             with removing_unless_interrupted(workspace, RESTORE_NOTE):
-                subject = _restore(subject, snapshot, before, with_release, variables)
+                subject = _restore(subject, snapshot, before, live, with_release, variables)
     data = {"environment": subject.found.name, "snapshot": asdict(snapshot), "safety": before}
     said = f"restored {snapshot.name}: {snapshot.people}, Kratos {subject.migrated_by}"
     undo = f"\ntake it back: kratosctl snapshot restore --undo --env {subject.found.name}" if before else ""
     return Result("snapshot restore", data, lambda: f"{said}{undo}")
 
 
-def _keep_what_is_there(subject: Subject, snapshot: Snapshot, console: Console) -> str | None:
+def _keep_what_is_there(subject: Subject, snapshot: Snapshot, live: Live, console: Console) -> str | None:
     """Saves what is about to be replaced by a snapshot, and returns its name; None where it is damaged, and kept as a
     file."""
     try:
-        return saving.save_safety(subject, "restore", spared=snapshot.name).name
+        return saving.save_safety(subject, "restore", spared=snapshot.name, live=live).name
     except DatabaseDamaged as error:
         # with the data, so that it goes when that is deleted
         kept = subject.found.workspace.sqlite.with_name(f"damaged-{saving.stamp()}")
-        subject.live.keep_damaged(kept)
+        live.keep_damaged(kept)
         console.note(f"{error.what} ({error.why}): kept in {kept}")
         return None
 
@@ -89,13 +92,18 @@ def removing_unless_interrupted(workspace: Workspace, note: str) -> Iterator[Non
 
 
 def _restore(
-    subject: Subject, snapshot: Snapshot, before: str | None, with_release: bool, variables: Mapping[str, str]
+    subject: Subject,
+    snapshot: Snapshot,
+    before: str | None,
+    live: Live,
+    with_release: bool,
+    variables: Mapping[str, str],
 ) -> Subject:
     """Puts a snapshot in place, and runs the release its tables need. Returns the environment as it then is."""
     try:
-        other_tables = putting_back.put_back(subject, snapshot, before)
+        other_tables = putting_back.put_back(subject, snapshot, before, live)
     except DatabaseDamaged:
-        putting_back.put_back_tables(subject, snapshot, before)
+        putting_back.put_back_tables(subject, snapshot, before, live)
         other_tables = True
     # it is nobody's new database any more
     subject.found.workspace.remove_note(SEED_WANTED)
@@ -130,12 +138,12 @@ def finish_restore(subject: Subject, console: Console, variables: Mapping[str, s
         return
     name = note["snapshot"]
     try:
-        with removing_unless_interrupted(workspace, RESTORE_NOTE):
+        with removing_unless_interrupted(workspace, RESTORE_NOTE), contextlib.closing(subject.live) as live:
             snapshot = store.load(workspace, name)
             store.check(workspace, snapshot)
             # people may have gone on with what is there
-            now = _keep_what_is_there(subject, snapshot, console)
-            subject = _restore(subject, snapshot, now, note["with_release"], variables)
+            now = _keep_what_is_there(subject, snapshot, live, console)
+            subject = _restore(subject, snapshot, now, live, note["with_release"], variables)
             kratos = subject.found.container("kratos")
             if kratos and reading.state(kratos.name)[0] != "running":
                 # it was stopped for the one that was interrupted

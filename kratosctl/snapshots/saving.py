@@ -36,7 +36,9 @@ def save(subject: Subject, name: str, note: str, overwrite: bool, console: Conso
     return Result("snapshot save", {"environment": subject.found.name, "snapshot": asdict(made)}, lambda: said)
 
 
-def take(subject: Subject, name: str, note: str, overwrite: bool, live: Live | None = None) -> Snapshot:
+def take(
+    subject: Subject, name: str, note: str, overwrite: bool, live: Live | None = None, hold: bool = False
+) -> Snapshot:
     """Makes a snapshot of what is there. The caller holds the lock.
 
     Args:
@@ -45,13 +47,14 @@ def take(subject: Subject, name: str, note: str, overwrite: bool, live: Live | N
         note: what a person said of it.
         overwrite: replace one of the same name.
         live: the database, where the caller has it open.
+        hold: nobody else writes from then on, until the caller changes it, or closes it.
     """
     if live is None:
         with contextlib.closing(subject.live) as opened:
             return take(subject, name, note, overwrite, opened)
 
     def fill(content: Path) -> Snapshot:
-        facts = live.save(content)
+        facts = live.save(content, hold)
         return Snapshot(
             name=name,
             engine=live.engine,
@@ -87,13 +90,14 @@ def save_safety(subject: Subject, before: Occasion, spared: str = "", live: Live
         subject: the environment.
         before: what is about to be done.
         spared: a snapshot that is not removed, however old.
-        live: the database, where the caller has it open.
+        live: the database, where the caller has it open: nobody else writes from then on, until that is changed or
+            closed.
     """
     workspace = subject.found.workspace
     name = f"before-{before}-{stamp()}"
     taken = {snapshot.name for snapshot in store.listing(workspace)}
     number = next(n for n in range(1, 1000) if (f"{name}-{n}" if n > 1 else name) not in taken)
-    made = take(subject, f"{name}-{number}" if number > 1 else name, "", overwrite=False, live=live)
+    made = take(subject, f"{name}-{number}" if number > 1 else name, "", False, live, hold=live is not None)
     store.keep_last_safety(workspace, before, SAFETY_KEPT, spared)
     return made
 

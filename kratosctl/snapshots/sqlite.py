@@ -32,8 +32,33 @@ _BESIDE = ("-journal", "-wal", "-shm")
 _MAILS_UNDER_WAY = f"SELECT count(*) FROM courier_messages WHERE {SENDING}"
 
 
-def save(database: Path, target: Path) -> Facts:
+def hold(database: Path) -> sqlite3.Connection:
+    """Has all who write wait until the connection is closed, and what is done with it is done; who reads goes on.
+
+    Raises:
+        DatabaseHeld: somebody held the database locked for too long.
+        DatabaseDamaged: it is no database of Kratos'.
+    """
+    connection = _connected(database)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        # nothing can be copied into a database within a transaction: so the lock outlives this one
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # COMMIT would lock out who reads, too
+        connection.execute("ROLLBACK")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise _said(database, error, database) from error
+    return connection
+
+
+def save(database: Path, target: Path, held: sqlite3.Connection | None = None) -> Facts:
     """Copies a database, however busy it is, to a file, and tells what that holds.
+
+    Args:
+        database: the file.
+        target: the copy.
+        held: what `hold` returned of it, where it is held; likewise below.
 
     Raises:
         DiskFull: there is no room for the file.
@@ -41,14 +66,14 @@ def save(database: Path, target: Path) -> Facts:
         DatabaseDamaged: it is no database of Kratos'.
     """
     try:
-        with _opened(database) as source, _opened(target) as copy:
+        with _opened(database, held=held) as source, _opened(target) as copy:
             _copy(source, copy)
             return _facts(copy)
     except sqlite3.DatabaseError as error:
         raise _said(database, error, target) from error
 
 
-def restore(source: Path, database: Path) -> None:
+def restore(source: Path, database: Path, held: sqlite3.Connection | None = None) -> None:
     """Puts a copy in place of a database's content.
 
     Raises:
@@ -59,7 +84,7 @@ def restore(source: Path, database: Path) -> None:
     """
     facts(source, copy=True)
     try:
-        with _opened(source, copy=True) as kept, _opened(database) as live:
+        with _opened(source, copy=True) as kept, _opened(database, held=held) as live:
             _copy(kept, live)
     except sqlite3.DatabaseError as error:
         raise _said(database, error, database) from error
@@ -166,12 +191,13 @@ def _facts(connection: sqlite3.Connection) -> Facts:
     return Facts(migrations, identities, str(network[0]) if network else "")
 
 
-def empty(database: Path, unless_sending: bool = False) -> bool:
+def empty(database: Path, unless_sending: bool = False, held: sqlite3.Connection | None = None) -> bool:
     """Takes a database back to what it was when Kratos first served from it, in one transaction.
 
     Args:
         database: the file.
         unless_sending: change nothing while Kratos is sending mail.
+        held: see `save`.
 
     Returns:
         Whether it was emptied.
@@ -182,8 +208,7 @@ def empty(database: Path, unless_sending: bool = False) -> bool:
         DiskFull: there is no room for its journal. Nothing was changed.
     """
     try:
-        with _opened(database) as connection:
-            connection.isolation_level = None
+        with _opened(database, held=held) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")
             connection.execute("BEGIN IMMEDIATE")
             if unless_sending and connection.execute(_MAILS_UNDER_WAY).fetchone()[0]:
@@ -205,7 +230,7 @@ def forget_mail(database: Path) -> None:
         SnapshotDamaged: it is no database of Kratos'.
     """
     try:
-        with _opened(database) as connection, connection:
+        with _opened(database) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("DELETE FROM courier_messages")
     except sqlite3.Error as error:
@@ -229,12 +254,18 @@ def _said(database: Path, error: sqlite3.DatabaseError, written: Path) -> Kratos
 
 
 @contextlib.contextmanager
-def _opened(path: Path, copy: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection. A live database is never opened for reading alone: a writer that was killed leaves a journal, and
-    the next to open the file has to take back what it says."""
-    address = path.as_uri() + ("?mode=ro&immutable=1" if copy else "")
-    connection = sqlite3.connect(address, uri=True, timeout=_BUSY)
+def _opened(path: Path, copy: bool = False, held: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connection]:
+    """A connection for a block; the one that holds the database stays open. A live database is never opened for reading
+    alone: a writer that was killed leaves a journal, and the next to open the file has to take back what it says."""
+    if held:
+        yield held
+        return
+    connection = _connected(path, "?mode=ro&immutable=1" if copy else "")
     try:
         yield connection
     finally:
         connection.close()
+
+
+def _connected(path: Path, how: str = "") -> sqlite3.Connection:
+    return sqlite3.connect(path.as_uri() + how, uri=True, timeout=_BUSY, isolation_level=None)

@@ -137,7 +137,7 @@ def test_every_dump_that_pg_dump_makes_is_taken_and_psql_runs_no_command_of_one(
     begins = next(number for number, line in enumerate(lines) if line.startswith(b"COPY "))
     dump.write_bytes(b"".join([*lines[:begins], b"\\! touch /tmp/ran\n", *lines[begins:]]))
     with pytest.raises(EngineFailed, match="backslash commands are restricted"):
-        postgres.restore(container, dump, same_tables=False)
+        postgres.Session(container).restore(dump, same_tables=False)
     assert not engine.succeeds("exec", container, "test", "-e", "/tmp/ran")
     assert emails(handed.directory) == {"ada", "eve"}
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -97,6 +100,37 @@ def test_undo_takes_back_the_last_of_two_that_came_at_once(serving: Directory) -
         assert people(serving) == {"ada"}
     for name in ("empty", "ada"):
         serving.run("snapshot", "remove", name, "--yes")
+
+
+def test_who_signs_up_while_data_is_replaced_is_there_afterwards_or_in_what_was_kept(serving: Directory) -> None:
+    serving.run("reset")
+    add(serving, "ada")
+    serving.run("snapshot", "save", "ada", "--overwrite")
+    made, ended = list[str](), threading.Event()
+
+    def sign_up(number: int) -> None:
+        api = admin(serving)
+        for count in itertools.count():
+            if ended.is_set():
+                return
+            email = f"{serving.path.name}-{number}-{count}-@example.org"
+            if api.create({"schema_id": "default", "traits": {"email": email}}).status == 201:
+                made.append(email)
+
+    with ThreadPoolExecutor(6) as pool:
+        clients = [pool.submit(sign_up, number) for number in range(6)]
+        try:
+            for words in (("reset",), ("snapshot", "restore", "ada"), ("reset",), ("snapshot", "restore", "ada")):
+                serving.run(*words)
+        finally:
+            ended.set()
+        for client in clients:
+            client.result()
+
+    serving.run("snapshot", "save", "afterwards", "--overwrite")
+    kept = b"".join(path.read_bytes() for path in serving.home().glob("snapshots/*/database"))
+    assert made
+    assert [email for email in made if email.encode() not in kept] == []
 
 
 def test_snapshots_are_listed_with_what_they_hold(serving: Directory) -> None:

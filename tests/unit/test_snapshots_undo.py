@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +65,43 @@ def subject(tmp_path: Path) -> Subject:
 def safety(subject: Subject) -> list[str]:
     found = store.listing(subject.found.workspace)
     return [snapshot.safety_before for snapshot in found if snapshot.safety_before]
+
+
+@pytest.mark.parametrize("replace_data", ["reset", "restore"])
+def test_what_is_written_while_data_is_replaced_is_in_the_database_afterwards_or_in_what_was_kept(
+    subject: Subject, replace_data: str
+) -> None:
+    assert isinstance(subject.live, SqliteFile)
+    path, written, ended = subject.live.path, list[str](), threading.Event()
+
+    def write() -> None:
+        for number in itertools.count():
+            if ended.is_set():
+                return
+            with closing(sqlite3.connect(path, timeout=20)) as connection, connection:
+                connection.execute("INSERT INTO identities VALUES (?)", [f"person {number}."])
+            written.append(f"person {number}.")
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        try:
+            for _ in range(saving.SAFETY_KEPT):
+                if replace_data == "reset":
+                    resetting.reset(subject, None, "", QUIET)
+                else:
+                    restoring.restore(subject, "three", QUIET, False, {})
+        finally:
+            ended.set()
+        writer.result()
+
+    kept = [path, *store.directory(subject.found.workspace).glob("*/database")]
+    found = set[str]()
+    for each in kept:
+        with closing(sqlite3.connect(each)) as connection:
+            found |= {str(row[0]) for row in connection.execute("SELECT id FROM identities")}
+    assert written
+    assert set(written) - found == set()
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_a_restore_that_changed_nothing_is_nothing_to_undo(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
