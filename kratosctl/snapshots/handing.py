@@ -217,7 +217,8 @@ def _make(
     """Makes an environment that starts with the snapshot's data. Known to others only when all of it is there."""
     content = store.content(workspace, made.name)
     for name, text in configuration.items():
-        write_atomically(workspace.directory / folder / name, text, 0o644)
+        # it may hold secrets; Kratos reads it as its owner
+        write_atomically(workspace.directory / folder / name, text, 0o600)
     if made.engine == "sqlite":
         templates.copy(content, workspace.sqlite)
     else:

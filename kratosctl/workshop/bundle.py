@@ -142,7 +142,9 @@ def _write(target: Path, name: str, references: list[str], sources: list[tuple[s
                 digests[member] = _digest(source)
                 source.seek(0)
                 entry = tarfile.TarInfo(member)
-                entry.size, entry.mode = path.stat().st_size, 0o644
+                there = path.stat()
+                # one that others cannot read here is not for others there
+                entry.size, entry.mode = there.st_size, 0o644 if there.st_mode & 0o044 else 0o600
                 tar.addfile(entry, source)
         manifest = {
             "format": _FORMAT,
@@ -273,6 +275,8 @@ def _unpack(source: Path, scratch: Path) -> dict[str, Any]:
                 target = scratch / entry.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with target.open("wb") as out:
+                    if not entry.mode & 0o044:
+                        target.chmod(0o600)
                     shutil.copyfileobj(content, out, _CHUNK)
                 with target.open("rb") as written:
                     digests[entry.name] = _digest(written)

@@ -150,6 +150,19 @@ def test_an_import_that_failed_can_be_repeated_and_leaves_nothing_beside_it(
     assert (ours.parent / "theirs" / "kratos" / "schemas" / "person.json").read_text() == "{}"
 
 
+def test_a_configuration_that_is_taken_in_is_for_its_owner_alone(ours: Path) -> None:
+    """The secret of an OpenID Connect client may be in it."""
+    configuration_file.save(ours, "dev", {"config_dir": "kratos"})
+    (ours / "kratos").mkdir()
+    (ours / "kratos" / "kratos.yml").write_text("{}")
+    (ours / "kratos" / "kratos.yml").chmod(0o600)
+    assert main(["snapshot", "export", "one", "-C", "ours"]) == 0
+
+    assert main(["snapshot", "import", "../ours/one.kratos.zip", "-C", "theirs"]) == 0
+
+    assert (ours.parent / "theirs" / "kratos" / "kratos.yml").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(("major", "code"), [(0, 0), (15, 63)])
 def test_an_environment_that_was_taken_out_of_kratosctl_yaml_runs_on_what_it_ran_on(
     ours: Path, major: int, code: int

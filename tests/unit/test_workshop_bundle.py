@@ -229,6 +229,23 @@ def test_a_bundle_is_taken_in(docker: list[tuple[str, ...]], tmp_path: Path, the
     assert "kratos" in told.text()
 
 
+def test_what_others_could_not_read_they_cannot_read_where_the_bundle_is_taken_in(
+    classroom: Callable[..., list[str]], tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret of an OpenID Connect client may be in it, and attendees sit at that host."""
+    files = {"kratos/kratos.yml": "{}", "kratos/person.json": "{}"}
+    classroom(files, config_dir="./kratos")
+    (tmp_path / "kratos" / "kratos.yml").chmod(0o600)
+    (tmp_path / "kratos" / "person.json").chmod(0o644)
+    monkeypatch.setattr(image_tar, "others", lambda *_: [])
+    bundle.bundle(tmp_path, tmp_path / "class.tar", True, QUIET)
+
+    bundle.load(tmp_path / "class.tar", there, False, QUIET)
+
+    modes = [stat.S_IMODE((there / name).stat().st_mode) for name in files]
+    assert modes == [0o600, 0o644]
+
+
 def test_what_runs_as_it_likes_is_named_and_so_is_an_image_that_is_another_now(
     docker: list[tuple[str, ...]], tmp_path: Path, there: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
