@@ -35,6 +35,7 @@ class Note:
         witness: somebody who signed up before.
         visitor: the e-mail address of somebody who signed up to try everything, and is deleted at once unless killed.
         hints: how many were given.
+        broken: the texts that the lesson puts in place of those of `configuration`.
     """
 
     lesson: str
@@ -47,6 +48,7 @@ class Note:
     witness: Mapping[str, Any] = field(default_factory=dict, repr=False)
     visitor: str = ""
     hints: int = 0
+    broken: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def load(workspace: Workspace) -> Note | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from kratosctl import running
 from kratosctl.answers import selection
@@ -34,7 +35,7 @@ def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variab
         variables: the process environment.
 
     Raises:
-        LessonRunning: another one runs there.
+        LessonRunning: another one runs there; or files were edited since the start of one was interrupted.
         ChoiceImpossible: this one cannot be given there. Nothing is broken then.
         KratosctlError: killed or failed on the way, `lesson fix` puts everything back.
     """
@@ -62,6 +63,7 @@ def start(lesson: Lesson, found: Found, limits: Limits, console: Console, variab
                 phase="breaking",
                 config_dir=config_dir,
                 configuration={name: before.texts[name] for name in broken.configuration},
+                broken=broken.configuration,
                 generated={path: workspace.read(path) for path in broken.generated},
             )
             _break(lesson, found, environment, note, broken, limits, variables)
@@ -84,10 +86,28 @@ def _undo_interrupted(found: Found, limits: Limits, console: Console, variables:
     there = notes.load(found.workspace)
     if there is None:
         return
+    edited = [name for name in there.configuration if _is_edited(found, there, name)]
+    if edited:
+        raise LessonRunning(
+            f"you edited {Path(there.config_dir, edited[0])} since the start of lesson {there.lesson} was interrupted",
+            "what was there before the lesson would be put in its place",
+            f"copy your edit elsewhere, then kratosctl lesson fix {found.name}: it shows what it puts back",
+        )
     breaking.put_back(found, there, limits, console, variables)
     notes.remove(found.workspace)
     if there.phase == "breaking":
         console.note(f"the start of lesson {there.lesson} was interrupted: undone")
+
+
+def _is_edited(found: Found, note: Note, name: str) -> bool:
+    """Whether a file is neither as it was nor as the lesson broke it."""
+    try:
+        text = (found.workspace.directory / note.config_dir / name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError):
+        return True
+    return text not in (note.configuration[name], note.broken.get(name))
 
 
 def _prepared(lesson: Lesson, found: Found, target: Target) -> Note:

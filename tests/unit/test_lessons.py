@@ -25,7 +25,14 @@ from kratosctl.doctor.facts import EnvironmentFacts, Facts, KratosFacts
 from kratosctl.doctor.rules import diagnose
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
-from kratosctl.errors import ChoiceImpossible, ConfigurationInvalid, LessonMissing, NotRunning, UsageError
+from kratosctl.errors import (
+    ChoiceImpossible,
+    ConfigurationInvalid,
+    LessonMissing,
+    LessonRunning,
+    NotRunning,
+    UsageError,
+)
 from kratosctl.files.state import State
 from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import readiness
@@ -469,6 +476,28 @@ def test_giving_up_makes_no_other_environment_of_one_that_was_taken_out_of_krato
 
     assert brought_up == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_edit_is_written_over_where_a_start_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever did not see that it was killed may have mended half of it since."""
+    path, found = tmp_path / "kratos" / "kratos.yml", Found(Workspace(tmp_path, "dev"), State(), ())
+    path.parent.mkdir()
+    was, broken = {"kratos.yml": "log: {}\n"}, {"kratos.yml": "log: {a: 1}\n"}
+    begun = Note("no-mail", "breaking", "./kratos", was, broken=broken)
+    put_back: list[Note] = []
+    monkeypatch.setattr(breaking, "put_back", lambda _, note, *__: put_back.append(note))
+
+    notes.save(found.workspace, begun)
+    path.write_text("log: {b: 2}\n")
+    with pytest.raises(LessonRunning, match=r"you edited kratos/kratos\.yml since"):
+        start._undo_interrupted(found, Limits(), QUIET, {})
+    assert put_back == []
+
+    for text in (*begun.configuration.values(), *begun.broken.values()):
+        notes.save(found.workspace, begun)
+        path.write_text(text)
+        start._undo_interrupted(found, Limits(), QUIET, {})
+    assert put_back == [begun, begun]
 
 
 def test_giving_up_shows_no_secret_of_the_configuration(tmp_path: Path) -> None:
