@@ -188,7 +188,7 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_made(directory:
 
 
 @pytest.mark.parametrize(
-    "name", ["a$b", "${HOME}", "with space", "ünï çødé", "quo'te\"s", "co,mma=x", "a:b", "back\\slash", "#hash", "{}"]
+    "name", ["a$b ${HOME}", "ünï çødé with space", "quo'te\"s, co,mma=x", "#hash {} a:b back\\slash"]
 )
 def test_a_directory_may_have_any_name(make_directory: Callable[[str], Directory], name: str) -> None:
     directory = make_directory(name)
