@@ -24,30 +24,27 @@ def server() -> Iterator[postgres.Server]:
         yield running
 
 
-@pytest.mark.parametrize(
-    ("edit", "message"),
-    [
-        (("lifespan: 24h", "lifespan: 24h\n  nope: 1"), "nope"),
-        (("password:\n      enabled: true", "password:\n      enabled: perhaps"), "enabled"),
-        (("file:///etc/config/kratos/identity.schema.json", "file:///etc/config/kratos/absent.json"), "absent.json"),
-    ],
-    ids=["unknown key", "wrong type", "absent schema"],
+_REFUSED = (
+    ("lifespan: 24h", "lifespan: 24h\n  nope: 1", "nope"),
+    ("password:\n      enabled: true", "password:\n      enabled: perhaps", "enabled"),
+    ("file:///etc/config/kratos/identity.schema.json", "file:///etc/config/kratos/absent.json", "absent.json"),
 )
+
+
 @pytest.mark.parametrize("release", ["v1.1.0", "v26.2.0"])
-def test_kratos_refuses_the_configuration(
-    directory: Directory, release: str, edit: tuple[str, str], message: str
-) -> None:
+def test_kratos_refuses_the_configuration(directory: Directory, release: str) -> None:
     directory.choose(release)
     directory.run("init", "--release", release, "--no-ui", "--no-mail", "--yes")
     file = directory.path / "kratos/kratos.yml"
     right = file.read_text()
-    assert edit[0] in right
-    file.write_text(right.replace(*edit))
+    for old, new, named in _REFUSED:
+        assert old in right
+        file.write_text(right.replace(old, new))
 
-    said = assert_one_error(directory.run("up", code=None), 52)
+        said = assert_one_error(directory.run("up", code=None), 52)
 
-    assert "refuses its configuration" in said
-    assert message in said
+        assert "refuses its configuration" in said
+        assert named in said
     file.write_text(right)
     directory.run("up")
 
