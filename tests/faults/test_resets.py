@@ -26,7 +26,7 @@ from tests.faults.soundness import assert_sound
 
 pytestmark = pytest.mark.engine
 
-RESETS = int(os.environ.get("KRATOSCTL_TEST_RESETS", "20"))
+RESETS = int(os.environ.get("KRATOSCTL_TEST_RESETS", "10"))
 CLIENTS = 8
 
 
