@@ -18,7 +18,7 @@ from tests.e2e.program import Directory
 
 pytestmark = pytest.mark.engine
 
-MANY = 1200
+MANY = 700
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
