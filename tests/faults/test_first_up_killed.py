@@ -73,7 +73,7 @@ def test_what_a_killed_process_left_in_the_cache_is_cleared_away(directory: Dire
 
 @pytest.mark.parametrize(
     ("after", "how"),
-    [(0.3, "initialised"), (0.8, "initialised"), (2.5, "initialised"), (0.05, "copied"), (0.2, "copied")],
+    [(0.3, "initialised"), (2.5, "initialised"), (0.2, "copied")],
 )
 def test_a_database_that_was_killed_at_its_first_start_is_made_anew(
     directory: Directory, tmp_path: Path, after: float, how: str
