@@ -20,7 +20,7 @@ from tests.e2e.program import Directory
 FLAGS = ("--yes", "--no-ui", "--no-mail", "--json")
 # KRATOSCTL_TEST_POINTS is how many points are killed at, of each way and on each database
 POINTS = {
-    database: int(os.environ.get("KRATOSCTL_TEST_POINTS", few)) for database, few in (("sqlite", 4), ("postgres", 3))
+    database: int(os.environ.get("KRATOSCTL_TEST_POINTS", few)) for database, few in (("sqlite", 3), ("postgres", 2))
 }
 CASES = [(database, point) for database, points in POINTS.items() for point in range(points)]
 

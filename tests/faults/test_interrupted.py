@@ -17,7 +17,7 @@ from tests.faults.soundness import assert_sound, secrets
 pytestmark = pytest.mark.engine
 
 
-@pytest.mark.parametrize("point", range(6))
+@pytest.mark.parametrize("point", range(4))
 def test_ctrl_c_ends_up_at_once_with_130_and_the_next_goes_on(
     directory: Directory, lasts: dict[str, Lasts], point: int
 ) -> None:
@@ -25,7 +25,7 @@ def test_ctrl_c_ends_up_at_once_with_130_and_the_next_goes_on(
     up = directory.start("up", *FLAGS[:-1])
     engine.until((directory.home() / "lock").exists, why="it has begun")
     with contextlib.suppress(subprocess.TimeoutExpired):
-        up.wait(moment(lasts["sqlite"].first, "interrupt", point, 6))
+        up.wait(moment(lasts["sqlite"].first, "interrupt", point, 4))
     # as a terminal does: to kratosctl and to all that it runs
     with contextlib.suppress(ProcessLookupError):
         os.killpg(up.pid, signal.SIGINT)

@@ -61,13 +61,13 @@ def test_a_change_that_was_killed_is_finished_by_the_next(
     _assert_nothing_lost(directory, browser, directory.run(*words).data, before)
 
 
-@pytest.mark.parametrize("point", range(3))
+@pytest.mark.parametrize("point", range(2))
 @pytest.mark.parametrize("data", [False, True], ids=["down", "down --volumes"])
 def test_a_down_that_was_killed_is_finished_by_the_next(directory: Directory, data: bool, point: int) -> None:
     token = people.sign_up(directory.up()["endpoints"]["public"], "one@example.org")
     words = ("down", *(["--volumes"] if data else []), "--yes")
 
-    kill(directory, moment(0.9, "down", point, 3), point, *words)
+    kill(directory, moment(0.9, "down", point, 2), point, *words)
 
     directory.run(*words)
     assert_files_whole(directory)
