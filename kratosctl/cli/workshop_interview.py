@@ -80,7 +80,7 @@ def _asked(session: Session, said: Mapping[str, Any], answers: dict[str, Any]) -
         ]
         given["reach"] = prompting.select("From where do attendees reach their seats?", reaches)
     if given["ends"] is None:
-        given["ends"] = prompting.text("When is it over? Such as 2026-12-01 17:00; empty: never", _against_moment)
+        given["ends"] = prompting.text(f"When is it over? Such as {_tomorrow()}; empty: never", _against_moment)
     made = _made(session, given, answers, coming)
     session.console.note(f"\n{made.name}: {len(made.seats)} seats, {asking.in_short(answers)}\n")
     if not prompting.confirm(f"Write {workshop_file.FILE_NAME}?", default=True):
@@ -99,7 +99,7 @@ def _made(session: Session, said: Mapping[str, Any], answers: Mapping[str, Any],
     try:
         moment = workshop_file.moment(ends) if ends else None
     except ValueError:
-        raise ConfigurationInvalid(f"--ends: expected a time such as 2026-12-01 17:00, found {ends[:60]!r}") from None
+        raise ConfigurationInvalid(f"--ends: expected a time such as {_tomorrow()}, found {ends[:60]!r}") from None
     if moment and moment <= datetime.datetime.now():
         raise ConfigurationInvalid(f"--ends: {ends[:60]} is over already", fix="every seat would be stopped at once")
     name = workshop_file.checked_name(said["name"] or _usual_name(session))
@@ -170,5 +170,10 @@ def _against_moment(text: str) -> str:
         if text.strip() and workshop_file.moment(text) <= datetime.datetime.now():
             return "that is over already"
     except ValueError:
-        return "such as 2026-12-01 17:00"
+        return f"such as {_tomorrow()}"
     return ""
+
+
+def _tomorrow() -> str:
+    """A time as one may be given, which is none of the past."""
+    return f"{datetime.date.today() + datetime.timedelta(days=1)} 17:00"
