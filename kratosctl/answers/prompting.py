@@ -27,6 +27,10 @@ _STYLE = [
 ]
 
 
+# of longer lists people type a part of what they look for
+_MANY = 10
+
+
 def ask(prompt: Prompt) -> Any:
     """Asks one question and returns the answer, in its proper type.
 
@@ -58,8 +62,15 @@ def select(message: str, choices: Sequence[Choice], default: Any = None) -> Any:
         questionary.Choice(_line(choice, width), value=number, disabled=choice.against or None)
         for number, choice in enumerate(choices)
     ]
+    many = len(choices) > _MANY
     question = questionary.select(
-        message, shown, instruction="(arrows, then Enter)", style=questionary.Style(_STYLE), output=_output()
+        message,
+        shown,
+        instruction="(arrows, or a part of it, then Enter)" if many else "(arrows, then Enter)",
+        use_search_filter=many,
+        use_jk_keys=not many,
+        style=questionary.Style(_STYLE),
+        output=_output(),
     )
     possible = [number for number, choice in enumerate(choices) if not choice.against]
     start = next((number for number in possible if choices[number].value == default), possible[0])
@@ -127,8 +138,13 @@ def _finish_select(question: Question, titles: Sequence[str], start: int) -> Non
 
     @enter.add(Keys.ControlM, eager=True)
     def _(event: KeyPressEvent) -> None:
-        number = control.pointed_at
-        control.get_pointed_at().title = titles[number]
+        chosen = control.get_pointed_at()
+        if chosen.disabled:
+            return
+        number = int(chosen.value or 0)
+        # what was typed to find it has done its part
+        control.search_filter, control.pointed_at = None, number
+        chosen.title = titles[number]
         control.is_answered = True
         event.app.exit(result=number)
 

@@ -49,6 +49,25 @@ def test_the_arrows_pass_over_choices_that_cannot_work(keys: PipeInput, typed: s
     assert prompting.select("Which?", CHOICES) == answer
 
 
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (ENTER, "seat-01"),
+        ("17" + ENTER, "seat-17"),
+        ("17" + BACKSPACE + BACKSPACE + "ada" + ENTER, "seat-05"),
+        ("nobody" + ENTER, "seat-01"),
+        # it is shown, and cannot be taken
+        ("broken" + ENTER + BACKSPACE * 6 + "20" + ENTER, "seat-20"),
+    ],
+)
+def test_of_a_long_list_a_part_of_what_is_looked_for_is_typed(keys: PipeInput, typed: str, answer: str) -> None:
+    about = {5: "Ada Lovelace"}
+    seats = [Choice(f"seat-{n:02}", f"seat-{n:02}", about.get(n, "")) for n in range(1, 31)]
+    seats[28] = Choice("seat-29", "seat-29 broken", against="it is broken")
+    keys.send_text(typed)
+    assert prompting.select("Which?", seats) == answer
+
+
 def test_enter_alone_takes_the_default(keys: PipeInput) -> None:
     keys.send_text(ENTER)
     assert prompting.select("Which?", [Choice("a", "a"), Choice("b", "b")], default="b") == "b"
