@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from kratosctl.catalog import CONTAINER_PORTS
 from kratosctl.doctor.facts import EnvironmentFacts, KratosFacts
@@ -112,6 +112,8 @@ def mail_server(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
         what = f"is {host}, which is Kratos' own container"
     elif kratos.mail and host == _INBOX[0] and port != _INBOX[1]:
         what = f"is port {port} of the mail inbox, which listens on {_INBOX[1]}"
+    elif kratos.mail and host == _INBOX[0] and not _speaks_plainly(str(uri)):
+        what = "wants TLS of the mail inbox, which has none: smtp with ?disable_starttls=true"
     if what:
         yield Finding(
             "mail-server",
@@ -128,6 +130,13 @@ def mail_server(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
             "what Kratos sends goes there: to real people, or nowhere",
             f"take it out of {kratos.file}, then kratosctl up {environment}; if it is meant, say --no-mail",
         )
+
+
+def _speaks_plainly(uri: str) -> bool:
+    """Whether Kratos sends without TLS: courier/smtp.go, since v1.0.0, by what Go's ParseBool takes for true."""
+    parts = urlsplit(uri)
+    said = parse_qs(parts.query).get("disable_starttls", [""])[0]
+    return parts.scheme == "smtp" and said in ("1", "t", "T", "true", "TRUE", "True")
 
 
 def pages(environment: str, kratos: KratosFacts) -> Iterator[Finding]:

@@ -55,6 +55,8 @@ def test_no_preset_has_a_fault(preset: str) -> None:
         ({"serve": {"public": {"base_url": "http://localhost:4434/"}}}, "base-url", "http://localhost:4434"),
         ({"courier": {"smtp": {"connection_uri": "smtp://mail:25"}}}, "mail-server", "port 25"),
         ({"courier": {"smtp": {"connection_uri": "smtp://localhost:1025"}}}, "mail-server", "own container"),
+        ({"courier": {"smtp": {"connection_uri": "smtp://mail:1025"}}}, "mail-server", "wants TLS of the mail inbox"),
+        ({"courier": {"smtp": {"connection_uri": "smtps://mail:1025/?disable_starttls=true"}}}, "mail-server", "TLS"),
         (
             {"courier": {"smtp": {"connection_uri": "smtps://me:secret@smtp.example.org:465"}}},
             "mail-server",
