@@ -85,6 +85,12 @@ class EngineFailed(KratosctlError):
     exit_code = 16
 
 
+class OnAnotherEngine(KratosctlError):
+    """Nothing of the environment is here. Nothing was changed."""
+
+    exit_code = 17
+
+
 # The host: disk, ports, directories.
 class DiskFull(KratosctlError):
     exit_code = 20

@@ -72,6 +72,7 @@ def settle(state: State, here: Here, holds: Callable[[Path, str], bool]) -> Stat
         origin=directory,
         home=here.home,
         ports={},
+        engine="",
         subnet="",
         migrated={},
         postgres_major=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,17 @@ from pathlib import Path
 from kratosctl import ownership, questions
 from kratosctl.answers import configuration_file
 from kratosctl.catalog import CONTAINER_PORTS
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.engine.client import Project
 from kratosctl.engine.objects import Container
 from kratosctl.environment import Environment
-from kratosctl.errors import NotRunning, UsageError
+from kratosctl.errors import NotRunning, OnAnotherEngine, UsageError
 from kratosctl.files import override
 from kratosctl.files.state import State
 from kratosctl.files.workspace import GENERATED, Workspace
 from kratosctl.kratos import readiness
 from kratosctl.limits import Limits
+from kratosctl.results import counted
 from kratosctl.stack.files import COMPOSE_FILE
 
 SERVICES = ("kratos", "kratos-migrate", "postgres", "mail", "ui")
@@ -180,13 +182,62 @@ def find(directory: Path, name: str | None) -> Found:
     """An environment of a directory, with what the engine has of it.
 
     Raises:
-        UsageError, NotOurs.
+        UsageError, NotOurs, OnAnotherEngine.
     """
     workspace = Workspace(directory, pick(directory, name))
     state = ownership.settled_state(workspace)
     containers = reading.containers(state.project)
     ownership.check_ours(str(directory), workspace.name, containers)
+    check_engine(state, containers)
     return Found(workspace, state, containers)
+
+
+def check_engine(state: State, containers: Collection[Container]) -> str:
+    """Refuses an environment that is on another engine: all that is said of it here, or done to its files, is wrong.
+
+    The other engine is asked only where docker asks another one than when the environment was brought up, and this one
+    has no container of it: one engine may have two names.
+
+    Args:
+        state: of the environment.
+        containers: what this engine has of it.
+
+    Returns:
+        What a person should know of an engine that cannot be asked any more; empty where there is nothing.
+
+    Raises:
+        OnAnotherEngine: saying which.
+    """
+    other, here = state.engine, program.engine()
+    if containers or other in ("", here):
+        return ""
+    found = reading.elsewhere(other, state.project)
+    if found is None:
+        return f"{_called(other)}, where this was last, does not answer: what it has there, data too, stays there"
+    there, volumes = found
+    if not there and not set(volumes) - set(reading.project_volumes(state.project)):
+        return ""
+    parts = [counted(len(names), kind) for kind, names in (("container", there), ("volume", volumes)) if names]
+    move = "`down` there, `up` here"
+    if volumes:
+        move = "`snapshot save NAME` and `down --volumes` there, `up` and `snapshot restore NAME` here"
+    raise OnAnotherEngine(
+        f"this environment is on another Docker engine: {_called(other)}",
+        f"it has {' and '.join(parts)} there, and nothing on that of {_called(here)}, which docker asks now",
+        f"go back: {_way_to(other)}; or move it: {move}",
+    )
+
+
+def _called(engine: str) -> str:
+    return f"DOCKER_HOST={engine}" if ":" in engine else f"context {engine}"
+
+
+def _way_to(engine: str) -> str:
+    if ":" in engine:
+        return f"export DOCKER_HOST={shlex.quote(engine)}"
+    # each comes before what `docker context use` says
+    chosen = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
+    return f"unset DOCKER_HOST; export DOCKER_CONTEXT={engine}" if chosen else f"docker context use {engine}"
 
 
 def environment_and_services(directory: Path, words: Sequence[str]) -> tuple[str | None, list[str]]:

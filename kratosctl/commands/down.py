@@ -138,7 +138,7 @@ def delete(found: running.Found, data: Data) -> None:
     state = found.workspace.state()
     if state.project:
         # what is known of the data is gone with it
-        gone = replace(state, migrated={}, releases={}, postgres_major=0, first_start=False, copying=False)
+        gone = replace(state, engine="", migrated={}, releases={}, postgres_major=0, first_start=False, copying=False)
         found.workspace.save_state(gone)
 
 

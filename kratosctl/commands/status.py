@@ -159,7 +159,7 @@ def listing(directory: Path) -> Result:
             row["public"] = next((port for _, port in container.places(CONTAINER_PORTS["public"])), None)
     asked_for, faults = _asked_for(directory)
     for name in running.names_of(directory, asked_for):
-        project = _project(directory, name, faults)
+        project = _project(directory, name, of_project, faults)
         if project not in rows:
             asked = asked_for.get(name, {})
             row = _row(rows, project, str(directory), name)
@@ -188,13 +188,17 @@ def _asked_for(directory: Path) -> tuple[Mapping[str, Mapping[str, Any]], list[s
         return {}, ["; ".join(error.lines())]
 
 
-def _project(directory: Path, name: str, faults: list[str]) -> str:
-    """An environment's project. That its state cannot be read is no reason to hide it, or the others."""
+def _project(directory: Path, name: str, containers: Mapping[str, list[Container]], faults: list[str]) -> str:
+    """An environment's project. That its state cannot be read is no reason to hide it, or the others; nor that it is on
+    another engine."""
+    project = ""
     try:
-        return ownership.settled_state(Workspace(directory, name)).project
+        state = ownership.settled_state(Workspace(directory, name))
+        project = state.project
+        running.check_engine(state, containers.get(project, ()))
     except KratosctlError as error:
-        faults.append("; ".join(error.lines()))
-        return ownership.project_name(directory, name, ownership.inode(directory))
+        faults.append("; ".join([f"{name}: {error.what}", *error.lines()[1:]]))
+    return project or ownership.project_name(directory, name, ownership.inode(directory))
 
 
 def _row(rows: dict[str, dict[str, Any]], project: str, where: str, name: str) -> dict[str, Any]:

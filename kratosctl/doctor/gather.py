@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,12 @@ def _environment(
             config_dir.read(directory, asked.config_dir)
     except KratosctlError as error:
         faults.append(error)
-    for read in (workspace.state, workspace.secrets):
+    state = _state(directory, name)
+    ours = tuple(container for container in containers or () if container.project == state.project)
+    reads: list[Callable[[], object]] = [workspace.state, workspace.secrets]
+    if containers is not None:
+        reads.append(lambda: running.check_engine(state, ours))
+    for read in reads:
         try:
             read()
         except KratosctlError as error:
@@ -106,8 +111,6 @@ def _environment(
     needed = images.needed(asked) if asked and containers is not None else {}
     found, _ = gather_engine.or_fault(lambda: reading.images(needed))
     here = {name: images.is_here(image, needed[name]) for name, image in (found or {}).items()}
-    state = _state(directory, name)
-    ours = tuple(container for container in containers or () if container.project == state.project)
     facts = EnvironmentFacts(
         name,
         tuple(faults),

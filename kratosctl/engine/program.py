@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 import os
 import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO
 
 from kratosctl.engine import faults
@@ -17,6 +20,24 @@ from kratosctl.errors import EngineFailed
 _CUT_SHORT = (-signal.SIGPIPE, 255)
 
 
+def engine() -> str:
+    """Which engine docker asks: an address, as DOCKER_HOST holds it, or the name of a Docker context."""
+    return os.environ.get("DOCKER_HOST") or _context()
+
+
+def _context() -> str:
+    return os.environ.get("DOCKER_CONTEXT") or _used(os.environ.get("DOCKER_CONFIG", ""))
+
+
+@functools.cache
+def _used(config: str) -> str:
+    """The context of `docker context use`. Read once: whoever uses another one meanwhile means other commands."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError, AttributeError):
+        file = (Path(config) if config else Path.home() / ".docker") / "config.json"
+        return str(json.loads(file.read_text(encoding="utf-8")).get("currentContext") or "default")
+    return "default"
+
+
 def docker(
     *arguments: str,
     timeout: float | None = None,
@@ -24,6 +45,7 @@ def docker(
     doing: str = "",
     stdin: IO[bytes] | str = "",
     stdout: IO[bytes] | None = None,
+    at: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Runs one docker command and returns what it printed.
 
@@ -37,6 +59,7 @@ def docker(
         doing: what failed, for the error; the command's name by default.
         stdin: what the command reads.
         stdout: the file that what it prints goes to, where that is no text.
+        at: another engine than the one that is asked now, as `engine` names it.
 
     Raises:
         DockerMissing, DaemonDown past the time, or what `faults.from_output` makes of its standard error stream.
@@ -50,7 +73,7 @@ def docker(
                 stdout=stdout or subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 timeout=timeout,
-                env=_environ(),
+                env=environ(at),
                 encoding="utf-8",
                 errors="replace",
                 check=False,
@@ -85,17 +108,25 @@ def talking(
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=_environ(),
+            env=environ(),
             encoding="utf-8",
             errors="replace",
             start_new_session=own_session,
         )
 
 
-def _environ() -> dict[str, str]:
-    """The process environment, in which docker and Compose collect their garbage less often: they end in a moment, and
-    are a fortieth faster so."""
-    return {"GOGC": "400", **os.environ}
+def environ(at: str = "") -> dict[str, str]:
+    """The process environment, with the engine that a command asks from its beginning to its end. Docker and Compose
+    collect their garbage less often in it: they end in a moment, and are a fortieth faster so.
+
+    Args:
+        at: another engine than that.
+    """
+    own = {"GOGC": "400", **os.environ, "DOCKER_CONTEXT": _context()}
+    if not at:
+        return own
+    # DOCKER_HOST comes first; no context's name holds a colon
+    return own | ({"DOCKER_HOST": at} if ":" in at else {"DOCKER_HOST": "", "DOCKER_CONTEXT": at})
 
 
 def with_terminal(*arguments: str) -> int:
@@ -106,7 +137,7 @@ def with_terminal(*arguments: str) -> int:
         DockerMissing, EngineFailed: it cannot be run.
     """
     with _found():
-        code = subprocess.call(["docker", *arguments])
+        code = subprocess.call(["docker", *arguments], env=environ())
     if code in _CUT_SHORT and _is_unread():
         return 0
     return 128 - code if code < 0 else code

@@ -46,6 +46,10 @@ _SECONDS = {
 }
 _NAME_OF = {"container": ".Names", "volume": ".Name", "network": ".Name"}
 
+_PATIENCE = 10.0  # seconds for another engine to answer
+# its context was removed, its socket is not there, or nobody listens at it: nothing runs there
+_NO_ENGINE = "(?i)context not found|cannot connect to the docker daemon|failed to connect to the docker api"
+
 
 def together(*calls: Any) -> list[Any]:
     """Runs several reads at once; each is a process of its own, so threads suffice."""
@@ -235,6 +239,29 @@ def project_volumes(project: str) -> dict[str, str]:
     label = f"label=com.docker.compose.project={project}"
     listed = program.docker("volume", "ls", "--filter", label, "--format", form).stdout
     return dict(json.loads(line) for line in listed.splitlines())
+
+
+def elsewhere(engine: str, project: str) -> tuple[list[str], list[str]] | None:
+    """The names of a project's containers and volumes on another engine; None where that is gone, or does not answer.
+
+    Args:
+        engine: as `program.engine` names it.
+        project: the Compose project.
+
+    Raises:
+        DaemonDown, SocketForbidden, EngineFailed: there is one, and it does not say.
+    """
+    found = []
+    for kind, name in (("container", "Names"), ("volume", "Name")):
+        words = (kind, "ls", *(("--all",) if kind == "container" else ()), "--format", f"{{{{.{name}}}}}")
+        label = f"label=com.docker.compose.project={project}"
+        done = program.docker(*words, "--filter", label, at=engine, timeout=_PATIENCE, check=False)
+        if re.search(_NO_ENGINE, done.stderr):
+            return None
+        if done.returncode != 0:
+            raise faults.from_output(done.stderr, f"asking the Docker engine {engine}")
+        found.append(done.stdout.split())
+    return found[0], found[1]
 
 
 def labelled() -> list[Labelled]:

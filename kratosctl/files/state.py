@@ -19,6 +19,7 @@ class State:
         ports: TCP ports of this host by name.
         host: the host name in its addresses, as Kratos was told last, by whatever said it.
         https: people come to them by a TLS proxy.
+        engine: the Docker engine it was brought up on last, as DOCKER_HOST or a Docker context names it.
         subnet: the addresses of its network, where it was asked to have them from a range.
         images: by reference asked for: the image ID (and `digest`, where it came from a registry) it is locked to.
         secrets_generation: counts changes of the secrets.
@@ -39,6 +40,7 @@ class State:
     ports: dict[str, int] = field(default_factory=dict)
     host: str = "localhost"
     https: bool = False
+    engine: str = ""
     subnet: str = ""
     images: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets_generation: int = 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import fragments, ownership, running
-from kratosctl.engine import reading
+from kratosctl.engine import program, reading
 from kratosctl.engine.client import Project
 from kratosctl.engine.objects import Container, Engine, is_remote
 from kratosctl.environment import Environment
@@ -108,6 +108,7 @@ def assemble(
     complete, state = _secrets(environment, workspace, state, variables, theirs or {})
     allotted, notes = _ports(environment, state, own_ports)
     state = replace(state, ports={**state.ports, **allotted}, host=environment.host, https=environment.https)
+    state = replace(state, engine=program.engine()) if engine else state
     custom = custom_image(environment, workspace, state, config_file) if environment.config == "image" else None
     place = Place(
         project=state.project,

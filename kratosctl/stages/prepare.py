@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kratosctl import fragments, ownership
+from kratosctl import fragments, ownership, running
 from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.engine import reading
@@ -36,6 +36,7 @@ def prepare(
         # its 50 ms pass while the rest is assembled
         volumes = reading.begin(lambda: reading.project_volumes(state.project))
     ownership.check_ours(str(workspace.directory), environment.name, containers)
+    behind = running.check_engine(state, containers)
     ports.check_address(environment.bind)
     state, notes = _lock_images(environment, state, wishes, console)
     if environment.database == "postgres":
@@ -46,7 +47,8 @@ def prepare(
     if not wishes.overwrite:
         workspace.refuse_edited(stack.files, stack.state)
     observe.check_downgrade(stack)
-    notes += [*wishes.notes, *stack.notes, *([] if wishes.presented else _preset_notes(stack))]
+    notes += [*filter(None, [behind]), *wishes.notes, *stack.notes]
+    notes += [] if wishes.presented else _preset_notes(stack)
     quick = plan.Observed(
         containers,
         [file.path for file in workspace.changed(stack.files)],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kratosctl import questions
+from kratosctl.engine import program
 from kratosctl.errors import EnvironmentBusy, UsageError
 
 ACTS = ("reset", "restart")
@@ -120,7 +120,7 @@ class Acts:
                     return None
                 process = subprocess.Popen(
                     command,
-                    env={name: value for name, value in os.environ.items() if name not in _NOT_OF_SEATS},
+                    env={name: value for name, value in program.environ().items() if name not in _NOT_OF_SEATS},
                     # Ctrl-C in the terminal is the board's: it tells each command once
                     start_new_session=True,
                     stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from kratosctl.answers.workshop_file import Workshop
 from kratosctl.commands import down
 from kratosctl.console import Console
 from kratosctl.database.data import Data, data_of
-from kratosctl.errors import KratosctlError
+from kratosctl.errors import KratosctlError, OnAnotherEngine
 from kratosctl.files.workspace import authority
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, counted
@@ -138,8 +138,9 @@ def stop_all(
         exported = takeaway.write(everyone, target, console, variables) if target else NOTHING
         names, failed = stop(everyone, work, console)
         trusted = delete and authority(directory).exists()
-        # last: what is wrong with it keeps no seat from going down
-        proxy.down(directory, forget=delete)
+        # last: what is wrong with it keeps no seat from going down; and it is where they are
+        if not any(isinstance(error, OnAnotherEngine) for error in failed.values()):
+            proxy.down(directory, forget=delete)
     raise_first(failed, everyone, "down")
     saved = down.snapshots(*(seat.workspace for seat in everyone)) if work and work.lost else ""
     result = _result(workshop, names, bool(work and work.lost), saved, exported)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kratosctl.answers import workshop_file
 from kratosctl.answers.workshop_file import Workshop
+from kratosctl.engine import program
 from kratosctl.errors import KratosctlError, UsageError
 from kratosctl.files import lock
 from kratosctl.files.atomic import said_plainly
@@ -92,6 +93,7 @@ def _start(directory: Path) -> None:
     with said_plainly(home), (home / _LOG).open("ab") as log:
         keeper = subprocess.Popen(
             [*PROGRAM, "--directory", str(directory), "workshop", "keep"],
+            env=program.environ(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -21,7 +21,7 @@ from kratosctl.environment import Environment
 from kratosctl.errors import KratosctlError
 from kratosctl.files.state import State
 from kratosctl.kratos import log_lines, readiness
-from kratosctl.running import Found
+from kratosctl.running import Found, check_engine
 from kratosctl.states import ended, services, state_of
 from kratosctl.workshop import keeper, proxy, seats
 from kratosctl.workshop.counting import Count, mark
@@ -86,7 +86,7 @@ class Observer:
             everything: ask each seat for all it can tell, however long that takes.
 
         Raises:
-            KratosctlError: workshop.yaml or the engine cannot be read.
+            KratosctlError: workshop.yaml or the engine cannot be read, or a seat is on another engine.
         """
         self._read_files()
         of_project: dict[str, list[Container]] = {}
@@ -145,13 +145,16 @@ class Observer:
         memory = self._memories[seat.name]
         now_marked = mark(seat.workspace.home / "state.json")
         if now_marked != memory.state_mark:
-            memory.state_mark, memory.fault = now_marked, ""
+            memory.fault = ""
             try:
                 memory.state = seats.state_of(seat)
             except KratosctlError as error:
                 # one damaged file is no reason to show nothing of the others
                 memory.fault = error.what
         now = tuple(of_project.get(memory.state.project, ()))
+        if now_marked != memory.state_mark:
+            check_engine(memory.state, now)
+            memory.state_mark = now_marked
         before, memory.containers = memory.containers, now
         return [_key(one) for one in before] != [_key(one) for one in now]
 

@@ -80,6 +80,7 @@ class Seat:
         state = ownership.settled_state(self.workspace)
         own = tuple(containers.get(state.project, ()))
         ownership.check_ours(str(self.workspace.directory), self.name, own)
+        running.check_engine(state, own)
         return Found(self.workspace, state, own)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import engine, virtual_machine
 from tests.e2e.program import Directory, as_user
 from tests.faults import engines
 from tests.faults.soundness import assert_one_error
@@ -137,3 +139,33 @@ def test_the_engine_is_on_another_machine(directory: Directory) -> None:
 
     assert host in said
     assert "docker context use default" in said
+
+
+@pytest.mark.parametrize(
+    "words", [UP, ("status",), ("down", "--volumes", "--yes"), ("migrate",), ("up", "--dry-run")], ids=" ".join
+)
+def test_the_environment_runs_on_another_engine(running: Directory, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A second Kratos would serve from the same SQLite database, or the one that runs would lose it."""
+    before = engine.containers(running.status()["project"])
+    with engines.with_version("28.2.2", tmp_path / "another.sock") as host:
+        said = assert_one_error(running.run(*words, code=None, variables={"DOCKER_HOST": host}), 17)
+
+    assert "is on another Docker engine: " in said
+    assert f"nothing on that of DOCKER_HOST={host}" in said
+    assert running.status()["state"] == "ready"
+    assert engine.containers(running.status()["project"]) == before
+    assert (running.home() / "database/db.sqlite").exists()
+
+
+@pytest.fixture(scope="module")
+def running(shared_directory: Directory) -> Directory:
+    shared_directory.up()
+    return shared_directory
+
+
+def test_what_was_taken_down_on_one_engine_comes_up_on_another(directory: Directory, tmp_path: Path) -> None:
+    directory.up()
+    directory.down()
+    with virtual_machine.running(tmp_path / "another.sock") as another:
+        directory.up(variables=another)
+        assert json.loads((directory.home() / "state.json").read_text())["engine"] == another["DOCKER_HOST"]
