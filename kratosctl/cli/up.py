@@ -216,7 +216,8 @@ def _afterwards(session: Session, name: str, result: Result, options: dict[str, 
     session.console.note(result.text())
     found = running.find(session.directory, name)
     with contextlib.suppress(KeyboardInterrupt):
-        logs.show(found, follow=True, tail="0")
+        # of a kratos-migrate that had nothing to do Compose would wait for a first line, and never end
+        logs.show(found, [c.service for c in found.containers if c.state == "running"], follow=True, tail="0")
         # not by Ctrl-C: nothing runs any more
         _refuse_ended(running.find(session.directory, name))
     return down.down(found, None, session.console)

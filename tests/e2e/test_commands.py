@@ -63,11 +63,11 @@ def test_logs_are_followed_until_ctrl_c(shared_directory: Directory, told: dict[
     assert "error" not in said
 
 
-def attached(directory: Directory) -> tuple[subprocess.Popen[str], str]:
+def attached(directory: Directory, database: str = "memory") -> tuple[subprocess.Popen[str], str]:
     """An `up` that follows the logs, and the first line it showed of them."""
     directory.choose()
     (port,) = engine.free_ports(1)
-    words = ("--database", "memory", "--no-ui", "--no-mail", "--public-port", str(port))
+    words = ("--database", database, "--no-ui", "--no-mail", "--public-port", str(port))
     up = directory.start("up", *words, "--yes", "--attach")
     assert up.stdout is not None
     while not select.select([up.stdout], [], [], 0.2)[0]:
@@ -89,7 +89,7 @@ def test_an_up_that_is_attached_shows_what_kratos_says_and_ctrl_c_stops_the_envi
 
 
 def test_an_up_that_is_attached_fails_where_kratos_ends_by_itself_and_keeps_its_log(directory: Directory) -> None:
-    up, _ = attached(directory)
+    up, _ = attached(directory, "sqlite")
     project = directory.run("status", "--json").data["project"]
     engine.docker("kill", engine.container(project, "kratos")["Id"])
     _, said = up.communicate(timeout=60)
