@@ -101,6 +101,18 @@ def base_url(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
         )
 
 
+def database_named(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
+    # memory stands in every configuration of Ory's quickstart
+    if value_at(kratos.configuration, "dsn") not in (None, "", "memory"):
+        yield Finding(
+            "database-named",
+            "warning",
+            f"{environment}: {kratos.file} names a database by dsn, which Kratos does not use here",
+            "kratosctl gives it the database that was asked for",
+            f"take dsn out of {kratos.file}; for that database export it as DSN, and say --database external",
+        )
+
+
 def mail_server(environment: str, kratos: KratosFacts) -> Iterator[Finding]:
     uri = value_at(kratos.configuration, "courier.smtp.connection_uri")
     where = _address(uri) if isinstance(uri, str) else None
@@ -347,6 +359,7 @@ KRATOS_RULES: tuple[Rule, ...] = (
     _of(cookie_domain),
     _of(cookie_same_site),
     _of(base_url),
+    _of(database_named),
     _of(mail_server),
     _of(pages),
     _of(calls_itself),
