@@ -68,6 +68,8 @@ def _without_main_file(path: Path) -> tuple[str, str]:
         return "is not there", write
     if not path.is_dir():
         return "is not a directory", "put kratos.yml into one"
+    if (path / "kratos.toml").exists():
+        return "has kratos.toml alone, which kratosctl does not read", "write it as kratos.yml or kratos.json"
     return ("has no kratos.yml", "put one there") if any(path.iterdir()) else ("is empty", write)
 
 

@@ -74,6 +74,9 @@ class TestMissing:
 
     def test_one_without_the_main_file_is_said(self, tmp_path: Path) -> None:
         assert refusal(write(tmp_path, "schema.json", "{}")).what == "configuration directory kratos has no kratos.yml"
+        error = refusal(write(tmp_path, "kratos.toml", ""))
+        assert error.what == "configuration directory kratos has kratos.toml alone, which kratosctl does not read"
+        assert error.fix.startswith("write it as kratos.yml or kratos.json")
 
 
 @pytest.mark.parametrize(
