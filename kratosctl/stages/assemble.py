@@ -99,10 +99,11 @@ def assemble(
         variables: the process environment, for secrets and DSN given there.
     """
     if engine and is_remote(engine):
+        local = "unset DOCKER_HOST" if variables.get("DOCKER_HOST") else "docker context use default"
         raise EngineRemote(
             f"the Docker engine is on another machine ({engine.endpoint})",
             "configuration and secrets are mounted from this machine's files, which it cannot see",
-            "switch to a local one: docker context use default",
+            f"take a local one: {local}; or run kratosctl on that machine",
         )
     config_file, theirs = their_configuration(environment, workspace)
     complete, state = _secrets(environment, workspace, state, variables, theirs or {})
