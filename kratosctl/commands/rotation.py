@@ -13,6 +13,7 @@ from kratosctl.answers.wishes import Wishes
 from kratosctl.console import Console
 from kratosctl.environment import Environment
 from kratosctl.errors import ChoiceImpossible, NotRunning
+from kratosctl.files.workspace import GENERATED
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result
 from kratosctl.running import Found
@@ -55,6 +56,8 @@ def rotate(
         up(environment, found.workspace, Wishes(), console, variables)
     data = {"environment": found.name, "rotated": chosen, "kept": counts, "kratos_runs_with_them": running}
     said = f"rotated {', '.join(chosen)} of {found.name}; the old secrets still verify, so nobody is logged out"
+    file = f"{GENERATED}/{found.name}/{SECRETS_FILE}"
+    said += f"\none that leaked ends when it is taken out of {file}, and `kratosctl up {found.name}` run"
     later = "" if running else f"\nKratos does not run: it gets them with the next `kratosctl up {found.name}`"
     return Result("secrets rotate", data, lambda: said + later, warnings)
 
