@@ -14,11 +14,11 @@ from tests.faults.soundness import assert_sound
 
 pytestmark = pytest.mark.engine
 
-HOW_MANY = int(os.environ.get("KRATOSCTL_TEST_AT_ONCE", "30"))
+HOW_MANY = int(os.environ.get("KRATOSCTL_TEST_AT_ONCE", "100"))
 
 
 @pytest.mark.timeout(600)
-def test_many_ups_at_once_leave_one_correct_stack_and_say_who_they_wait_for(directory: Directory) -> None:
+def test_a_hundred_ups_at_once_leave_one_correct_stack_and_say_who_they_wait_for(directory: Directory) -> None:
     words = ("up", "--yes", "--no-ui", "--no-mail", "--json")
     directory.choose()
     started = [directory.start(*words) for _ in range(HOW_MANY)]
