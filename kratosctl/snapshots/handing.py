@@ -20,7 +20,7 @@ from kratosctl.files.workspace import Workspace
 from kratosctl.kratos import config_dir
 from kratosctl.limits import LOCK_WAIT
 from kratosctl.results import Result, sized
-from kratosctl.snapshots import package, postgres, sqlite, store
+from kratosctl.snapshots import dump, package, sqlite, store
 from kratosctl.snapshots.package import Manifest, Package
 from kratosctl.snapshots.store import Snapshot
 from kratosctl.snapshots.subject import image_of
@@ -204,8 +204,8 @@ def _fill(opened: Package, path: Path, file: Path, snapshot: Snapshot) -> Snapsh
             sqlite.refuse_more_than_tables(path)
             facts = sqlite.facts(path, copy=True)
         else:
-            postgres.check_dump(path)
-            facts = postgres.facts_of(path)
+            dump.check(path)
+            facts = dump.facts_of(path)
     except KratosctlError as error:
         raise package.damaged(file, error.why or error.what) from error
     return replace(snapshot, migrations=facts.migrations, identities=facts.identities, network=facts.network)
@@ -223,7 +223,7 @@ def _make(
         templates.copy(content, workspace.sqlite)
     else:
         with said_plainly(content), tempfile.NamedTemporaryFile(dir=workspace.home) as plain:
-            postgres.write_plain(content, Path(plain.name))
+            dump.write_plain(content, Path(plain.name))
             postgres_start.offer_snapshot(workspace.home, Path(plain.name))
     if manifest.secrets:
         _write_secrets(workspace, manifest)

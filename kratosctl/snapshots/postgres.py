@@ -9,24 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import secrets
 import subprocess
 import threading
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kratosctl.engine import program, reading
-from kratosctl.errors import (
-    DatabaseHeld,
-    DatabaseUnreachable,
-    DiskFull,
-    EngineFailed,
-    KratosctlError,
-    SnapshotDamaged,
-)
+from kratosctl.errors import DatabaseHeld, DatabaseUnreachable, DiskFull, EngineFailed, KratosctlError
 from kratosctl.kratos.log_lines import last_telling
-from kratosctl.snapshots import dump_grammar
+from kratosctl.snapshots import dump
 from kratosctl.snapshots.facts import KEPT_TABLES, SENDING, Facts
 
 _ASK = ("psql", "--username", "kratos", "--dbname", "kratos", "--no-psqlrc", "--quiet")
@@ -99,14 +90,6 @@ _DEADLOCK = "deadlock detected"
 _LOCK_TIMEOUT_SAID = "lock timeout"
 _TRY_AGAIN = "nothing was changed; try again"
 _WHOLE = "the database holds the old data or the new, and no mixture"
-# psql's own guard: from there on it runs no command but SQL, whatever a dump says; those before August 2025 have none
-_GUARD = r"""
-\set guard `psql --help=commands | grep -q '\\restrict' && printf '%s' '\restrict KEY'`
-:guard
-"""
-# of a dump, what does not fit inside a transaction of ours, or only some psql and PostgreSQL understand
-_NOT_OURS = (b"CREATE SCHEMA public;", b"\\restrict", b"\\unrestrict", b"SET transaction_timeout")
-_ROWS_END = b"\\.\n"
 _EMPTY_SCHEMA = "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 
 
@@ -172,12 +155,12 @@ class Session:
             DatabaseUnreachable: PostgreSQL stopped.
             DatabaseHeld: somebody held a table for too long. Nothing was changed.
         """
-        _check_whole(source)
+        dump.check_whole(source)
         try:
             if not self._holds:
                 self.hold()
-            first = "\\set ON_ERROR_STOP 1\n" + _guard() + (_empty_tables(()) if same_tables else _EMPTY_SCHEMA)
-            rows = _rows(source) if same_tables else _statements(source)
+            first = "\\set ON_ERROR_STOP 1\n" + dump.guard() + (_empty_tables(()) if same_tables else _EMPTY_SCHEMA)
+            rows = dump.rows(source) if same_tables else dump.statements(source)
             code, said = self._told_at_the_end([first.encode()], rows, [b"COMMIT;\n"])
         finally:
             self.close()
@@ -296,90 +279,12 @@ class Session:
             process.wait()
 
 
-def write_plain(source: Path, target: Path) -> None:
-    """Writes a dump without what only the psql or the PostgreSQL that made it understands."""
-    with target.open("wb") as file:
-        file.write(_guard().encode())
-        file.writelines(_statements(source))
-
-
-def check_dump(source: Path) -> None:
-    """Refuses what pg_dump does not write of Kratos' tables: psql would run it, whatever it is.
-
-    Raises:
-        SnapshotDamaged: naming the line.
-    """
-    _check_whole(source)
-    with source.open("rb") as file:
-        wrong = dump_grammar.first_wrong(file)
-    if wrong:
-        number, line = wrong
-        shown = f"is none that a dump of Kratos' has: {line[:40].decode(errors='replace')!a}" if line else "is missing"
-        why = f"line {number} {shown}"
-        raise SnapshotDamaged("the snapshot is no dump of Kratos' database", why, "nothing was changed")
-
-
-def facts_of(source: Path) -> Facts:
-    """What a dump holds that was checked."""
-    rows, network, table = Counter[bytes](), "", b""
-    for line in _rows(source):
-        if not table:
-            table = line.split()[1].removeprefix(b"public.")
-        elif line == _ROWS_END:
-            table = b""
-        else:
-            rows[table] += 1
-            if table == b"networks" and not network:
-                network = line.rstrip().split(b"\t")[0].decode()
-    return Facts(rows[b"schema_migration"], rows[b"identities"], network)
-
-
-def _guard() -> str:
-    # by a key that no dump can know, and so lift the guard
-    return _GUARD.replace("KEY", secrets.token_hex(16))
-
-
 def _empty_script(condition: str) -> str:
     return _empty_tables(KEPT_TABLES, condition) + f"SELECT '{_EMPTIED}';\nCOMMIT;\n"
 
 
 def _empty_tables(but: Sequence[str], condition: str = "") -> str:
     return _EMPTY_TABLES.replace("KEPT", ",".join(but)).replace("CONDITION", condition)
-
-
-def _statements(source: Path) -> Iterable[bytes]:
-    """A dump as a transaction of ours can hold it. Somebody's own schemas, such as Hasura's, are made anew as Kratos'
-    is."""
-    with source.open("rb") as file:
-        inside_rows = False
-        for line in file:
-            if inside_rows:
-                inside_rows = line != _ROWS_END
-            elif line.startswith(_NOT_OURS):
-                continue
-            elif line.startswith(b"CREATE SCHEMA "):
-                yield line.replace(b"CREATE SCHEMA", b"DROP SCHEMA IF EXISTS", 1).replace(b";", b" CASCADE;")
-            else:
-                inside_rows = line.startswith(b"COPY ")
-            yield line
-
-
-def _rows(source: Path) -> Iterable[bytes]:
-    """The COPY statements of a dump and their rows, and nothing else."""
-    with source.open("rb") as file:
-        inside_rows = False
-        for line in file:
-            starts = not inside_rows and line.startswith(b"COPY public.")
-            if starts or inside_rows:
-                yield line
-                inside_rows = line != _ROWS_END
-
-
-def _check_whole(source: Path) -> None:
-    with source.open("rb") as file:
-        file.seek(max(0, source.stat().st_size - 400))
-        if b"PostgreSQL database dump complete" not in file.read():
-            raise SnapshotDamaged("the snapshot is not whole", "its last line is missing", "nothing was changed")
 
 
 def _first_error(said: Sequence[str]) -> str:

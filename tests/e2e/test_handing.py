@@ -14,7 +14,7 @@ import yaml
 from kratosctl import running
 from kratosctl.errors import EngineFailed
 from kratosctl.kratos.api import Admin, Client
-from kratosctl.snapshots import postgres
+from kratosctl.snapshots import dump, postgres
 from tests.e2e import engine, images, people
 from tests.e2e.program import Directory, Done
 
@@ -127,17 +127,17 @@ def test_it_is_taken_in_as_a_snapshot_where_there_is_an_environment(handed: Hand
 
 @on_postgres
 def test_every_dump_that_pg_dump_makes_is_taken_and_psql_runs_no_command_of_one(handed: Handed, tmp_path: Path) -> None:
-    dump = tmp_path / "dump"
+    file = tmp_path / "dump"
     saved = handed.directory.home() / "snapshots" / "one" / "database"
     lines = saved.read_bytes().splitlines(keepends=True)
     for without in (b"", b"\\restrict", b"\\unrestrict"):
-        dump.write_bytes(b"".join(line for line in lines if not without or not line.startswith(without)))
-        postgres.check_dump(dump)
+        file.write_bytes(b"".join(line for line in lines if not without or not line.startswith(without)))
+        dump.check(file)
     container = running.find(handed.directory.path, "dev").running("postgres").name
     begins = next(number for number, line in enumerate(lines) if line.startswith(b"COPY "))
-    dump.write_bytes(b"".join([*lines[:begins], b"\\! touch /tmp/ran\n", *lines[begins:]]))
+    file.write_bytes(b"".join([*lines[:begins], b"\\! touch /tmp/ran\n", *lines[begins:]]))
     with pytest.raises(EngineFailed, match="backslash commands are restricted"):
-        postgres.Session(container).restore(dump, same_tables=False)
+        postgres.Session(container).restore(file, same_tables=False)
     assert not engine.succeeds("exec", container, "test", "-e", "/tmp/ran")
     assert emails(handed.directory) == {"ada", "eve"}
 

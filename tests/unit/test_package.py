@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kratosctl.errors import ConfigurationInvalid, KratosctlError, SnapshotDamaged, SnapshotForeign, SnapshotMissing
-from kratosctl.snapshots import package, postgres
+from kratosctl.snapshots import dump, package
 from kratosctl.snapshots.facts import Facts
 from kratosctl.snapshots.package import Manifest
 from kratosctl.snapshots.store import Snapshot
@@ -293,7 +293,7 @@ SETTINGS = (
 
 def check_dump(path: Path, text: str | bytes) -> None:
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    postgres.check_dump(path)
+    dump.check(path)
 
 
 @pytest.mark.parametrize("without", ["", "\\restrict abc\n", "\\unrestrict abc\n"])
@@ -307,7 +307,7 @@ def test_a_schema_of_ones_own_beside_kratos_is_put_back_in_place_of_what_is_ther
     rows = 'COPY "the app".a (b) FROM stdin;\nCREATE SCHEMA x;\n\\.\n\n'
     (tmp_path / "dump").write_text(own + rows + END)
 
-    postgres.write_plain(tmp_path / "dump", tmp_path / "plain")
+    dump.write_plain(tmp_path / "dump", tmp_path / "plain")
 
     written = (tmp_path / "plain").read_text()
     assert written.endswith('DROP SCHEMA IF EXISTS "the app" CASCADE;\n' + own + rows + END)
@@ -319,7 +319,7 @@ def test_of_a_dump_is_believed_what_it_holds(tmp_path: Path) -> None:
     text += rows.format("schema_migration", "COPY public.identities \t0\n2\t0\n") + rows.format("sessions", "1\t0\n")
     check_dump(tmp_path / "dump", text + END)
 
-    assert postgres.facts_of(tmp_path / "dump") == Facts(2, 1, "a-network")
+    assert dump.facts_of(tmp_path / "dump") == Facts(2, 1, "a-network")
 
 
 def test_a_dump_of_people_of_any_language_is_taken(tmp_path: Path) -> None:
