@@ -141,7 +141,7 @@ def _finish_select(question: Question, titles: Sequence[str], start: int) -> Non
         chosen = control.get_pointed_at()
         if chosen.disabled:
             return
-        number = int(chosen.value or 0)
+        number = control.choices.index(chosen)
         # what was typed to find it has done its part
         control.search_filter, control.pointed_at = None, number
         chosen.title = titles[number]
